@@ -1,0 +1,361 @@
+//! A connection: the control state, and the bytes, times and counters beside it.
+
+use crate::control::{Content, Control, Event, Stage, Timer};
+use crate::input::Inbound;
+use crate::reply::Outbound;
+use crate::timers::Timers;
+use crate::{Fate, MisuseError, Outcome, Phase, Refusal, Tick, Time};
+
+/// One HTTP/1.1 connection, without its socket, its buffers and its handler.
+///
+/// Inputs are `handle_*`, each with a [`Tick`]; commands are verbs; what the driver should do is
+/// asked by [`poll_step`](Connection::poll_step) and [`poll_timeout`](Connection::poll_timeout).
+/// The state changes only by inputs and commands, and only through the table in
+/// [`control`](crate::control).
+#[derive(Clone, Debug)]
+pub struct Connection {
+    pub(crate) control: Control,
+    timers: Timers,
+    pub(crate) inbound: Inbound,
+    pub(crate) outbound: Outbound,
+    pub(crate) refusal: Option<Refusal>,
+    /// Bytes handed out and not reported as written.
+    unsent: u64,
+    /// Whether so much is unsent that no further request should be read.
+    pub(crate) full: bool,
+    tally: Tally,
+    /// Requests whose reply has been handed out whole, written or not.
+    replied: u32,
+}
+
+/// How many requests of a connection were dispatched, and what became of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tally {
+    /// Requests whose head was given to the driver.
+    pub dispatched: u32,
+    /// Those whose whole response is in the kernel.
+    pub completed: u32,
+    /// What the others met, if the connection has ended: they share its end.
+    pub rest: Fate,
+}
+
+impl Connection {
+    /// A connection that was just accepted.
+    #[must_use]
+    pub fn new(t: Tick<'_>) -> Connection {
+        Connection {
+            control: Control::new(),
+            timers: Timers::new(t),
+            inbound: Inbound::new(),
+            outbound: Outbound::new(),
+            refusal: None,
+            unsent: 0,
+            full: false,
+            tally: Tally {
+                dispatched: 0,
+                completed: 0,
+                rest: Fate::Vanished,
+            },
+            replied: 0,
+        }
+    }
+
+    /// When [`handle_timeout`](Connection::handle_timeout) is due; `None` for never.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        let earliest = self.timers.earliest();
+        (earliest != Time::NEVER).then_some(earliest)
+    }
+
+    /// The control state, for model checkers and diagrams.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        self.control
+    }
+
+    /// The refusal that was, or is to be, the last response.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.refusal
+    }
+
+    /// Whether the current request has been received whole.
+    #[must_use]
+    pub fn is_request_whole(&self) -> bool {
+        !matches!(
+            self.control.stage,
+            Stage::Asked(content) | Stage::Running(content) | Stage::Replying(content)
+                if content != Content::Whole
+        ) && self.control.stage != Stage::Skipping
+    }
+
+    /// Bytes of output that wait to be written.
+    #[must_use]
+    pub fn unsent(&self) -> u64 {
+        self.unsent
+    }
+
+    /// What became of the connection's requests.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        let rest = match self.control.outcome {
+            Some(Outcome::Refused) if self.refusal == Some(Refusal::HandlerFailed) => {
+                Fate::Panicked
+            }
+            Some(Outcome::Truncated | Outcome::Stalled) => Fate::Truncated,
+            Some(Outcome::Aborted) if self.outbound.begun() => Fate::Truncated,
+            Some(Outcome::Aborted) => Fate::Aborted,
+            Some(Outcome::Refused | Outcome::Upgraded | Outcome::Completed) => Fate::Completed,
+            Some(Outcome::ClosedIdle | Outcome::ClosedFresh | Outcome::Vanished) | None => {
+                Fate::Vanished
+            }
+        };
+        Tally { rest, ..self.tally }
+    }
+
+    /// Reports that the handler has been started.
+    ///
+    /// # Errors
+    ///
+    /// [`MisuseError::OutOfOrder`] where no handler was to be started.
+    pub fn handle_started(&mut self, t: Tick<'_>) -> Result<(), MisuseError> {
+        self.event(t, Event::Started)
+    }
+
+    /// Reports that `bytes` of the output are in the kernel.
+    ///
+    /// # Errors
+    ///
+    /// [`MisuseError::TooMuch`] if less was waiting.
+    pub fn handle_written(&mut self, t: Tick<'_>, bytes: u64) -> Result<(), MisuseError> {
+        self.observe(t);
+        if bytes > self.unsent {
+            return Err(MisuseError::TooMuch);
+        }
+        self.unsent -= bytes;
+        self.full = self.unsent > t.config.limits.unsent;
+        self.timers.output_progress(t);
+        if self.unsent == 0 && self.control.unflushed {
+            self.tally.completed = self.replied;
+            self.apply(Event::Flushed);
+        }
+        self.settle(t);
+        Ok(())
+    }
+
+    /// Reports that the peer has ended its side: a read gave zero bytes.
+    pub fn handle_eof(&mut self, t: Tick<'_>) {
+        self.observe(t);
+        self.apply(Event::Eof);
+        self.settle(t);
+    }
+
+    /// Reports that the peer or the network broke the connection: an error of a read or write.
+    pub fn handle_io_error(&mut self, t: Tick<'_>) {
+        self.observe(t);
+        self.apply(Event::Reset);
+        self.settle(t);
+    }
+
+    /// Reports that the look that [`Read::Look`] asked for found nothing.
+    pub fn handle_nothing(&mut self, t: Tick<'_>) {
+        self.observe(t);
+        self.apply(Event::Nothing);
+        self.settle(t);
+    }
+
+    /// Reports that our side of the socket has been ended.
+    ///
+    /// # Errors
+    ///
+    /// [`MisuseError::OutOfOrder`] where output was still waiting, or no end was wanted.
+    pub fn handle_fin_sent(&mut self, t: Tick<'_>) -> Result<(), MisuseError> {
+        self.event(t, Event::FinSent)
+    }
+
+    /// Reports that `bytes` of input were thrown away, as [`Read::Discard`] asked.
+    pub fn handle_discarded(&mut self, t: Tick<'_>, bytes: u64) {
+        self.observe(t);
+        self.timers.input_progress();
+        if self.control.stage == Stage::Querying {
+            self.apply(Event::Unacknowledged);
+        }
+        if self.control.stage == Stage::Lingering
+            && self.inbound.discard(bytes) > t.config.limits.linger
+        {
+            self.apply(Event::LingerFull);
+        }
+        self.settle(t);
+    }
+
+    /// Reports how many bytes the peer has not acknowledged, as [`Write::Query`] asked.
+    pub fn handle_send_queue(&mut self, t: Tick<'_>, bytes: u64) {
+        self.observe(t);
+        self.apply(if bytes == 0 {
+            Event::Acknowledged
+        } else {
+            Event::Unacknowledged
+        });
+        self.settle(t);
+    }
+
+    /// Reports that time has passed, or that the server's phase may have changed. Sockets are to
+    /// be read before, so that bytes that were in time are not overtaken by a timer.
+    pub fn handle_timeout(&mut self, t: Tick<'_>) {
+        self.observe(t);
+        self.settle(t);
+        // Each expiry ends its own wait, so that this ends.
+        while let Some(timer) = self.timers.expired() {
+            if !self.apply(Event::Expired(timer)) {
+                break;
+            }
+            self.settle(t);
+        }
+    }
+
+    /// Reports that the handler failed: before the reply it is answered in its place (500), after
+    /// that the reply is cut so that it looks cut.
+    pub fn handle_failure(&mut self, t: Tick<'_>) {
+        self.observe(t);
+        self.refuse(Refusal::HandlerFailed);
+        self.settle(t);
+    }
+
+    /// The handler asks for content: `100 Continue` and back-pressure hang on it. It holds for
+    /// the next piece of content.
+    pub fn want_content(&mut self, t: Tick<'_>) {
+        self.observe(t);
+        self.apply(Event::Demand);
+        self.settle(t);
+    }
+
+    /// The handler will not ask for content any more.
+    pub fn drop_content(&mut self, t: Tick<'_>) {
+        self.observe(t);
+        self.apply(Event::Abandon);
+        self.settle(t);
+    }
+
+    /// Makes the reply of the current request the connection's last.
+    pub fn close_after_reply(&mut self, t: Tick<'_>) {
+        self.observe(t);
+        self.apply(Event::Raise);
+        self.settle(t);
+    }
+
+    /// Turns a client away that was accepted while the server closes: 503.
+    pub fn turn_away(&mut self, t: Tick<'_>) {
+        self.refuse(Refusal::Closing);
+        self.observe(t);
+        self.settle(t);
+    }
+
+    /// Reports that the driver has handed the socket over, as [`Step::Upgrade`] asked.
+    ///
+    /// # Errors
+    ///
+    /// [`MisuseError::OutOfOrder`] where that was not asked.
+    pub fn handle_upgrade_taken(&mut self, t: Tick<'_>) -> Result<(), MisuseError> {
+        self.event(t, Event::UpgradeTaken)
+    }
+
+    /// Reports that the other protocol has ended and its socket is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`MisuseError::OutOfOrder`] where there was none.
+    pub fn handle_upgrade_end(&mut self, t: Tick<'_>) -> Result<(), MisuseError> {
+        self.event(t, Event::UpgradeEnd)
+    }
+
+    fn event(&mut self, t: Tick<'_>, event: Event) -> Result<(), MisuseError> {
+        self.observe(t);
+        let done = self.apply(event);
+        self.settle(t);
+        if done {
+            Ok(())
+        } else {
+            Err(MisuseError::OutOfOrder)
+        }
+    }
+
+    /// The first thing every input does: time and phase are what the tick says.
+    pub(crate) fn observe(&mut self, t: Tick<'_>) {
+        self.timers.observe(t);
+        if t.phase != self.control.server {
+            self.apply(Event::Server(t.phase));
+        }
+    }
+
+    /// The last thing every input does.
+    pub(crate) fn settle(&mut self, t: Tick<'_>) {
+        self.timers.settle(t, &self.control);
+    }
+
+    /// Asks the table. False where it has no row for the event.
+    pub(crate) fn apply(&mut self, event: Event) -> bool {
+        let Ok(next) = self.control.next(event) else {
+            return false;
+        };
+        if next.stage == Stage::Refusing && self.refusal.is_none() {
+            self.refusal = Some(refusal_for(self.control.stage, event));
+        }
+        self.control = next;
+        true
+    }
+
+    /// Refuses what is under way. Where the reply has begun it is cut instead, and nobody told.
+    pub(crate) fn refuse(&mut self, refusal: Refusal) {
+        if self.apply(Event::Refuse) && self.control.stage == Stage::Refusing {
+            self.refusal = Some(refusal);
+        }
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        self.control.stage
+    }
+
+    pub(crate) fn input_progress(&mut self) {
+        self.timers.input_progress();
+    }
+
+    pub(crate) fn count_request(&mut self) {
+        self.tally.dispatched = self.tally.dispatched.saturating_add(1);
+    }
+
+    /// Requests whose reply has been handed out whole.
+    pub(crate) fn replied_requests(&self) -> u32 {
+        self.replied
+    }
+
+    /// The reply has been handed out whole.
+    pub(crate) fn count_reply(&mut self) {
+        self.replied = self.tally.dispatched;
+        if self.unsent == 0 {
+            self.tally.completed = self.replied;
+        }
+    }
+
+    /// Output has been handed out and waits to be written.
+    pub(crate) fn queue(&mut self, t: Tick<'_>, bytes: u64) {
+        if bytes == 0 {
+            return;
+        }
+        if self.unsent == 0 {
+            self.timers.output_progress(t);
+            self.apply(Event::Queued);
+        }
+        self.unsent = self.unsent.saturating_add(bytes);
+        self.full = self.unsent > t.config.limits.unsent;
+    }
+}
+
+/// What a client is told whose exchange the table refuses by itself.
+fn refusal_for(from: Stage, event: Event) -> Refusal {
+    match (from, event) {
+        (Stage::Head, _) => Refusal::HeadTimeout,
+        (_, Event::Expired(Timer::Input)) => Refusal::ContentTimeout,
+        (_, Event::Server(Phase::Closing)) => Refusal::Closing,
+        _ => Refusal::HandlerFailed,
+    }
+}

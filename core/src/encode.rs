@@ -1,0 +1,136 @@
+//! How heads and chunk lines are written.
+
+use crate::head::Version;
+use crate::reply::{BodyLength, Encoder};
+use crate::syntax::Class;
+use crate::{MisuseError, Sink, Status};
+
+/// Fields that the connection decides: a handler's are not sent (RFC 9110 section 7.6.1).
+const OURS: [&str; 6] = [
+    "connection",
+    "content-length",
+    "transfer-encoding",
+    "keep-alive",
+    "proxy-connection",
+    "upgrade",
+];
+
+/// What a pass over the handler's fields found.
+pub(crate) struct Seen {
+    pub(crate) date: bool,
+    pub(crate) close: bool,
+}
+
+pub(crate) fn put_status_line<O: Sink>(out: &mut O, status: Status) {
+    if status == Status::OK {
+        return out.put(b"HTTP/1.1 200 OK\r\n");
+    }
+    out.put(b"HTTP/1.1 ");
+    let mut digits = [0; 20];
+    out.put(decimal(&mut digits, u64::from(status.code())));
+    out.put(b" ");
+    out.put(status.reason().as_bytes());
+    out.put(b"\r\n");
+}
+
+pub(crate) fn put_field<O: Sink>(out: &mut O, name: &[u8], value: &[u8]) {
+    out.put(name);
+    out.put(b": ");
+    out.put(value);
+    out.put(b"\r\n");
+}
+
+/// Writes the handler's fields, but for those that the connection decides.
+pub(crate) fn put_fields<'a, F, O>(out: &mut O, fields: F) -> Result<Seen, MisuseError>
+where
+    F: IntoIterator<Item = (&'a [u8], &'a [u8])>,
+    O: Sink,
+{
+    let mut seen = Seen {
+        date: false,
+        close: false,
+    };
+    for (name, value) in fields {
+        check_field(name, value)?;
+        if OURS
+            .iter()
+            .any(|ours| name.eq_ignore_ascii_case(ours.as_bytes()))
+        {
+            seen.close |= name.eq_ignore_ascii_case(b"connection") && says_close(value);
+            continue;
+        }
+        seen.date |= name.eq_ignore_ascii_case(b"date");
+        put_field(out, name, value);
+    }
+    Ok(seen)
+}
+
+fn says_close(value: &[u8]) -> bool {
+    value
+        .split(|&byte| byte == b',')
+        .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+}
+
+/// The fields that delimit the content (RFC 9112 section 6). A reply to HEAD has those that the
+/// reply to GET would have (RFC 9110 section 9.3.2).
+pub(crate) fn put_framing<O: Sink>(
+    out: &mut O,
+    status: Status,
+    length: BodyLength,
+    encoder: Encoder,
+    version: Version,
+) {
+    let mut digits = [0; 20];
+    if status == Status::RESET_CONTENT {
+        return put_field(out, b"content-length", b"0");
+    }
+    if status.is_bodiless() || encoder == Encoder::UntilClose {
+        return;
+    }
+    match length {
+        BodyLength::Known(length) => {
+            put_field(out, b"content-length", decimal(&mut digits, length));
+        }
+        BodyLength::Unknown if version == Version::Http11 => {
+            put_field(out, b"transfer-encoding", b"chunked");
+        }
+        BodyLength::Unknown => {}
+    }
+}
+
+/// `number` in decimal digits.
+fn decimal(digits: &mut [u8; 20], mut number: u64) -> &[u8] {
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b"0123456789"[(number % 10) as usize];
+        number /= 10;
+        if number == 0 {
+            return &digits[start..];
+        }
+    }
+}
+
+/// Writes a chunk's size line to the front of `prefix`; returns its length.
+pub(crate) fn put_chunk_size(prefix: &mut [u8; 18], len: u64) -> u8 {
+    let digits = (64 - len.leading_zeros()).div_ceil(4).max(1);
+    let mut end = 0;
+    for digit in (0..digits).rev() {
+        prefix[usize::from(end)] = b"0123456789abcdef"[(len >> (4 * digit) & 0xf) as usize];
+        end += 1;
+    }
+    prefix[usize::from(end)] = b'\r';
+    prefix[usize::from(end) + 1] = b'\n';
+    end + 2
+}
+
+/// Whether a field can stand in a head: no CR, LF or other control character, no empty name
+/// (RFC 9110 section 5).
+pub(crate) fn check_field(name: &[u8], value: &[u8]) -> Result<(), MisuseError> {
+    let valid = !name.is_empty() && Class::TOKEN.has_all(name) && Class::TEXT.has_all(value);
+    if valid {
+        Ok(())
+    } else {
+        Err(MisuseError::Field)
+    }
+}

@@ -1,0 +1,98 @@
+//! What a connection asks of its driver: levels, read off the control state.
+
+use crate::control::{Content, Stage};
+use crate::{Connection, Handler, Outcome, Read, State, Step, Wants, Write};
+
+impl Connection {
+    /// What the driver should do now. Pure: asking changes nothing.
+    #[must_use]
+    pub fn poll_step(&self) -> Step {
+        let control = &self.control;
+        match control.stage {
+            Stage::Gone => Step::Close {
+                outcome: control.outcome.unwrap_or(Outcome::Aborted),
+                reset: control.reset,
+            },
+            Stage::Upgrading if !control.unflushed => Step::Upgrade,
+            _ => Step::Go(Wants {
+                read: self.wanted_read(),
+                write: self.wanted_write(),
+                handler: wanted_handler(control.stage),
+            }),
+        }
+    }
+
+    /// The state, as a census counts it.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match self.control.stage {
+            Stage::Gone => State::Gone,
+            Stage::Fresh | Stage::LookFresh => State::Fresh,
+            Stage::Head => State::Head,
+            Stage::Idle | Stage::LookIdle | Stage::Ending if self.control.unflushed => State::Busy,
+            Stage::Idle | Stage::LookIdle => State::Idle,
+            Stage::Asked(_)
+            | Stage::Running(_)
+            | Stage::Replying(_)
+            | Stage::Skipping
+            | Stage::Refusing
+            | Stage::Upgrading => State::Busy,
+            Stage::Ending | Stage::Lingering | Stage::Querying => State::Linger,
+            Stage::Upgraded => State::Upgraded,
+        }
+    }
+
+    fn wanted_read(&self) -> Read {
+        let half_closed = self.control.half_closed;
+        match self.control.stage {
+            Stage::Fresh | Stage::Head | Stage::Idle if self.full => Read::No,
+            Stage::Fresh | Stage::Head | Stage::Idle => Read::Head,
+            Stage::LookFresh | Stage::LookIdle => Read::Look,
+            Stage::Skipping => Read::Content,
+            // The end was seen already: reading would only see it again.
+            _ if half_closed => Read::No,
+            Stage::Running(Content::Invited | Content::Wanted | Content::Dropped)
+            | Stage::Replying(Content::Invited | Content::Wanted | Content::Dropped) => {
+                Read::Content
+            }
+            Stage::Running(Content::Whole | Content::Expected | Content::Held)
+            | Stage::Replying(Content::Whole | Content::Expected | Content::Held) => Read::Watch,
+            Stage::Ending | Stage::Lingering | Stage::Querying => Read::Discard,
+            Stage::Asked(_)
+            | Stage::Refusing
+            | Stage::Upgrading
+            | Stage::Upgraded
+            | Stage::Gone => Read::No,
+        }
+    }
+
+    fn wanted_write(&self) -> Write {
+        match (self.control.stage, self.refusal) {
+            (Stage::Refusing, Some(refusal)) => Write::Refuse(refusal),
+            (Stage::Running(Content::Invited), _) => Write::Continue,
+            _ if self.control.unflushed => Write::Flush,
+            (Stage::Ending, _) => Write::Fin,
+            (Stage::Querying, _) => Write::Query,
+            _ => Write::No,
+        }
+    }
+}
+
+fn wanted_handler(stage: Stage) -> Handler {
+    match stage {
+        Stage::Asked(_) => Handler::Start,
+        Stage::Running(_) | Stage::Replying(_) | Stage::Upgraded => Handler::Run,
+        Stage::Fresh
+        | Stage::LookFresh
+        | Stage::Head
+        | Stage::Idle
+        | Stage::LookIdle
+        | Stage::Skipping
+        | Stage::Refusing
+        | Stage::Ending
+        | Stage::Lingering
+        | Stage::Querying
+        | Stage::Upgrading
+        | Stage::Gone => Handler::No,
+    }
+}

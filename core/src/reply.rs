@@ -1,0 +1,363 @@
+//! Sending: reply heads, content framing, refusals.
+
+use crate::control::{Content, Event, Stage};
+use crate::encode::{
+    check_field, put_chunk_size, put_field, put_fields, put_framing, put_status_line,
+};
+use crate::head::Version;
+use crate::{Connection, HttpDate, MisuseError, Phase, Refusal, Sink, Status, Tick};
+
+/// How long a reply's content is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BodyLength {
+    /// So many bytes: `Content-Length`.
+    Known(u64),
+    /// As many as come: chunked, or for an HTTP/1.0 client until the close.
+    Unknown,
+}
+
+/// How a piece of content goes out: `prefix`, then the first `take` bytes of the piece, then
+/// `suffix`; all of them count as output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Frame {
+    prefix: [u8; 18],
+    prefix_len: u8,
+    /// How many bytes of the piece are sent. Fewer than there are, where the reply has no content
+    /// (HEAD, 204, 304) or where the handler gives more than it declared.
+    pub take: u64,
+    /// What goes behind them.
+    pub suffix: &'static [u8],
+}
+
+impl Frame {
+    /// What goes before the piece.
+    #[must_use]
+    pub fn prefix(&self) -> &[u8] {
+        &self.prefix[..usize::from(self.prefix_len)]
+    }
+}
+
+/// How the content of the current reply is delimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Encoder {
+    /// No reply yet.
+    None,
+    /// The reply has no content, whatever the handler gives.
+    Silent,
+    Length(u64),
+    Chunked,
+    UntilClose,
+}
+
+/// The sending side's framing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outbound {
+    encoder: Encoder,
+}
+
+impl Outbound {
+    pub(crate) fn new() -> Outbound {
+        Outbound {
+            encoder: Encoder::None,
+        }
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.encoder = Encoder::None;
+    }
+
+    /// Whether a part of the current reply has been handed out.
+    pub(crate) fn begun(self) -> bool {
+        self.encoder != Encoder::None
+    }
+}
+
+impl Connection {
+    /// Writes the head of the reply to `out`.
+    ///
+    /// Framing, `Connection` and `Date` are the connection's: of `fields`, those that name them are
+    /// left out, but for `Date`, and for `close` in `Connection`, which is heeded. From the drain's
+    /// first moment the head carries `Connection: close`; that is decided here, not when the request
+    /// was read.
+    ///
+    /// # Errors
+    ///
+    /// A [`MisuseError`] if no reply is due, for a status that is not final and for fields that are
+    /// not valid; `out` is then as it was.
+    pub fn reply_head<'a, F, O>(
+        &mut self,
+        t: Tick<'_>,
+        status: Status,
+        length: BodyLength,
+        date: &HttpDate,
+        fields: F,
+        out: &mut O,
+    ) -> Result<(), MisuseError>
+    where
+        F: IntoIterator<Item = (&'a [u8], &'a [u8])>,
+        O: Sink,
+    {
+        self.observe(t);
+        let Stage::Running(content) = self.stage() else {
+            return Err(MisuseError::OutOfOrder);
+        };
+        if status.code() < 200 {
+            return Err(MisuseError::Status);
+        }
+        let start = out.len();
+        put_status_line(out, status);
+        let seen = match put_fields(out, fields) {
+            Ok(seen) => seen,
+            Err(error) => {
+                out.truncate(start);
+                return Err(error);
+            }
+        };
+        if !seen.date {
+            put_field(out, b"date", &date.0);
+        }
+        let encoder = self.encoder(status, length);
+        put_framing(out, status, length, encoder, self.inbound.version);
+        let until_close = encoder == Encoder::UntilClose;
+        if seen.close || until_close || self.must_close(t, content) {
+            self.apply(Event::Raise);
+        }
+        if self.control().own >= Phase::Draining {
+            out.put(b"connection: close\r\n");
+        } else if self.inbound.version == Version::Http10 {
+            out.put(b"connection: keep-alive\r\n");
+        }
+        out.put(b"\r\n");
+        self.outbound.encoder = encoder;
+        self.apply(Event::ReplyHead { until_close });
+        self.queue(t, (out.len() - start) as u64);
+        self.settle(t);
+        Ok(())
+    }
+
+    /// Frames the next `len` bytes of the reply's content.
+    ///
+    /// # Errors
+    ///
+    /// [`MisuseError::OutOfOrder`] where no content is due.
+    pub fn reply_body(&mut self, t: Tick<'_>, len: u64) -> Result<Frame, MisuseError> {
+        self.observe(t);
+        if !matches!(self.stage(), Stage::Replying(_)) {
+            return Err(MisuseError::OutOfOrder);
+        }
+        let mut frame = Frame {
+            prefix: [0; 18],
+            prefix_len: 0,
+            take: len,
+            suffix: b"",
+        };
+        match &mut self.outbound.encoder {
+            Encoder::None | Encoder::Silent => frame.take = 0,
+            Encoder::Length(rest) => {
+                frame.take = len.min(*rest);
+                *rest -= frame.take;
+            }
+            // An empty chunk would be the last one.
+            Encoder::Chunked if len > 0 => {
+                frame.prefix_len = put_chunk_size(&mut frame.prefix, len);
+                frame.suffix = b"\r\n";
+            }
+            Encoder::Chunked | Encoder::UntilClose => {}
+        }
+        let framing = u64::from(frame.prefix_len) + frame.suffix.len() as u64;
+        self.queue(t, frame.take + framing);
+        self.settle(t);
+        Ok(frame)
+    }
+
+    /// Ends the reply. One that is shorter than was declared is cut: the connection ends so that
+    /// the client can tell.
+    ///
+    /// # Errors
+    ///
+    /// [`MisuseError::OutOfOrder`] where no reply was under way.
+    pub fn reply_end<O: Sink>(&mut self, t: Tick<'_>, out: &mut O) -> Result<(), MisuseError> {
+        self.reply_trailers(t, core::iter::empty(), out)
+    }
+
+    /// Ends the reply with a trailer section. Only chunked content has one: in other replies the
+    /// fields are left out, as are those that must not stand in one (RFC 9110 section 6.5.1).
+    ///
+    /// # Errors
+    ///
+    /// [`MisuseError::OutOfOrder`] where no reply was under way, [`MisuseError::Field`] for a
+    /// field that is not valid.
+    pub fn reply_trailers<'a, F, O>(
+        &mut self,
+        t: Tick<'_>,
+        fields: F,
+        out: &mut O,
+    ) -> Result<(), MisuseError>
+    where
+        F: IntoIterator<Item = (&'a [u8], &'a [u8])>,
+        O: Sink,
+    {
+        self.observe(t);
+        if !matches!(self.stage(), Stage::Replying(_)) {
+            return Err(MisuseError::OutOfOrder);
+        }
+        if self.outbound.encoder == Encoder::Chunked {
+            let start = out.len();
+            out.put(b"0\r\n");
+            if let Err(error) = put_fields(out, fields) {
+                out.truncate(start);
+                return Err(error);
+            }
+            out.put(b"\r\n");
+            self.queue(t, (out.len() - start) as u64);
+        }
+        if matches!(self.outbound.encoder, Encoder::Length(rest) if rest > 0) {
+            self.apply(Event::ReplyCut);
+        } else {
+            self.apply(Event::ReplyEnd);
+            self.count_reply();
+        }
+        self.settle(t);
+        Ok(())
+    }
+
+    /// Writes `100 Continue` to `out`, as [`Write::Continue`](crate::Write::Continue) asked.
+    ///
+    /// # Errors
+    ///
+    /// [`MisuseError::OutOfOrder`] where it was not asked.
+    pub fn reply_continue<O: Sink>(&mut self, t: Tick<'_>, out: &mut O) -> Result<(), MisuseError> {
+        const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+        self.observe(t);
+        if !self.apply(Event::Continued) {
+            return Err(MisuseError::OutOfOrder);
+        }
+        out.put(CONTINUE);
+        self.queue(t, CONTINUE.len() as u64);
+        self.settle(t);
+        Ok(())
+    }
+
+    /// Writes the refusal that [`Write::Refuse`](crate::Write::Refuse) asked for to `out`: a whole
+    /// response with a short text.
+    ///
+    /// # Errors
+    ///
+    /// [`MisuseError::OutOfOrder`] where it was not asked.
+    pub fn reply_refusal<O: Sink>(
+        &mut self,
+        t: Tick<'_>,
+        date: &HttpDate,
+        out: &mut O,
+    ) -> Result<(), MisuseError> {
+        self.observe(t);
+        let (Stage::Refusing, Some(refusal)) = (self.stage(), self.refusal()) else {
+            return Err(MisuseError::OutOfOrder);
+        };
+        let start = out.len();
+        let text = refusal.text().as_bytes();
+        put_status_line(out, refusal.status());
+        put_field(out, b"date", &date.0);
+        put_field(out, b"content-type", b"text/plain; charset=utf-8");
+        let length = BodyLength::Known(text.len() as u64 + 1);
+        put_framing(
+            out,
+            refusal.status(),
+            length,
+            Encoder::Length(0),
+            Version::Http11,
+        );
+        let dispatched = self.tally().dispatched > self.replied_requests();
+        if refusal == Refusal::Closing && (self.inbound.is_safe || !dispatched) {
+            put_field(out, b"retry-after", b"1");
+        }
+        out.put(b"connection: close\r\n\r\n");
+        if !(dispatched && self.inbound.is_head) {
+            out.put(text);
+            out.put(b"\n");
+        }
+        self.apply(Event::RefusalWritten);
+        self.queue(t, (out.len() - start) as u64);
+        if matches!(refusal, Refusal::Peer(_) | Refusal::ContentTimeout) {
+            self.count_reply();
+        }
+        self.settle(t);
+        Ok(())
+    }
+
+    /// Writes the head of a reply that switches protocols: 101 if the client asked for that, or a 2xx to
+    /// CONNECT
+    /// (RFC 9110 section 7.8). Its fields are sent as they are given. Once it is written,
+    /// [`Step::Upgrade`](crate::Step::Upgrade) follows.
+    ///
+    /// # Errors
+    ///
+    /// A [`MisuseError`] if no reply is due or the request has content, for another status and for
+    /// fields that are not valid; `out` is then as it was.
+    pub fn reply_upgrade<'a, F, O>(
+        &mut self,
+        t: Tick<'_>,
+        status: Status,
+        date: &HttpDate,
+        fields: F,
+        out: &mut O,
+    ) -> Result<(), MisuseError>
+    where
+        F: IntoIterator<Item = (&'a [u8], &'a [u8])>,
+        O: Sink,
+    {
+        self.observe(t);
+        if self.stage() != Stage::Running(Content::Whole) {
+            return Err(MisuseError::OutOfOrder);
+        }
+        let tunnels = self.inbound.is_connect && (200..300).contains(&status.code());
+        let switches = status.code() == 101 && self.inbound.upgrade;
+        if !(switches || tunnels) {
+            return Err(MisuseError::Status);
+        }
+        let start = out.len();
+        put_status_line(out, status);
+        for (name, value) in fields {
+            if let Err(error) = check_field(name, value) {
+                out.truncate(start);
+                return Err(error);
+            }
+            put_field(out, name, value);
+        }
+        put_field(out, b"date", &date.0);
+        out.put(b"\r\n");
+        self.apply(Event::Upgrade);
+        self.queue(t, (out.len() - start) as u64);
+        self.count_reply();
+        self.settle(t);
+        Ok(())
+    }
+
+    fn encoder(&self, status: Status, length: BodyLength) -> Encoder {
+        // A 2xx to CONNECT has no framing: what follows would be the tunnel (RFC 9110 section 9.3.6).
+        if self.inbound.is_connect && (200..300).contains(&status.code()) {
+            return Encoder::UntilClose;
+        }
+        if self.inbound.is_head || status.is_bodiless() || status == Status::RESET_CONTENT {
+            return Encoder::Silent;
+        }
+        match length {
+            BodyLength::Known(length) => Encoder::Length(length),
+            BodyLength::Unknown if self.inbound.version == Version::Http10 => Encoder::UntilClose,
+            BodyLength::Unknown => Encoder::Chunked,
+        }
+    }
+
+    /// Whether this reply must be the last: the drain has begun and nothing more is buffered, or
+    /// the request's content could not be got out of the way.
+    fn must_close(&mut self, t: Tick<'_>, content: Content) -> bool {
+        if t.phase >= Phase::Draining && !self.inbound.takes_next(t) {
+            return true;
+        }
+        match content {
+            Content::Expected | Content::Invited => true,
+            Content::Dropped => self.inbound.is_too_long_to_skip(t.config.limits.discard),
+            Content::Whole | Content::Held | Content::Wanted => false,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Status codes and dates, as they stand in a response head.
+
+/// A status code of three digits (RFC 9110 section 15).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Status(u16);
+
+impl Status {
+    /// 200 OK.
+    pub const OK: Status = Status(200);
+    /// 204 No Content.
+    pub const NO_CONTENT: Status = Status(204);
+    /// 205 Reset Content.
+    pub const RESET_CONTENT: Status = Status(205);
+    /// 304 Not Modified.
+    pub const NOT_MODIFIED: Status = Status(304);
+    /// 400 Bad Request.
+    pub const BAD_REQUEST: Status = Status(400);
+    /// 408 Request Timeout.
+    pub const REQUEST_TIMEOUT: Status = Status(408);
+    /// 413 Content Too Large.
+    pub const CONTENT_TOO_LARGE: Status = Status(413);
+    /// 414 URI Too Long.
+    pub const URI_TOO_LONG: Status = Status(414);
+    /// 417 Expectation Failed.
+    pub const EXPECTATION_FAILED: Status = Status(417);
+    /// 431 Request Header Fields Too Large.
+    pub const FIELDS_TOO_LARGE: Status = Status(431);
+    /// 500 Internal Server Error.
+    pub const INTERNAL_SERVER_ERROR: Status = Status(500);
+    /// 501 Not Implemented.
+    pub const NOT_IMPLEMENTED: Status = Status(501);
+    /// 503 Service Unavailable.
+    pub const SERVICE_UNAVAILABLE: Status = Status(503);
+    /// 505 HTTP Version Not Supported.
+    pub const VERSION_NOT_SUPPORTED: Status = Status(505);
+
+    /// The status `code`, if it has three digits.
+    ///
+    /// ```
+    /// use neap_core::Status;
+    ///
+    /// assert_eq!(Status::new(200), Some(Status::OK));
+    /// assert_eq!(Status::new(99), None);
+    /// ```
+    #[must_use]
+    pub const fn new(code: u16) -> Option<Status> {
+        if code >= 100 && code <= 999 {
+            Some(Status(code))
+        } else {
+            None
+        }
+    }
+
+    /// The code as a number.
+    #[must_use]
+    pub const fn code(self) -> u16 {
+        self.0
+    }
+
+    /// Whether a response with this status never has content (RFC 9110 section 6.4.1).
+    pub(crate) const fn is_bodiless(self) -> bool {
+        self.0 < 200 || self.0 == 204 || self.0 == 304
+    }
+
+    /// The reason phrase of RFC 9110; empty for codes that it does not know.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self.0 {
+            100 => "Continue",
+            101 => "Switching Protocols",
+            103 => "Early Hints",
+            200 => "OK",
+            201 => "Created",
+            202 => "Accepted",
+            203 => "Non-Authoritative Information",
+            204 => "No Content",
+            205 => "Reset Content",
+            206 => "Partial Content",
+            300 => "Multiple Choices",
+            301 => "Moved Permanently",
+            302 => "Found",
+            303 => "See Other",
+            304 => "Not Modified",
+            307 => "Temporary Redirect",
+            308 => "Permanent Redirect",
+            400 => "Bad Request",
+            401 => "Unauthorized",
+            402 => "Payment Required",
+            403 => "Forbidden",
+            404 => "Not Found",
+            405 => "Method Not Allowed",
+            406 => "Not Acceptable",
+            407 => "Proxy Authentication Required",
+            408 => "Request Timeout",
+            409 => "Conflict",
+            410 => "Gone",
+            411 => "Length Required",
+            412 => "Precondition Failed",
+            413 => "Content Too Large",
+            414 => "URI Too Long",
+            415 => "Unsupported Media Type",
+            416 => "Range Not Satisfiable",
+            417 => "Expectation Failed",
+            421 => "Misdirected Request",
+            422 => "Unprocessable Content",
+            426 => "Upgrade Required",
+            428 => "Precondition Required",
+            429 => "Too Many Requests",
+            431 => "Request Header Fields Too Large",
+            451 => "Unavailable For Legal Reasons",
+            500 => "Internal Server Error",
+            501 => "Not Implemented",
+            502 => "Bad Gateway",
+            503 => "Service Unavailable",
+            504 => "Gateway Timeout",
+            505 => "HTTP Version Not Supported",
+            _ => "",
+        }
+    }
+}
+
+/// A date in the format of RFC 9110 section 5.6.7 (`Sun, 06 Nov 1994 08:49:37 GMT`), which the
+/// driver supplies: the core has no clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HttpDate(pub [u8; 29]);
