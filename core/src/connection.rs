@@ -4,7 +4,7 @@ use crate::control::{Content, Control, Event, Stage, Timer};
 use crate::input::Inbound;
 use crate::reply::Outbound;
 use crate::timers::Timers;
-use crate::{Fate, MisuseError, Outcome, Phase, Refusal, Tick, Time};
+use crate::{Fate, MisuseError, Outcome, PeerError, Phase, Refusal, Tick, Time};
 
 /// One HTTP/1.1 connection, without its socket, its buffers and its handler.
 ///
@@ -87,6 +87,18 @@ impl Connection {
             Stage::Asked(content) | Stage::Running(content) | Stage::Replying(content)
                 if content != Content::Whole
         ) && self.control.stage != Stage::Skipping
+    }
+
+    /// How much content of the current request is still to come, if its framing says that.
+    #[must_use]
+    pub fn content_length(&self) -> Option<u64> {
+        self.inbound.content_left()
+    }
+
+    /// Whether the current request is a HEAD: its reply has no content.
+    #[must_use]
+    pub fn is_head_request(&self) -> bool {
+        self.inbound.is_head
     }
 
     /// Bytes of output that wait to be written.
@@ -218,6 +230,23 @@ impl Connection {
     pub fn handle_failure(&mut self, t: Tick<'_>) {
         self.observe(t);
         self.refuse(Refusal::HandlerFailed);
+        self.settle(t);
+    }
+
+    /// Refuses a request that the driver cannot hand to its handler, although the core took it.
+    pub fn reject(&mut self, t: Tick<'_>, error: PeerError) {
+        self.observe(t);
+        self.refuse(Refusal::Peer(error));
+        self.settle(t);
+    }
+
+    /// Ends an idle connection before its time, because its descriptor is needed. It gets the last
+    /// look that every idle connection gets. Does nothing to one that is not idle.
+    pub fn close_idle(&mut self, t: Tick<'_>) {
+        self.observe(t);
+        if self.stage() == Stage::Idle {
+            self.apply(Event::Expired(Timer::Input));
+        }
         self.settle(t);
     }
 

@@ -88,6 +88,14 @@ impl Inbound {
         self.discarded
     }
 
+    /// The content that is still to come, if its framing says how much that is.
+    pub(crate) fn content_left(&self) -> Option<u64> {
+        match self.decoder {
+            Decoder::Length(rest) => Some(rest),
+            Decoder::Chunked(_) | Decoder::Trailers => None,
+        }
+    }
+
     /// Whether the content that is still to come surely exceeds what may be skipped.
     pub(crate) fn is_too_long_to_skip(&self, limit: u64) -> bool {
         matches!(self.decoder, Decoder::Length(rest) if rest > limit)
@@ -178,6 +186,7 @@ impl Connection {
     pub fn handle_buffered(&mut self, t: Tick<'_>, rest: &[u8]) {
         self.observe(t);
         self.inbound.next_buffered = t.phase == Phase::Draining
+            && self.is_request_whole()
             && matches!(
                 Finder::default().find_head(rest, &t.config.limits),
                 Ok(Some(_))

@@ -13,6 +13,8 @@ pub enum Cause {
     Signal,
     /// The program asked for it.
     Request,
+    /// Every listener failed.
+    Listeners,
     /// The deadline came while something was still held.
     Deadline,
 }
@@ -24,6 +26,7 @@ impl Cause {
         match self {
             Cause::Signal => "signal",
             Cause::Request => "request",
+            Cause::Listeners => "failed listeners",
             Cause::Deadline => "deadline",
         }
     }

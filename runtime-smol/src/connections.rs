@@ -1,0 +1,159 @@
+//! The connections of a server: numbered, woken and polled one by one.
+
+use std::future::Future;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use async_io::Async;
+use http::Request;
+use neap_core::{Tick, Time};
+
+use crate::connection::{Ends, Served};
+use crate::deadlines::Deadlines;
+use crate::environment::Environment;
+use crate::handle::Shared;
+use crate::run_queue::{Part, PartWaker};
+use crate::socket::Socket;
+use crate::{Body, IntoResponse};
+
+/// A reactor's view of a socket: the portable one.
+type Source = Async<OwnedFd>;
+
+/// All connections, by number. Numbers are used again.
+pub(crate) struct Connections<F: Future<Output: IntoResponse>> {
+    slots: Vec<Slot<F>>,
+    free: Vec<usize>,
+    deadlines: Deadlines,
+    shared: Arc<Shared>,
+}
+
+struct Slot<F: Future<Output: IntoResponse>> {
+    connection: Option<Served<F, Source>>,
+    waking: Arc<PartWaker>,
+    waker: Waker,
+}
+
+impl<F: Future<Output: IntoResponse>> Connections<F> {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Connections {
+            slots: Vec::new(),
+            free: Vec::new(),
+            deadlines: Deadlines::default(),
+            shared,
+        }
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// When the next of them has a deadline.
+    pub(crate) fn next_deadline(&self) -> Time {
+        self.deadlines.next()
+    }
+
+    /// Takes in an accepted socket. It is in the registry before anything is awaited.
+    pub(crate) fn insert(&mut self, t: Tick<'_>, socket: Socket<Source>, ends: Ends) -> usize {
+        let index = self.free.pop().unwrap_or_else(|| {
+            let index = self.slots.len();
+            let waking = PartWaker::new(&self.shared.queue, Part::Connection(index));
+            let waker = Waker::from(Arc::clone(&waking));
+            self.slots.push(Slot {
+                connection: None,
+                waking,
+                waker,
+            });
+            index
+        });
+        let entry = self.shared.registry.entry(index);
+        self.slots[index].connection = Some(Served::new(t, socket, ends, entry));
+        index
+    }
+
+    /// Polls connection `index`; a number without one is of a connection that ended meanwhile.
+    /// True if it has ended.
+    pub(crate) fn poll<H: Fn(Request<Body>) -> F>(
+        &mut self,
+        index: usize,
+        t: Tick<'_>,
+        env: &mut Environment<H, F>,
+    ) -> bool {
+        self.with(index, t, |connection, cx| connection.poll(t, cx, env))
+    }
+
+    /// Lets every connection see that the server's phase has changed, or that time has passed.
+    pub(crate) fn poll_all<H: Fn(Request<Body>) -> F>(
+        &mut self,
+        t: Tick<'_>,
+        env: &mut Environment<H, F>,
+    ) {
+        for index in 0..self.slots.len() {
+            self.with(index, t, |connection, cx| {
+                connection.observe(t);
+                connection.poll(t, cx, env)
+            });
+        }
+    }
+
+    /// Lets a connection act whose deadline has come by now. False if there is none.
+    pub(crate) fn expire<H: Fn(Request<Body>) -> F>(
+        &mut self,
+        t: Tick<'_>,
+        env: &mut Environment<H, F>,
+    ) -> bool {
+        let Some(index) = self.deadlines.pop(t.now) else {
+            return false;
+        };
+        self.with(index, t, |connection, cx| connection.expire(t, cx, env));
+        true
+    }
+
+    /// Turns connection `index`, just inserted, away.
+    pub(crate) fn turn_away(&mut self, index: usize, t: Tick<'_>) {
+        if let Some(connection) = &mut self.slots[index].connection {
+            connection.turn_away(t);
+        }
+    }
+
+    /// Begins to close an idle connection, if there is one.
+    pub(crate) fn close_one_idle<H: Fn(Request<Body>) -> F>(
+        &mut self,
+        t: Tick<'_>,
+        env: &mut Environment<H, F>,
+    ) {
+        let is_idle = |slot: &Slot<F>| slot.connection.as_ref().is_some_and(Served::is_idle);
+        if let Some(index) = self.slots.iter().position(is_idle) {
+            self.with(index, t, |connection, cx| {
+                connection.close_idle(t);
+                connection.poll(t, cx, env)
+            });
+        }
+    }
+
+    /// Lets `act` on connection `index`, and looks after what follows from it.
+    fn with(
+        &mut self,
+        index: usize,
+        t: Tick<'_>,
+        act: impl FnOnce(&mut Served<F, Source>, &mut Context<'_>) -> Poll<neap_core::Outcome>,
+    ) -> bool {
+        let slot = &mut self.slots[index];
+        slot.waking.clear();
+        let Some(connection) = &mut slot.connection else {
+            return false;
+        };
+        let polled = act(connection, &mut Context::from_waker(&slot.waker));
+        if let Poll::Ready(outcome) = polled {
+            self.shared.totals.add(outcome, connection.tally());
+            slot.connection = None;
+            self.deadlines.set(index, Time::NEVER);
+            self.free.push(index);
+            return true;
+        }
+        // What has passed already is taken up again at the next turn, not in this one.
+        self.deadlines.set(index, connection.deadline().max(t.now));
+        false
+    }
+}

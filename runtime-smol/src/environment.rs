@@ -1,0 +1,67 @@
+//! What all connections of a server share while one of them is polled.
+
+use std::future::Future;
+
+use neap_core::{HttpDate, Spans};
+
+use crate::IntoResponse;
+use crate::event::Observer;
+use crate::exchange::Places;
+
+/// One read's worth of input.
+const READ_BUFFER: usize = 64 * 1024;
+
+/// Buffers and places that are kept for the next who needs them.
+const KEPT: usize = 64;
+
+/// Output buffers that grew beyond this are not kept.
+const KEPT_CAPACITY: usize = 64 * 1024;
+
+/// One per server and thread: buffers belong to it, not to connections.
+pub(crate) struct Environment<H, F: Future<Output: IntoResponse>> {
+    pub(crate) handler: H,
+    /// Where everybody reads into.
+    pub(crate) buffer: Vec<u8>,
+    pub(crate) spans: Box<Spans>,
+    pub(crate) date: HttpDate,
+    pub(crate) observer: Observer,
+    places: Vec<Places<F>>,
+    outputs: Vec<Vec<u8>>,
+}
+
+impl<H, F: Future<Output: IntoResponse>> Environment<H, F> {
+    pub(crate) fn new(handler: H, observer: Observer) -> Self {
+        Environment {
+            handler,
+            buffer: vec![0; READ_BUFFER],
+            spans: Box::new(Spans::new()),
+            date: HttpDate([b' '; 29]),
+            observer,
+            places: Vec::new(),
+            outputs: Vec::new(),
+        }
+    }
+
+    pub(crate) fn take_places(&mut self) -> Places<F> {
+        self.places.pop().unwrap_or_else(Places::new)
+    }
+
+    /// Takes back places that have been cleared.
+    pub(crate) fn give_places(&mut self, places: Places<F>) {
+        if self.places.len() < KEPT {
+            self.places.push(places);
+        }
+    }
+
+    pub(crate) fn take_output(&mut self) -> Vec<u8> {
+        self.outputs.pop().unwrap_or_default()
+    }
+
+    /// Takes back an output buffer that is empty.
+    pub(crate) fn give_output(&mut self, output: Vec<u8>) {
+        let fits = (1..=KEPT_CAPACITY).contains(&output.capacity());
+        if fits && self.outputs.len() < KEPT {
+            self.outputs.push(output);
+        }
+    }
+}

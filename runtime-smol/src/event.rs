@@ -1,0 +1,136 @@
+//! What a server says while it runs.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use neap_core::{Census, Phase, Refusal};
+
+use crate::Address;
+
+/// Something that an operator may want to know. Its `Display` is a line for a log; it holds
+/// nothing that a client sent.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The shutdown has reached a phase.
+    Phase {
+        /// The phase.
+        phase: Phase,
+        /// Who is connected as it begins.
+        census: Census,
+        /// The drain's deadline, as configured.
+        deadline: Duration,
+    },
+    /// A listener has ended; what had reached it was accepted.
+    ListenerClosed {
+        /// Where it listened.
+        address: &'a Address,
+    },
+    /// Connections cannot be accepted for want of descriptors or memory. Said once per interval;
+    /// the server goes on as soon as one ends.
+    AcceptPaused {
+        /// Where they wait.
+        address: &'a Address,
+        /// What the system said.
+        error: &'a io::Error,
+    },
+    /// A listener failed for good. The others go on.
+    ListenerFailed {
+        /// Where it listened.
+        address: &'a Address,
+        /// What the system said.
+        error: &'a io::Error,
+    },
+    /// A request was refused without a handler, or a handler failed.
+    Refused {
+        /// Who sent it.
+        peer: &'a Address,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A handler, or the body of its response, panicked. Its request gets 500, or its response is
+    /// cut; the server goes on.
+    HandlerPanicked {
+        /// Whose request it was.
+        peer: &'a Address,
+    },
+    /// The body of a response failed; the response was cut.
+    BodyFailed {
+        /// Whose response it was.
+        peer: &'a Address,
+        /// What the body said.
+        error: &'a (dyn std::error::Error + Send + Sync),
+    },
+    /// A handler gave a response that cannot be sent; its request gets 500.
+    InvalidResponse {
+        /// Whose request it was.
+        peer: &'a Address,
+        /// What was wrong.
+        error: neap_core::MisuseError,
+    },
+}
+
+impl fmt::Display for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Phase {
+                phase,
+                census,
+                deadline,
+            } => {
+                let name = match phase {
+                    Phase::Running => "running",
+                    Phase::Draining => "draining",
+                    Phase::Closing => "closing",
+                    Phase::Done => "done",
+                };
+                write!(f, "{name}: {} held, {} open", census.held(), census.open())?;
+                if *phase == Phase::Draining {
+                    write!(f, ", at most {} s", deadline.as_secs_f64())?;
+                }
+                Ok(())
+            }
+            Event::ListenerClosed { address } => write!(f, "stopped listening on {address}"),
+            Event::AcceptPaused { address, error } => {
+                write!(f, "cannot accept on {address} for now: {error}")
+            }
+            Event::ListenerFailed { address, error } => {
+                write!(f, "listener {address} failed: {error}")
+            }
+            Event::Refused { peer, refusal } => {
+                write!(f, "refused {peer}: {} {refusal}", refusal.status().code())
+            }
+            Event::HandlerPanicked { peer } => {
+                write!(f, "the handler of a request from {peer} panicked")
+            }
+            Event::BodyFailed { peer, error } => {
+                write!(f, "the response to {peer} was cut: {error}")
+            }
+            Event::InvalidResponse { peer, error } => {
+                write!(f, "the response to {peer} could not be sent: {error}")
+            }
+        }
+    }
+}
+
+/// Who listens to events, if anybody does.
+#[derive(Clone, Default)]
+pub(crate) struct Observer(pub(crate) Option<Arc<Observe>>);
+
+pub(crate) type Observe = dyn Fn(&Event<'_>) + Send + Sync;
+
+impl Observer {
+    pub(crate) fn tell(&self, event: &Event<'_>) {
+        if let Some(observe) = &self.0 {
+            observe(event);
+        }
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Observer").field(&self.0.is_some()).finish()
+    }
+}

@@ -1,0 +1,186 @@
+//! A request on its way through its handler.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
+use http_body::{Body as _, Frame};
+use neap_core::{BodyLength, Fields, Head};
+
+use crate::body::Feed;
+use crate::{Body, BoxError, IntoResponse};
+
+/// The body of the responses that `F` gives.
+pub(crate) type BodyOf<F> = <<F as Future>::Output as IntoResponse>::Body;
+
+/// The data of that body.
+pub(crate) type DataOf<F> = <BodyOf<F> as http_body::Body>::Data;
+
+/// Places for a handler's future and for its response's body. They are pinned once and used for
+/// one request after another, by whichever connection of the server needs them.
+pub(crate) struct Places<F: Future<Output: IntoResponse>> {
+    handler: Pin<Box<Option<F>>>,
+    body: Pin<Box<Option<BodyOf<F>>>>,
+}
+
+impl<F: Future<Output: IntoResponse>> Places<F> {
+    pub(crate) fn new() -> Self {
+        Places {
+            handler: Box::pin(None),
+            body: Box::pin(None),
+        }
+    }
+
+    /// Drops what is in them. A destructor that panics is the handler's fault like any other.
+    pub(crate) fn clear(&mut self) -> Result<(), Panicked> {
+        let handler = catch(|| self.handler.set(None));
+        let body = catch(|| self.body.set(None));
+        handler.and(body)
+    }
+
+    pub(crate) fn start(&mut self, make: impl FnOnce() -> F) -> Result<(), Panicked> {
+        let future = catch(make)?;
+        self.handler.set(Some(future));
+        Ok(())
+    }
+
+    /// Polls the handler; puts the body of its response in its place.
+    pub(crate) fn poll_response(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<()>, Panicked>> {
+        let Some(handler) = self.handler.as_mut().as_pin_mut() else {
+            return Poll::Pending;
+        };
+        let response = match catch(|| handler.poll(cx).map(IntoResponse::into_response)) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(response)) => response,
+            Err(panicked) => return Poll::Ready(Err(panicked)),
+        };
+        let (parts, body) = response.into_parts();
+        self.body.set(Some(body));
+        let dropped = catch(|| self.handler.set(None));
+        Poll::Ready(dropped.map(|()| Response::from_parts(parts, ())))
+    }
+
+    /// Polls the response's body for its next frame; `Ok(None)` is its end.
+    pub(crate) fn poll_body(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Frame<DataOf<F>>>, BodyFailure>> {
+        let Some(body) = self.body.as_mut().as_pin_mut() else {
+            return Poll::Ready(Ok(None));
+        };
+        match catch(|| body.poll_frame(cx)) {
+            Ok(frame) => frame.map(|frame| {
+                frame
+                    .transpose()
+                    .map_err(|error| BodyFailure::Error(error.into()))
+            }),
+            Err(Panicked) => Poll::Ready(Err(BodyFailure::Panicked)),
+        }
+    }
+
+    /// Whether the response's body has nothing more to give.
+    pub(crate) fn is_body_over(&self) -> bool {
+        self.body
+            .as_ref()
+            .as_pin_ref()
+            .is_none_or(|body| body.is_end_stream())
+    }
+
+    /// How long the response is. For HEAD, and where the body does not know, the handler's own
+    /// `Content-Length` says it.
+    pub(crate) fn length(&self, response: &Response<()>, is_head: bool) -> BodyLength {
+        let declared = || {
+            let value = response.headers().get(CONTENT_LENGTH)?;
+            value.to_str().ok()?.parse().ok()
+        };
+        let known = self
+            .body
+            .as_ref()
+            .as_pin_ref()
+            .and_then(|body| body.size_hint().exact());
+        let length = if is_head {
+            declared().or(known)
+        } else {
+            known.or_else(declared)
+        };
+        length.map_or(BodyLength::Unknown, BodyLength::Known)
+    }
+}
+
+/// Why a response's body ended early.
+pub(crate) enum BodyFailure {
+    Panicked,
+    Error(BoxError),
+}
+
+/// Somebody else's code panicked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Panicked;
+
+/// Calls code that is not ours. What it leaves behind when it panics is dropped, never used: that
+/// is why it may be asserted to be unwind safe.
+fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
+        // A payload whose destructor panics as well would end the thread.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+        Panicked
+    })
+}
+
+/// The part of an exchange that belongs to one request.
+pub(crate) struct Exchange<F: Future<Output: IntoResponse>> {
+    pub(crate) places: Places<F>,
+    pub(crate) feed: Option<Feed>,
+    pub(crate) is_head: bool,
+    /// The reply's head has been written; its body is being sent.
+    pub(crate) replying: bool,
+}
+
+/// Makes the handler's request. `None` if the target is one that [`Uri`] does not take.
+pub(crate) fn request(head: &Head<'_>, body: Body) -> Option<Request<Body>> {
+    // One copy of the head's text, which the target and all values share.
+    let fields = head.fields();
+    let len = head.target().len() + fields.iter().map(|(_, value)| value.len()).sum::<usize>();
+    let mut text = Vec::with_capacity(len);
+    text.extend_from_slice(head.target().as_bytes());
+    for (_, value) in fields {
+        text.extend_from_slice(value);
+    }
+    let mut text = Bytes::from(text);
+    let mut request = Request::new(body);
+    *request.uri_mut() = Uri::from_maybe_shared(text.split_to(head.target().len())).ok()?;
+    *request.method_mut() = Method::from_bytes(head.method().as_bytes()).ok()?;
+    *request.version_mut() = match head.version() {
+        neap_core::Version::Http10 => Version::HTTP_10,
+        neap_core::Version::Http11 => Version::HTTP_11,
+    };
+    *request.headers_mut() = header_map(fields, text)?;
+    Some(request)
+}
+
+/// The trailer section, for the handler.
+pub(crate) fn trailers(fields: Fields<'_>) -> Option<HeaderMap> {
+    let mut text = Vec::new();
+    for (_, value) in fields {
+        text.extend_from_slice(value);
+    }
+    header_map(fields, text.into())
+}
+
+/// `fields` as a map; `text` holds their values one behind the other.
+fn header_map(fields: Fields<'_>, mut text: Bytes) -> Option<HeaderMap> {
+    let mut map = HeaderMap::with_capacity(fields.len());
+    for (name, value) in fields {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        let value = HeaderValue::from_maybe_shared(text.split_to(value.len())).ok()?;
+        map.append(name, value);
+    }
+    Some(map)
+}

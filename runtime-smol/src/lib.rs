@@ -1,0 +1,69 @@
+//! An embeddable HTTP/1.1 micro-server for smol and async-std, whose shutdown can be proved.
+//!
+//! **Dropping the future that [`Server::serve`] gives is a hard stop**, as everywhere in smol.
+//! Stopping gracefully is [`Handle::drain`], or SIGTERM where [`Server::signals`] was asked for:
+//! what has reached the server is accepted and served, what has begun is completed, and the future
+//! then gives a [`Report`] that says what became of every connection and request.
+//!
+//! ```no_run
+//! use neap_smol::Server;
+//!
+//! fn main() -> std::io::Result<()> {
+//!     let server = Server::bind("127.0.0.1:8080")?;
+//! #   #[cfg(feature = "signal")]
+//!     let server = server.signals()?;
+//!     let report = server.run(|_request| async { "Hello, World!" })?;
+//!     println!("{report}");
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # How it works
+//!
+//! What a connection is, and what a shutdown is, is decided in [`neap_core`], which touches no
+//! sockets. This crate drives it. All connections live inside the one future of their server, with
+//! a run queue of its own: no executor is needed, nothing is spawned, and nothing can be left over.
+//! Sockets become ready through async-io's reactor, which every smol and async-std program has.
+//!
+//! A handler is a function from [`http::Request`]`<`[`Body`]`>` to a future of anything that is
+//! [`IntoResponse`]. Its request has the [`PeerAddress`] and [`LocalAddress`] among its extensions.
+//!
+//! # Features
+//!
+//! `signal` (default): `Server::signals`.
+
+mod address;
+mod body;
+mod clock;
+mod connection;
+mod connections;
+mod deadlines;
+mod environment;
+mod event;
+mod exchange;
+mod handle;
+mod input;
+mod listener;
+mod listeners;
+mod output;
+mod registry;
+mod report;
+mod response;
+mod run_queue;
+mod serve;
+mod server;
+mod signals;
+mod socket;
+
+pub use address::{Address, AddressError, LocalAddress, PeerAddress};
+pub use body::{Body, BodyError};
+pub use event::Event;
+pub use handle::Handle;
+pub use neap_core::{
+    Cause, Census, Config, ConfigError, Drain, Durations, Limits, MisuseError, Outcome, PeerError,
+    Phase, Refusal, State, Timeouts,
+};
+pub use report::{ListenerReport, Outcomes, Report, Requests};
+pub use response::{BoxError, Either, EitherData, Full, IntoResponse};
+pub use serve::Serve;
+pub use server::Server;

@@ -1,0 +1,242 @@
+//! What a server tells when it is done, and while it runs.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use neap_core::{Cause, Durations, Fate, Outcome, Phase, Tally};
+
+use crate::Address;
+
+/// What became of every connection and request of a server.
+///
+/// Accepted connections are those that are open and those that ended, each in one outcome. The
+/// requests balance by themselves: each that was dispatched and is not under way any more met one
+/// fate.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// What triggered the shutdown, once something has.
+    pub cause: Option<Cause>,
+    /// What ended the drain before everything had ended by itself, if something did.
+    pub forced: Option<Cause>,
+    /// How far the server has come.
+    pub phase: Phase,
+    /// Where it listened.
+    pub listeners: Vec<ListenerReport>,
+    /// Connections accepted.
+    pub accepted: u64,
+    /// How connections ended.
+    pub outcomes: Outcomes,
+    /// How requests ended.
+    pub requests: Requests,
+    /// Requests that were dispatched, and that the shutdown did not let end.
+    pub lost: u64,
+    /// How long each part of the shutdown lasted.
+    pub durations: Durations,
+}
+
+impl Report {
+    /// Whether everybody who was being served was served to the end: no dispatched request was
+    /// aborted or cut by the shutdown. The `neap` command's exit status is 0 then, otherwise 1.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.lost == 0
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.cause, self.phase) {
+            (Some(cause), Phase::Done) => write!(
+                f,
+                "stopped by {} after {}",
+                cause.name(),
+                Short(self.durations.total)
+            )?,
+            (Some(cause), _) => write!(f, "stopping by {}", cause.name())?,
+            (None, Phase::Done) => f.write_str("dropped")?,
+            (None, _) => f.write_str("running")?,
+        }
+        if let Some(forced) = self.forced {
+            write!(f, ", forced by {}", forced.name())?;
+        }
+        let requests = &self.requests;
+        write!(
+            f,
+            ": {} connections ({}), {} requests ({} completed",
+            self.accepted, self.outcomes, requests.dispatched, requests.completed
+        )?;
+        for (count, name) in [
+            (requests.truncated, "truncated"),
+            (requests.aborted, "aborted"),
+            (requests.vanished, "vanished"),
+            (requests.panicked, "panicked"),
+        ] {
+            if count > 0 {
+                write!(f, ", {count} {name}")?;
+            }
+        }
+        match self.lost {
+            0 => f.write_str("); none lost"),
+            lost => write!(f, "); {lost} lost by the shutdown"),
+        }
+    }
+}
+
+/// A duration in the unit that suits it.
+struct Short(Duration);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 < Duration::from_secs(1) {
+            write!(f, "{} ms", self.0.as_millis())
+        } else {
+            write!(f, "{:.1} s", self.0.as_secs_f64())
+        }
+    }
+}
+
+/// What became of a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListenerReport {
+    /// Where it listened.
+    pub address: Address,
+    /// Whether it has ended.
+    pub ended: bool,
+}
+
+/// How many connections ended in which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcomes([u64; Outcome::ALL.len()]);
+
+impl Outcomes {
+    /// Connections that ended like this.
+    #[must_use]
+    pub fn get(&self, outcome: Outcome) -> u64 {
+        self.0[outcome as usize]
+    }
+
+    /// Connections that ended.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+}
+
+impl fmt::Display for Outcomes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for outcome in Outcome::ALL {
+            let count = self.get(outcome);
+            if count > 0 {
+                write!(f, "{separator}{count} {}", outcome.name())?;
+                separator = ", ";
+            }
+        }
+        if separator.is_empty() {
+            f.write_str("none ended")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// How many requests met which fate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Requests {
+    /// Requests whose head was received whole.
+    pub dispatched: u64,
+    /// Their whole response reached the kernel.
+    pub completed: u64,
+    /// Their response was cut.
+    pub truncated: u64,
+    /// The shutdown ended them before their response began.
+    pub aborted: u64,
+    /// Their client was gone.
+    pub vanished: u64,
+    /// Their handler panicked before it answered.
+    pub panicked: u64,
+}
+
+/// The sums of what has ended, written by the server, readable from other threads.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) accepted: AtomicU64,
+    outcomes: [AtomicU64; Outcome::ALL.len()],
+    dispatched: AtomicU64,
+    completed: AtomicU64,
+    truncated: AtomicU64,
+    aborted: AtomicU64,
+    vanished: AtomicU64,
+    panicked: AtomicU64,
+    lost: AtomicU64,
+}
+
+impl Totals {
+    /// A connection has ended.
+    pub(crate) fn add(&self, outcome: Outcome, tally: Tally) {
+        add(&self.outcomes[outcome as usize], 1);
+        let rest = u64::from(tally.dispatched - tally.completed);
+        add(&self.dispatched, u64::from(tally.dispatched));
+        add(&self.completed, u64::from(tally.completed));
+        let fate = match tally.rest {
+            Fate::Completed => &self.completed,
+            Fate::Truncated => &self.truncated,
+            Fate::Aborted => &self.aborted,
+            Fate::Vanished => &self.vanished,
+            Fate::Panicked => &self.panicked,
+        };
+        add(fate, rest);
+        if outcome == Outcome::Aborted {
+            add(&self.lost, rest);
+        }
+    }
+
+    pub(crate) fn outcomes(&self) -> Outcomes {
+        Outcomes(std::array::from_fn(|index| get(&self.outcomes[index])))
+    }
+
+    pub(crate) fn requests(&self) -> Requests {
+        Requests {
+            dispatched: get(&self.dispatched),
+            completed: get(&self.completed),
+            truncated: get(&self.truncated),
+            aborted: get(&self.aborted),
+            vanished: get(&self.vanished),
+            panicked: get(&self.panicked),
+        }
+    }
+
+    pub(crate) fn lost(&self) -> u64 {
+        get(&self.lost)
+    }
+}
+
+fn add(sum: &AtomicU64, count: u64) {
+    if count > 0 {
+        sum.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+fn get(sum: &AtomicU64) -> u64 {
+    sum.load(Ordering::Relaxed)
+}
+
+impl Report {
+    pub(crate) fn empty() -> Report {
+        Report {
+            cause: None,
+            forced: None,
+            phase: Phase::Running,
+            listeners: Vec::new(),
+            accepted: 0,
+            outcomes: Outcomes::default(),
+            requests: Requests::default(),
+            lost: 0,
+            durations: Durations::default(),
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! The server's future: listeners, connections and the lifecycle, in one place.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use async_io::Timer;
+use http::Request;
+use neap_core::{Cause, Config, Lifecycle, Listening, Phase, Time};
+
+use crate::clock::Clock;
+use crate::connections::Connections;
+use crate::environment::Environment;
+use crate::event::{Event, Observer};
+use crate::handle::Owner;
+use crate::listeners::{Arrival, Listeners};
+use crate::report::Report;
+use crate::run_queue::{Part, PartWaker};
+use crate::signals::StopSignals;
+use crate::{Body, Handle, IntoResponse};
+
+/// Batches of woken parts that one poll works off before it lets others have the thread.
+const BATCHES: usize = 16;
+
+/// A running server: a future that is ready, with the report, when the server is done.
+///
+/// All connections live inside it. **Dropping it drops them at once**, with their handlers; to stop
+/// gracefully, call [`Handle::drain`] and go on polling until it is ready.
+///
+/// It is `Send` if the handler and its futures are, and needs no executor: it can be awaited
+/// anywhere.
+#[must_use = "futures do nothing unless polled"]
+pub struct Serve<H, F: Future<Output: IntoResponse>> {
+    config: Config,
+    lifecycle: Lifecycle,
+    clock: Clock,
+    listeners: Listeners,
+    connections: Connections<F>,
+    env: Environment<H, F>,
+    signals: Option<StopSignals>,
+    /// Armed for `armed`, the earliest of all deadlines.
+    timer: Timer,
+    armed: Time,
+    wakers: Wakers,
+    batch: Vec<Part>,
+    /// The last seen phase and sealing, of which connections have been told.
+    told: (Phase, Time),
+    owner: Owner,
+}
+
+/// Wakers for what is not a connection.
+struct Wakers {
+    control: (Arc<PartWaker>, Waker),
+    listeners: (Arc<PartWaker>, Waker),
+    timer: (Arc<PartWaker>, Waker),
+}
+
+/// What a server is made of before it runs.
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) listeners: Listeners,
+    pub(crate) signals: Option<StopSignals>,
+    pub(crate) observer: Observer,
+    pub(crate) owner: Owner,
+}
+
+impl<H, F: Future<Output: IntoResponse>> Serve<H, F> {
+    pub(crate) fn new(parts: Parts, handler: H) -> Self {
+        let shared = Arc::clone(&parts.owner.0);
+        let waker = |part| {
+            let waking = PartWaker::new(&shared.queue, part);
+            let waker = Waker::from(Arc::clone(&waking));
+            (waking, waker)
+        };
+        let wakers = Wakers {
+            control: waker(Part::Control),
+            listeners: waker(Part::Listeners),
+            timer: waker(Part::Timer),
+        };
+        // The first poll looks at everything once.
+        for (waking, waker) in [&wakers.control, &wakers.listeners, &wakers.timer] {
+            waking.clear();
+            waker.wake_by_ref();
+        }
+        Serve {
+            config: parts.config,
+            lifecycle: Lifecycle::new(),
+            clock: parts.clock,
+            listeners: parts.listeners,
+            connections: Connections::new(shared),
+            env: Environment::new(handler, parts.observer),
+            signals: parts.signals,
+            timer: Timer::never(),
+            armed: Time::NEVER,
+            wakers,
+            batch: Vec::new(),
+            told: (Phase::Running, Time::NEVER),
+            owner: parts.owner,
+        }
+    }
+}
+
+impl<H, F> Serve<H, F>
+where
+    H: Fn(Request<Body>) -> F,
+    F: Future<Output: IntoResponse>,
+{
+    /// Works off a batch of woken parts.
+    fn turn(&mut self) {
+        let now = self.clock.now();
+        self.env.date = self.clock.date(now);
+        let mut batch = std::mem::take(&mut self.batch);
+        // First what may change the phase: no reply slips out between a signal and its effect.
+        for part in &batch {
+            match part {
+                Part::Control => self.take_commands(now),
+                Part::Timer => self.take_timer(now),
+                Part::Listeners | Part::Connection(_) => {}
+            }
+        }
+        let mut ended = false;
+        for part in batch.drain(..) {
+            match part {
+                Part::Listeners => {
+                    self.wakers.listeners.0.clear();
+                    self.listeners.wake();
+                }
+                Part::Connection(index) => {
+                    let t = self.lifecycle.tick(now, &self.config);
+                    ended |= self.connections.poll(index, t, &mut self.env);
+                }
+                Part::Control | Part::Timer => {}
+            }
+        }
+        self.batch = batch;
+        if ended {
+            self.listeners.room_was_made();
+        }
+        self.accept(now);
+        self.advance(now);
+    }
+
+    /// Signals and commands.
+    fn take_commands(&mut self, now: Time) {
+        self.wakers.control.0.clear();
+        let mut cx = Context::from_waker(&self.wakers.control.1);
+        if let Some(signals) = &mut self.signals {
+            while signals.poll_stop(&mut cx).is_ready() {
+                let _ = self.lifecycle.handle_signal(now, &self.config);
+            }
+        }
+        let shared = &self.owner.0;
+        if shared.asked_to_drain.load(Ordering::Acquire) {
+            self.lifecycle.drain(now, &self.config, Cause::Request);
+        }
+        if shared.asked_to_close.load(Ordering::Acquire) {
+            self.lifecycle.close_now(now, Cause::Request);
+        }
+        self.tell(now);
+    }
+
+    fn take_timer(&mut self, now: Time) {
+        self.wakers.timer.0.clear();
+        self.armed = Time::NEVER;
+        self.listeners.handle_timeout(now);
+        // Connections first: one that has just ended by itself was in time.
+        let t = self.lifecycle.tick(now, &self.config);
+        while self.connections.expire(t, &mut self.env) {
+            self.listeners.room_was_made();
+        }
+        self.lifecycle.handle_timeout(now, &self.config);
+        self.tell(now);
+    }
+
+    /// Accepts who is waiting, or ends the listeners if it is time.
+    fn accept(&mut self, now: Time) {
+        let listening = self.lifecycle.poll_listening();
+        if listening == Listening::Ended {
+            return;
+        }
+        let Serve {
+            listeners,
+            connections,
+            env,
+            lifecycle,
+            config,
+            wakers,
+            owner,
+            ..
+        } = self;
+        let t = lifecycle.tick(now, config);
+        let mut cx = Context::from_waker(&wakers.listeners.1);
+        let observer = env.observer.clone();
+        let open = connections.len();
+        let exhausted = listeners.poll(listening, open, t.now, &mut cx, &observer, |arrival| {
+            let Arrival { socket, ends } = arrival;
+            owner.0.totals.accepted.fetch_add(1, Ordering::Relaxed);
+            let index = connections.insert(t, socket, ends);
+            if listening == Listening::TurnAway {
+                connections.turn_away(index, t);
+            }
+            connections.poll(index, t, env);
+            connections.len()
+        });
+        if exhausted {
+            connections.close_one_idle(t, env);
+        }
+        if listeners.have_ended() {
+            // Without listeners that failed there is nothing to run for.
+            lifecycle.drain(now, config, Cause::Listeners);
+            lifecycle.handle_listeners_ended(now);
+            self.tell(now);
+        }
+    }
+
+    /// Lets the lifecycle see who is connected, as long as that matters.
+    fn advance(&mut self, now: Time) {
+        loop {
+            let before = self.lifecycle.phase();
+            if before == Phase::Running || before == Phase::Done {
+                return;
+            }
+            let census = self.owner.0.registry.census();
+            self.lifecycle.handle_census(now, &census);
+            self.tell(now);
+            if self.lifecycle.phase() == before {
+                return;
+            }
+        }
+    }
+
+    /// Tells everybody of a phase that has changed, and nobody of one that has not.
+    fn tell(&mut self, now: Time) {
+        let t = self.lifecycle.tick(now, &self.config);
+        if (t.phase, t.sealing) == self.told {
+            return;
+        }
+        let risen = t.phase != self.told.0;
+        self.told = (t.phase, t.sealing);
+        self.write_outline(now);
+        let shared = Arc::clone(&self.owner.0);
+        if risen && t.phase != Phase::Done {
+            shared.set_phase(t.phase);
+            let census = shared.registry.census();
+            let deadline = self.config.drain.deadline;
+            self.env.observer.tell(&Event::Phase {
+                phase: t.phase,
+                census,
+                deadline,
+            });
+        }
+        self.connections.poll_all(t, &mut self.env);
+    }
+
+    /// The earliest moment at which something is to be done.
+    fn next_deadline(&self) -> Time {
+        let lifecycle = self
+            .lifecycle
+            .poll_timeout(&self.config)
+            .unwrap_or(Time::NEVER);
+        lifecycle
+            .min(self.connections.next_deadline())
+            .min(self.listeners.next_deadline())
+    }
+
+    /// Arms the timer, if something is due earlier than it is armed for. A timer that comes too
+    /// early costs one turn; setting it at each request would cost system calls.
+    fn arm(&mut self) {
+        let next = self.next_deadline();
+        if next >= self.armed {
+            return;
+        }
+        self.armed = next;
+        match self.clock.instant(next) {
+            Some(instant) => self.timer.set_at(instant),
+            None => self.timer = Timer::never(),
+        }
+        let mut cx = Context::from_waker(&self.wakers.timer.1);
+        if Pin::new(&mut self.timer).poll(&mut cx).is_ready() {
+            self.wakers.timer.1.wake_by_ref();
+        }
+    }
+
+    fn report(&mut self) -> Report {
+        let now = self.clock.now();
+        self.write_outline(now);
+        self.owner.0.set_phase(Phase::Done);
+        Handle::new(&self.owner.0).report()
+    }
+}
+
+impl<H, F: Future<Output: IntoResponse>> Serve<H, F> {
+    /// Brings the parts of the report that are not sums up to date.
+    fn write_outline(&self, now: Time) {
+        let mut outline = self
+            .owner
+            .0
+            .outline
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        outline.cause = self.lifecycle.cause();
+        outline.forced = self.lifecycle.forced();
+        outline.durations = self.lifecycle.durations(now);
+        outline.listeners = self.listeners.reports();
+    }
+}
+
+impl<H, F> Future for Serve<H, F>
+where
+    H: Fn(Request<Body>) -> F,
+    F: Future<Output: IntoResponse>,
+{
+    type Output = Report;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Report> {
+        let this = self.get_mut();
+        let shared = Arc::clone(&this.owner.0);
+        shared.queue.enter(cx.waker());
+        for _ in 0..BATCHES {
+            if this.lifecycle.phase() == Phase::Done {
+                return Poll::Ready(this.report());
+            }
+            this.arm();
+            if !shared.queue.take(&mut this.batch) {
+                return Poll::Pending;
+            }
+            this.turn();
+        }
+        shared.queue.leave();
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+// Nothing in it is pinned in place: handlers and bodies are boxed.
+impl<H, F: Future<Output: IntoResponse>> Unpin for Serve<H, F> {}
+
+impl<H, F: Future<Output: IntoResponse>> fmt::Debug for Serve<H, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serve")
+            .field("lifecycle", &self.lifecycle)
+            .field("connections", &self.connections.len())
+            .finish_non_exhaustive()
+    }
+}

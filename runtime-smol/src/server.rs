@@ -1,0 +1,293 @@
+//! Building and running a server.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::OwnedFd;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::thread;
+
+use http::Request;
+use neap_core::Config;
+
+use crate::clock::Clock;
+use crate::event::{Event, Observer};
+use crate::handle::{Owner, Shared};
+use crate::listener::{Listener, Options};
+use crate::listeners::Listeners;
+use crate::serve::{Parts, Serve};
+use crate::signals::StopSignals;
+use crate::{Address, Body, Handle, IntoResponse, Report};
+
+/// Connections that wait to be accepted, by default: as many as most systems allow.
+const BACKLOG: u32 = 4096;
+
+/// Descriptors that are left to the program when `max_connections` is derived from the limit.
+const SPARE_DESCRIPTORS: usize = 64;
+
+/// A server that listens, and does not serve yet.
+///
+/// Clients that connect from now on wait in its sockets' queues until it is
+/// [run](Server::run) or [served](Server::serve).
+///
+/// ```no_run
+/// use neap_smol::Server;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let report = Server::bind("127.0.0.1:8080")?.run(|_request| async { "Hello, World!" })?;
+/// println!("{report}");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    config: Config,
+    options: Options,
+    max_connections: usize,
+    listeners: Vec<Listener>,
+    signals: Option<StopSignals>,
+    observer: Observer,
+    owner: Owner,
+}
+
+impl Default for Server {
+    fn default() -> Server {
+        Server::new()
+    }
+}
+
+impl Server {
+    /// A server without a listener yet, with the default settings.
+    #[must_use]
+    pub fn new() -> Server {
+        Server {
+            config: Config::default(),
+            options: Options {
+                backlog: BACKLOG,
+                reuse_port: false,
+            },
+            max_connections: default_max_connections(),
+            listeners: Vec::new(),
+            signals: None,
+            observer: Observer::default(),
+            owner: Owner(Arc::new(Shared::new())),
+        }
+    }
+
+    /// A server that listens on the first of the TCP addresses that can be bound.
+    ///
+    /// # Errors
+    ///
+    /// If none can, the error of the last.
+    pub fn bind(addresses: impl ToSocketAddrs) -> io::Result<Server> {
+        let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on");
+        for address in addresses.to_socket_addrs()? {
+            let server = Server::new();
+            match Listener::bind(&Address::Tcp(address), server.options) {
+                Ok(listener) => return Ok(server.with(listener)),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    /// Lets several processes listen on one address (`SO_REUSEPORT`): the system shares new
+    /// connections out among them. Holds for listeners that are added after it. Default: off.
+    #[must_use]
+    pub fn reuse_port(mut self, on: bool) -> Server {
+        self.options.reuse_port = on;
+        self
+    }
+
+    /// How many connections may wait to be accepted; the system has a limit of its own. Holds for
+    /// listeners that are added after it. Default: 4096.
+    #[must_use]
+    pub fn backlog(mut self, connections: u32) -> Server {
+        self.options.backlog = connections;
+        self
+    }
+
+    /// Listens on `address`, too. `SO_REUSEADDR` is always set; an IPv6 address does not stand for
+    /// IPv4 as well. A socket file that a killed server left behind is replaced.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be bound.
+    pub fn listen(self, address: &Address) -> io::Result<Server> {
+        let listener = Listener::bind(address, self.options)?;
+        Ok(self.with(listener))
+    }
+
+    /// Takes over a listening socket: a `std::net::TcpListener`, or a
+    /// `std::os::unix::net::UnixListener`, whose file is then left alone.
+    ///
+    /// # Errors
+    ///
+    /// If the descriptor is no socket that listens.
+    pub fn listener(self, listener: impl Into<OwnedFd>) -> io::Result<Server> {
+        let listener = Listener::adopt(listener.into())?;
+        Ok(self.with(listener))
+    }
+
+    fn with(mut self, listener: Listener) -> Server {
+        self.listeners.push(listener);
+        self
+    }
+
+    /// Sets limits, timeouts and the windows of the shutdown.
+    ///
+    /// # Panics
+    ///
+    /// If the settings contradict each other, see [`Config::check`].
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Server {
+        if let Err(error) = config.check() {
+            panic!("{error}");
+        }
+        self.config = config;
+        self
+    }
+
+    /// How many connections may be open at once. Above it accepting pauses: clients wait in the
+    /// queue, none is reset. Default: the limit of open files, less some for the program.
+    #[must_use]
+    pub fn max_connections(mut self, connections: usize) -> Server {
+        self.max_connections = connections;
+        self
+    }
+
+    /// Lets SIGTERM and SIGINT begin the drain; a second one ends it. The signals' handlers are
+    /// installed now, for the whole process. Without this, neap touches no signal.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be installed.
+    #[cfg(feature = "signal")]
+    pub fn signals(mut self) -> io::Result<Server> {
+        self.signals = Some(StopSignals::install()?);
+        Ok(self)
+    }
+
+    /// Calls `observe` with everything that an operator may want to know. It is called on the
+    /// server's thread and should return soon.
+    #[must_use]
+    pub fn on_event(mut self, observe: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Server {
+        self.observer = Observer(Some(Arc::new(observe)));
+        self
+    }
+
+    /// Where it listens, with the ports that the system chose.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<Address> {
+        self.listeners
+            .iter()
+            .map(|listener| listener.address().clone())
+            .collect()
+    }
+
+    /// The first TCP address it listens on.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.listeners
+            .iter()
+            .find_map(|listener| match listener.address() {
+                Address::Tcp(address) => Some(*address),
+                _ => None,
+            })
+    }
+
+    /// A handle, to stop it and to look at it from elsewhere.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle::new(&self.owner.0)
+    }
+
+    /// Serves until the shutdown is done. **Dropping the future is a hard stop**: all connections
+    /// are closed and all handlers dropped at once.
+    ///
+    /// The future needs no executor of its own: await it wherever the program's futures are run.
+    /// It is `Send` if the handler and its futures are.
+    ///
+    /// A handler that panics costs its own request only (with `panic = "abort"` the process). One
+    /// that blocks its thread blocks all connections of the server: leave that to
+    /// `blocking::unblock`.
+    ///
+    /// ```
+    /// use futures_lite::future::{block_on, zip};
+    /// use neap_smol::Server;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let server = Server::bind("127.0.0.1:0")?;
+    /// let handle = server.handle();
+    /// let serving = server.serve(|_request| async { "Hello, World!" });
+    /// let (report, ()) = block_on(zip(serving, async { handle.drain() }));
+    /// assert!(report.is_clean());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn serve<H, F>(self, handler: H) -> Serve<H, F>
+    where
+        H: Fn(Request<Body>) -> F,
+        F: Future<Output: IntoResponse>,
+    {
+        let parts = Parts {
+            config: self.config,
+            clock: Clock::new(),
+            listeners: Listeners::new(self.listeners, self.max_connections),
+            signals: self.signals,
+            observer: self.observer,
+            owner: self.owner,
+        };
+        Serve::new(parts, handler)
+    }
+
+    /// Serves on a thread of its own until the shutdown is done, and reports. The handler's
+    /// futures need not be `Send`: they never leave that thread.
+    ///
+    /// # Errors
+    ///
+    /// If there is no listener, or no thread to be had.
+    ///
+    /// # Panics
+    ///
+    /// If an observer of [`on_event`](Server::on_event) panicked. Panics of handlers stay there.
+    pub fn run<H, F>(self, handler: H) -> io::Result<Report>
+    where
+        H: Fn(Request<Body>) -> F + Clone + Send + 'static,
+        F: Future<Output: IntoResponse>,
+    {
+        if self.listeners.is_empty() {
+            let message = "no address to listen on: call Server::bind or Server::listen";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        let worker = thread::Builder::new().name("neap".into());
+        let worker = worker.spawn(move || async_io::block_on(self.serve(handler)))?;
+        worker.join().map_err(|panic| resume_unwind(panic))
+    }
+}
+
+/// What the limit of open files leaves for connections.
+fn default_max_connections() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let files = limit
+        .current
+        .and_then(|files| usize::try_from(files).ok())
+        .unwrap_or(usize::MAX);
+    files
+        .saturating_sub(SPARE_DESCRIPTORS)
+        .max(files / 2)
+        .max(1)
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for listener in &self.listeners {
+            write!(f, "{separator}{}", listener.address())?;
+            separator = ", ";
+        }
+        Ok(())
+    }
+}
