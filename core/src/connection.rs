@@ -155,7 +155,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Reports that the peer has ended its side: a read gave zero bytes.
+    /// Reports that the peer has ended its side: a read gave zero bytes. What was read before it
+    /// may still wait in the driver's buffer.
     pub fn handle_eof(&mut self, t: Tick<'_>) {
         self.observe(t);
         self.apply(Event::Eof);

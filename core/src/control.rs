@@ -122,6 +122,7 @@ table! { c;
     DoneDecided: Lingering | Querying, Server(Phase::Done) => to(Gone);
     DoneFresh: Fresh | LookFresh, Server(Phase::Done) => gone(ClosedFresh);
     DoneIdle: Idle | LookIdle, Server(Phase::Done) if !c.unflushed => gone(ClosedIdle);
+    DoneFlushed: Ending, Server(Phase::Done) if !c.unflushed => to(Gone);
     DoneUpgraded: Upgraded, Server(Phase::Done) => resets(Outcome::Upgraded);
     DoneAborts: Head | Idle | LookIdle | Asked(_) | Running(_) | Replying(_) | Skipping | Refusing
         | Ending | Upgrading, Server(Phase::Done) => resets(Aborted);
@@ -205,8 +206,11 @@ table! { c;
     EofHeadUnflushed: Head, Eof => ends(Vanished);
     EofUnflushed: Idle | LookIdle, Eof if c.unflushed => ends(Completed);
     EofIdle: Idle | LookIdle, Eof => gone(Completed);
-    EofWithinContent: Asked(Held | Expected) | Running(Expected | Invited | Held | Wanted)
-        | Replying(Held | Wanted), Eof => gone(Vanished);
+    // Within content only where all that was read has been taken: of content that nobody wants
+    // yet, the rest may wait in the driver's buffer.
+    EofWithinContent: Running(Wanted), Eof => gone(Vanished);
+    EofWithinContentResets: Replying(Wanted), Eof if c.until_close => resets(Vanished);
+    EofWithinContentCuts: Replying(Wanted), Eof => gone(Vanished);
     HalfClosed: stage @ (Asked(_) | Running(_) | Replying(_) | Refusing | Ending | Upgrading), Eof
         => to(stage);
     EofSkipping: Skipping, Eof => ends(Completed);
@@ -278,7 +282,7 @@ impl Control {
             self.own = self.own.max(Phase::Draining);
             self.outcome = target.outcome;
         }
-        self.reset = target.reset;
+        self.reset |= target.reset;
         self.stage = target.stage;
         Ok(self)
     }

@@ -49,12 +49,12 @@ impl Connection {
             Stage::Fresh | Stage::Head | Stage::Idle => Read::Head,
             Stage::LookFresh | Stage::LookIdle => Read::Look,
             Stage::Skipping => Read::Content,
-            // The end was seen already: reading would only see it again.
+            Stage::Running(Content::Wanted) | Stage::Replying(Content::Wanted) => Read::Content,
+            // The end was seen already, and reading would only see it again. Above, that is wanted:
+            // behind what was read ahead, it is an end within the content.
             _ if half_closed => Read::No,
-            Stage::Running(Content::Invited | Content::Wanted | Content::Dropped)
-            | Stage::Replying(Content::Invited | Content::Wanted | Content::Dropped) => {
-                Read::Content
-            }
+            Stage::Running(Content::Invited | Content::Dropped)
+            | Stage::Replying(Content::Invited | Content::Dropped) => Read::Content,
             Stage::Running(Content::Whole | Content::Expected | Content::Held)
             | Stage::Replying(Content::Whole | Content::Expected | Content::Held) => Read::Watch,
             Stage::Ending | Stage::Lingering | Stage::Querying => Read::Discard,

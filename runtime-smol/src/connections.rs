@@ -4,6 +4,7 @@ use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use async_io::Async;
 use http::Request;
@@ -90,10 +91,7 @@ impl<F: Future<Output: IntoResponse>> Connections<F> {
         env: &mut Environment<H, F>,
     ) {
         for index in 0..self.slots.len() {
-            self.with(index, t, |connection, cx| {
-                connection.observe(t);
-                connection.poll(t, cx, env)
-            });
+            self.with(index, t, |connection, cx| connection.expire(t, cx, env));
         }
     }
 
@@ -152,8 +150,10 @@ impl<F: Future<Output: IntoResponse>> Connections<F> {
             self.free.push(index);
             return true;
         }
-        // What has passed already is taken up again at the next turn, not in this one.
-        self.deadlines.set(index, connection.deadline().max(t.now));
+        // What is due again at once is taken up at the next turn, so that each turn ends.
+        let next_turn = t.now.after(Duration::from_nanos(1));
+        self.deadlines
+            .set(index, connection.deadline().max(next_turn));
         false
     }
 }

@@ -38,6 +38,7 @@ mod clock;
 mod connection;
 mod connections;
 mod deadlines;
+mod dispatch;
 mod environment;
 mod event;
 mod exchange;

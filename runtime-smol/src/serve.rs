@@ -254,6 +254,7 @@ where
             });
         }
         self.connections.poll_all(t, &mut self.env);
+        self.listeners.room_was_made();
     }
 
     /// The earliest moment at which something is to be done.

@@ -1,0 +1,302 @@
+//! Requests on their way through their handlers, and responses on theirs to the output.
+
+use std::future::Future;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use http::{Request, Response};
+use neap_core::{Item, PeerError, Phase, Status, Tick};
+
+use crate::body::{Demand, Feed};
+use crate::connection::Served;
+use crate::environment::Environment;
+use crate::event::Event;
+use crate::exchange::{BodyFailure, DataOf, Exchange, request, trailers};
+use crate::socket::Readiness;
+use crate::{Body, IntoResponse, LocalAddress, PeerAddress};
+
+/// Unsent output above which the response's body is not asked for more.
+const HIGH_WATER: u64 = 64 * 1024;
+
+impl<F, S> Served<F, S>
+where
+    F: Future<Output: IntoResponse>,
+    S: Readiness,
+{
+    /// Gives buffered input to the core. False if it could make nothing of it.
+    pub(crate) fn take_input<H: Fn(Request<Body>) -> F>(
+        &mut self,
+        t: Tick<'_>,
+        cx: &mut Context<'_>,
+        env: &mut Environment<H, F>,
+    ) -> bool {
+        let input = self.inbox.pending(&env.buffer);
+        if input.is_empty() {
+            return false;
+        }
+        let received = self.core.handle_input(t, input, &mut env.spans);
+        let feed = self
+            .exchange
+            .as_mut()
+            .and_then(|exchange| exchange.feed.as_ref());
+        let mut progress = received.consumed > 0;
+        match received.item {
+            Item::Nothing => {}
+            Item::Head(head) => {
+                let length = self.core.content_length();
+                let (body, feed) = match length {
+                    Some(0) => (Body::empty(), None),
+                    length => {
+                        let (body, feed) = Body::channel(length, cx.waker().clone());
+                        (body, Some(feed))
+                    }
+                };
+                let request = request(&head, body);
+                self.inbox.consume(received.consumed);
+                self.start(request, feed, t, env);
+                return true;
+            }
+            Item::Content(content) => {
+                if let Some(feed) = feed {
+                    feed.push(Bytes::copy_from_slice(content));
+                }
+            }
+            Item::Trailers(fields) => {
+                if let (Some(feed), Some(fields)) = (feed, trailers(fields)) {
+                    if !fields.is_empty() {
+                        feed.push_trailers(fields);
+                    }
+                }
+            }
+            Item::Refused(_) => progress = true,
+        }
+        self.inbox.consume(received.consumed);
+        self.end_content();
+        self.handler_due |= progress;
+        progress
+    }
+
+    /// Tells the handler, once, that its request has been received whole.
+    fn end_content(&mut self) {
+        if !self.core.is_request_whole() {
+            return;
+        }
+        if let Some(feed) = self
+            .exchange
+            .as_mut()
+            .and_then(|exchange| exchange.feed.take())
+        {
+            feed.end();
+        }
+    }
+
+    fn start<H: Fn(Request<Body>) -> F>(
+        &mut self,
+        request: Option<Request<Body>>,
+        feed: Option<Feed>,
+        t: Tick<'_>,
+        env: &mut Environment<H, F>,
+    ) {
+        let Some(mut request) = request else {
+            return self.core.reject(t, PeerError::Target);
+        };
+        request
+            .extensions_mut()
+            .insert(PeerAddress(self.ends.peer.clone()));
+        request
+            .extensions_mut()
+            .insert(LocalAddress(self.ends.local.clone()));
+        let mut places = env.take_places();
+        let started = places.start(|| (env.handler)(request));
+        let is_head = self.core.is_head_request();
+        self.exchange = Some(Exchange {
+            places,
+            feed,
+            is_head,
+            replying: false,
+        });
+        self.handler_due = true;
+        if self.core.handle_started(t).is_err() || started.is_err() {
+            self.fail(t, env);
+        }
+    }
+
+    /// Polls the handler or the body of its response. True if something came of it.
+    pub(crate) fn run_handler<H>(
+        &mut self,
+        t: Tick<'_>,
+        cx: &mut Context<'_>,
+        env: &mut Environment<H, F>,
+    ) -> bool {
+        let Some(exchange) = &mut self.exchange else {
+            self.fail(t, env);
+            return true;
+        };
+        if exchange.replying {
+            return self.send_body(t, cx, env) | self.meet_demand(t);
+        }
+        match exchange.places.poll_response(cx) {
+            Poll::Pending => {
+                self.handler_due = false;
+                self.meet_demand(t)
+            }
+            Poll::Ready(Ok(response)) => {
+                self.meet_demand(t);
+                self.reply(&response, t, env);
+                true
+            }
+            Poll::Ready(Err(_)) => {
+                self.fail(t, env);
+                true
+            }
+        }
+    }
+
+    /// The handler, or its response's body, panicked.
+    fn fail<H>(&mut self, t: Tick<'_>, env: &Environment<H, F>) {
+        env.observer.tell(&Event::HandlerPanicked {
+            peer: &self.ends.peer,
+        });
+        self.core.handle_failure(t);
+    }
+
+    /// Passes on what the handler wants of its request's content. True if that is news.
+    fn meet_demand(&mut self, t: Tick<'_>) -> bool {
+        let Some(exchange) = &mut self.exchange else {
+            return false;
+        };
+        let before = self.core.control();
+        match exchange.feed.as_ref().map(Feed::demand) {
+            Some(Demand::More) => self.core.want_content(t),
+            Some(Demand::Dropped) => {
+                exchange.feed = None;
+                self.core.drop_content(t);
+            }
+            Some(Demand::None) | None => {}
+        }
+        self.core.control() != before
+    }
+
+    fn reply<H>(&mut self, response: &Response<()>, t: Tick<'_>, env: &mut Environment<H, F>) {
+        let Some(exchange) = &mut self.exchange else {
+            return;
+        };
+        if t.phase == Phase::Draining {
+            self.core
+                .handle_buffered(t, self.inbox.pending(&env.buffer));
+        }
+        let length = exchange.places.length(response, exchange.is_head);
+        let status = Status::new(response.status().as_u16()).unwrap_or(Status::OK);
+        let fields = response.headers().iter();
+        let fields = fields.map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
+        let out = self.output.buffer(env);
+        match self
+            .core
+            .reply_head(t, status, length, &env.date, fields, out)
+        {
+            Ok(()) => exchange.replying = true,
+            Err(error) => {
+                let peer = &self.ends.peer;
+                env.observer.tell(&Event::InvalidResponse { peer, error });
+                self.core.handle_failure(t);
+            }
+        }
+    }
+
+    /// Moves the response's body to the output, as long as there is room. True if something came
+    /// of it.
+    fn send_body<H>(
+        &mut self,
+        t: Tick<'_>,
+        cx: &mut Context<'_>,
+        env: &mut Environment<H, F>,
+    ) -> bool {
+        let mut progress = false;
+        while let Some(exchange) = &mut self.exchange {
+            if !self.output.is_open() || self.core.unsent() >= HIGH_WATER {
+                // Flushing makes it due again.
+                self.handler_due = false;
+                return progress;
+            }
+            let frame = if exchange.places.is_body_over() {
+                Ok(None)
+            } else {
+                match exchange.places.poll_body(cx) {
+                    Poll::Pending => {
+                        self.handler_due = false;
+                        return progress;
+                    }
+                    Poll::Ready(frame) => frame,
+                }
+            };
+            progress = true;
+            match frame {
+                Ok(Some(frame)) => {
+                    if self.send_frame(frame, t, env) {
+                        break;
+                    }
+                }
+                Ok(None) => {
+                    let _ = self.core.reply_end(t, self.output.buffer(env));
+                    break;
+                }
+                Err(BodyFailure::Panicked) => {
+                    self.fail(t, env);
+                    break;
+                }
+                Err(BodyFailure::Error(error)) => {
+                    let peer = &self.ends.peer;
+                    env.observer.tell(&Event::BodyFailed {
+                        peer,
+                        error: &*error,
+                    });
+                    self.core.handle_failure(t);
+                    break;
+                }
+            }
+        }
+        progress
+    }
+
+    /// Puts one frame into the output. True if it was the last.
+    fn send_frame<H>(
+        &mut self,
+        frame: http_body::Frame<DataOf<F>>,
+        t: Tick<'_>,
+        env: &mut Environment<H, F>,
+    ) -> bool {
+        match frame.into_data() {
+            Ok(data) => {
+                let Ok(frame) = self.core.reply_body(t, data.remaining() as u64) else {
+                    return true;
+                };
+                self.output.buffer(env);
+                self.output.push(&frame, data);
+                false
+            }
+            Err(frame) => {
+                let Ok(fields) = frame.into_trailers() else {
+                    return false;
+                };
+                let fields = fields.iter();
+                let fields =
+                    fields.map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
+                let _ = self.core.reply_trailers(t, fields, self.output.buffer(env));
+                true
+            }
+        }
+    }
+
+    pub(crate) fn drop_exchange<H>(&mut self, env: &mut Environment<H, F>) {
+        let Some(mut exchange) = self.exchange.take() else {
+            return;
+        };
+        drop(exchange.feed.take());
+        if exchange.places.clear().is_err() {
+            env.observer.tell(&Event::HandlerPanicked {
+                peer: &self.ends.peer,
+            });
+        }
+        env.give_places(exchange.places);
+    }
+}

@@ -1,0 +1,90 @@
+//! A plain client and a place for servers to run, for the tests of the embedding API.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use neap_smol::{Handle, Report, Server};
+
+/// How long a test waits before it fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A server on a thread of its own; drained when the test is over.
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) handle: Handle,
+    thread: Option<JoinHandle<Report>>,
+}
+
+impl Running {
+    /// Runs `serve` with a server that listens on a free port.
+    pub(crate) fn start(serve: impl FnOnce(Server) -> Report + Send + 'static) -> Running {
+        Running::start_with(|server| server, serve)
+    }
+
+    pub(crate) fn start_with(
+        configure: impl FnOnce(Server) -> Server,
+        serve: impl FnOnce(Server) -> Report + Send + 'static,
+    ) -> Running {
+        let server = configure(Server::bind("127.0.0.1:0").unwrap());
+        let address = server.local_addr().unwrap();
+        let handle = server.handle();
+        let thread = Some(std::thread::spawn(move || serve(server)));
+        Running {
+            address,
+            handle,
+            thread,
+        }
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// Sends `request`, ends the client's side, and reads all that comes.
+    pub(crate) fn exchange(&self, request: &str) -> String {
+        let mut stream = self.connect();
+        stream.write_all(request.as_bytes()).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        read_all(&mut stream)
+    }
+
+    pub(crate) fn drain(mut self) -> Report {
+        self.handle.drain();
+        self.thread.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.handle.close_now();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+pub(crate) const GET: &str = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
+
+pub(crate) fn read_all(stream: &mut impl Read) -> String {
+    let mut all = Vec::new();
+    // A reset ends what was read before it.
+    let _ = stream.read_to_end(&mut all);
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+/// Reads until `end` has come.
+pub(crate) fn read_until(stream: &mut impl Read, end: &str) -> String {
+    let mut all = Vec::new();
+    let mut byte = [0];
+    while !all.ends_with(end.as_bytes()) {
+        match stream.read(&mut byte) {
+            Ok(1) => all.push(byte[0]),
+            other => panic!("{other:?} after {:?}", String::from_utf8_lossy(&all)),
+        }
+    }
+    String::from_utf8_lossy(&all).into_owned()
+}
