@@ -251,6 +251,10 @@ impl Lifecycle {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Time, config: &Config) {
         let now = self.now.max(now);
+        // First, so that a grace of zero still lets connections hear of Closing once.
+        if now >= self.closed.after(config.drain.close_grace) {
+            self.handle(now, ServerEvent::GraceElapsed);
+        }
         if now >= self.drained.after(config.drain.deadline)
             && self.handle(now, ServerEvent::Deadline)
         {
@@ -258,9 +262,6 @@ impl Lifecycle {
         }
         if now >= self.drained.after(config.drain.lame_duck) {
             self.handle(now, ServerEvent::LameDuckElapsed);
-        }
-        if now >= self.closed.after(config.drain.close_grace) {
-            self.handle(now, ServerEvent::GraceElapsed);
         }
     }
 
@@ -295,6 +296,10 @@ impl Lifecycle {
         }
         self.progress = progress;
         self.since = self.now;
+        if progress == Progress::Sealing && self.listeners_ended {
+            // They had failed before: nobody will report their end again.
+            self.handle(now, ServerEvent::ListenersEnded);
+        }
         true
     }
 }

@@ -135,6 +135,13 @@ impl Connection {
         Ok(())
     }
 
+    /// Whether the reply that is under way has content. It has none if it answers HEAD, or for
+    /// statuses like 204 and 304: then what the handler would give need not be asked for.
+    #[must_use]
+    pub fn reply_has_content(&self) -> bool {
+        self.outbound.encoder != Encoder::Silent
+    }
+
     /// Frames the next `len` bytes of the reply's content.
     ///
     /// # Errors

@@ -62,7 +62,7 @@ impl Status {
         self.0 < 200 || self.0 == 204 || self.0 == 304
     }
 
-    /// The reason phrase of RFC 9110; empty for codes that it does not know.
+    /// The reason phrase that is registered for it; empty for codes that have none.
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self.0 {
@@ -76,6 +76,9 @@ impl Status {
             204 => "No Content",
             205 => "Reset Content",
             206 => "Partial Content",
+            207 => "Multi-Status",
+            208 => "Already Reported",
+            226 => "IM Used",
             300 => "Multiple Choices",
             301 => "Moved Permanently",
             302 => "Found",
@@ -103,6 +106,9 @@ impl Status {
             417 => "Expectation Failed",
             421 => "Misdirected Request",
             422 => "Unprocessable Content",
+            423 => "Locked",
+            424 => "Failed Dependency",
+            425 => "Too Early",
             426 => "Upgrade Required",
             428 => "Precondition Required",
             429 => "Too Many Requests",
@@ -114,6 +120,10 @@ impl Status {
             503 => "Service Unavailable",
             504 => "Gateway Timeout",
             505 => "HTTP Version Not Supported",
+            506 => "Variant Also Negotiates",
+            507 => "Insufficient Storage",
+            508 => "Loop Detected",
+            511 => "Network Authentication Required",
             _ => "",
         }
     }

@@ -218,7 +218,8 @@ where
                 self.handler_due = false;
                 return progress;
             }
-            let frame = if exchange.places.is_body_over() {
+            let over = !self.core.reply_has_content() || exchange.places.is_body_over();
+            let frame = if over {
                 Ok(None)
             } else {
                 match exchange.places.poll_body(cx) {

@@ -1,5 +1,7 @@
 //! The API as an embedder uses it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::cell::Cell;
@@ -538,4 +540,32 @@ fn the_future_says_what_it_is() {
     assert!(server.to_string().starts_with("127.0.0.1:"));
     let serving: Serve<_, _> = server.serve(hello);
     assert!(format!("{serving:?}").contains("connections: 0"));
+}
+
+#[test]
+fn the_body_of_a_response_without_content_is_never_polled() {
+    struct Untouchable;
+    impl http_body::Body for Untouchable {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _cx: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+            panic!("polled")
+        }
+    }
+    let running = Running::start(|server| {
+        let handler = |request: Request<Body>| async move {
+            let status = if request.method() == "HEAD" { 200 } else { 304 };
+            Response::builder()
+                .status(status)
+                .body(Untouchable)
+                .unwrap()
+        };
+        server.run(handler).unwrap()
+    });
+    running.exchange("HEAD / HTTP/1.1\r\nHost: test\r\n\r\n");
+    running.exchange(GET);
+    assert_eq!(running.drain().requests.completed, 2);
 }

@@ -1,0 +1,276 @@
+//! The command line and its environment.
+
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use neap_smol::Address;
+
+use crate::duration;
+
+const AFTER_HELP: &str = "\
+Exit status:
+  0  drained: every request that was begun has been answered
+  1  a request was cut off when the deadline came, or was lost
+  2  not started: a flag, a directory or an address was wrong
+
+Examples:
+  neap serve                    the current directory on http://127.0.0.1:8080
+  neap serve public -p 0        another one on any free port, which is printed
+  neap echo --deadline 10s      an endpoint for tests, drained within ten seconds";
+
+const AFTER_ECHO_HELP: &str = "\
+Targets:
+  GET /              Hello, World!
+  POST /echo         the content, returned while it is coming in (PUT as well)
+  GET /delay/MS      an answer after so many milliseconds
+  GET /stream/N/MS   N chunks, so many milliseconds apart
+  GET /bytes/N       N bytes
+  any /status/CODE   a response with this status, 200 to 599
+  GET /headers       the request's fields as JSON
+
+Examples:
+  neap echo -p 0 --log off
+  neap echo --listen '[::]:8080' --listen unix:/run/neap.sock --reuse-port
+  curl -T large.iso http://127.0.0.1:8080/echo | cmp - large.iso
+  curl http://127.0.0.1:8080/delay/5000 & sleep 1; kill -TERM \"$(pidof neap)\"; wait";
+
+const AFTER_SERVE_HELP: &str = "\
+A directory shows its index.html, or a list of what it holds. Symbolic links are followed as long
+as they stay below the directory. Nothing outside it is ever sent.
+
+Examples:
+  neap serve
+  neap serve public -p 3000
+  neap serve /srv/www --listen 0.0.0.0:80 --listen '[::]:80' --log combined
+  NEAP_LISTEN=unix:/run/www.sock NEAP_DEADLINE=8s neap serve /srv/www";
+
+/// An HTTP/1.1 micro-server whose shutdown can be proved
+///
+/// SIGTERM or Ctrl-C starts the drain: what has reached the server is still answered, then it
+/// ends. A second signal ends it at once.
+#[derive(Debug, Parser)]
+#[command(name = "neap", version, after_help = AFTER_HELP, subcommand_required = true)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the files of a directory
+    #[command(after_help = AFTER_SERVE_HELP)]
+    Serve(Serve),
+    /// Serve an endpoint to test clients, balancers and shutdowns with
+    #[command(after_help = AFTER_ECHO_HELP)]
+    Echo(Echo),
+}
+
+/// The flags of `neap serve`.
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    /// Directory to serve
+    #[arg(value_name = "DIR", default_value = ".", env = "NEAP_DIR")]
+    pub(crate) directory: PathBuf,
+    /// List and serve names that begin with a dot, too
+    #[arg(long, env = "NEAP_HIDDEN", value_parser = BoolishValueParser::new())]
+    pub(crate) hidden: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// The flags of `neap echo`.
+#[derive(Args, Debug)]
+pub(crate) struct Echo {
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// The flags of every command that serves.
+#[derive(Args, Debug)]
+pub(crate) struct Common {
+    /// Addresses to listen on.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "NEAP_LISTEN",
+        value_delimiter = ',',
+        help = "Address to listen on: 127.0.0.1:8080, [::]:80, unix:PATH or unix:@NAME; may be \
+                given several times [default: 127.0.0.1:8080]"
+    )]
+    pub(crate) listen: Vec<Address>,
+    /// Port to listen on, on 127.0.0.1; 0 takes a free one, which is printed
+    #[arg(short, long, value_name = "N", env = "NEAP_PORT")]
+    port: Option<u16>,
+    /// How long the drain may take before it cuts off what is left: 250ms, 30s, 1m
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "NEAP_DEADLINE",
+        default_value = "30s",
+        value_parser = duration::parse
+    )]
+    pub(crate) deadline: Duration,
+    /// Share the addresses with other processes that do the same
+    #[arg(long, env = "NEAP_REUSE_PORT", value_parser = BoolishValueParser::new())]
+    pub(crate) reuse_port: bool,
+    /// How many connections may wait to be accepted
+    #[arg(
+        long,
+        value_name = "N",
+        env = "NEAP_BACKLOG",
+        default_value = "4096",
+        value_parser = clap::value_parser!(u32).range(1..=65_535)
+    )]
+    pub(crate) backlog: u32,
+    /// How many connections may be open; more wait to be accepted [default: what the limit of
+    /// open files allows]
+    #[arg(long, value_name = "N", env = "NEAP_MAX_CONNECTIONS")]
+    pub(crate) max_connections: Option<NonZeroUsize>,
+    /// Log of requests, on stderr; off also silences what happens to the server
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "NEAP_LOG",
+        default_value = "common"
+    )]
+    pub(crate) log: LogFormat,
+}
+
+/// What the access log looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Nothing but the report at the end
+    Off,
+    /// The format that every log reader knows
+    Common,
+    /// The same with referer and user agent
+    Combined,
+    /// An object a line
+    Json,
+}
+
+/// Reads the command line of this process; ends it with what there is to say about a wrong one.
+pub(crate) fn parse() -> Cli {
+    try_parse(std::env::args_os()).unwrap_or_else(|error| error.exit())
+}
+
+fn try_parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let matches = Cli::command().try_get_matches_from(words)?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    if let Some((_, matches)) = matches.subcommand() {
+        let is_typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        cli.command.common_mut().settle_addresses(is_typed);
+    }
+    Ok(cli)
+}
+
+impl Command {
+    fn common_mut(&mut self) -> &mut Common {
+        match self {
+            Command::Serve(serve) => &mut serve.common,
+            Command::Echo(echo) => &mut echo.common,
+        }
+    }
+}
+
+impl Common {
+    /// Makes one list of `--listen` and `--port`. Both count, unless one was typed and the other
+    /// comes from the environment: what is typed outranks it, as with any single flag.
+    fn settle_addresses(&mut self, is_typed: impl Fn(&str) -> bool) {
+        if is_typed("port") && !is_typed("listen") {
+            self.listen.clear();
+        }
+        if is_typed("listen") && !is_typed("port") {
+            self.port = None;
+        }
+        let local = |port| Address::Tcp(([127, 0, 0, 1], port).into());
+        self.listen.extend(self.port.map(local));
+        if self.listen.is_empty() {
+            self.listen.push(local(8080));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn common(line: &str) -> Result<Common, String> {
+        let words = line.split(' ').map(OsString::from);
+        match try_parse(words).map_err(|error| error.to_string())?.command {
+            Command::Serve(serve) => Ok(serve.common),
+            Command::Echo(echo) => Ok(echo.common),
+        }
+    }
+
+    fn addresses(line: &str) -> Vec<String> {
+        common(line)
+            .unwrap()
+            .listen
+            .iter()
+            .map(Address::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn addresses_come_from_listen_and_port() {
+        assert_eq!(addresses("neap echo"), ["127.0.0.1:8080"]);
+        assert_eq!(addresses("neap serve -p 0"), ["127.0.0.1:0"]);
+        assert_eq!(addresses("neap echo --listen [::]:80"), ["[::]:80"]);
+        let several = addresses("neap echo --listen 0.0.0.0:80,unix:@a --listen unix:/b -p 1");
+        assert_eq!(several, ["0.0.0.0:80", "unix:@a", "unix:/b", "127.0.0.1:1"]);
+    }
+
+    #[test]
+    fn what_is_typed_outranks_the_environment() {
+        let settled = |typed: &[&str]| {
+            let words = ["neap", "echo", "--listen", "[::1]:80", "-p", "1"];
+            let mut cli = Cli::try_parse_from(words).unwrap();
+            let common = cli.command.common_mut();
+            common.settle_addresses(|id| typed.contains(&id));
+            let listen = common.listen.iter();
+            listen.map(Address::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(settled(&["port"]), ["127.0.0.1:1"]);
+        assert_eq!(settled(&["listen"]), ["[::1]:80"]);
+        assert_eq!(settled(&["listen", "port"]), ["[::1]:80", "127.0.0.1:1"]);
+        assert_eq!(settled(&[]), ["[::1]:80", "127.0.0.1:1"]);
+    }
+
+    #[test]
+    fn every_flag_has_an_environment_variable_of_its_name() {
+        for command in Cli::command().get_subcommands() {
+            for argument in command.get_arguments() {
+                if let Some(long) = argument.get_long() {
+                    let name = format!("NEAP_{}", long.replace('-', "_").to_uppercase());
+                    assert_eq!(argument.get_env(), Some(name.as_ref()), "--{long}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_flag_is_told_with_its_remedy() {
+        for (line, remedy) in [
+            ("neap echo --deadline 30", "write 30s"),
+            ("neap echo --backlog 0", "1..=65535"),
+            ("neap echo --max-connections 0", "zero"),
+            ("neap echo --log loud", "common, combined, json"),
+        ] {
+            let error = common(line).unwrap_err();
+            assert!(error.contains(remedy), "{error}");
+        }
+    }
+}

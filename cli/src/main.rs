@@ -1,0 +1,78 @@
+//! The `neap` command.
+//!
+//! `neap serve` sends a directory's files, `neap echo` is an endpoint for tests; both drain when a
+//! signal says so, and both are thin: connections, limits and the shutdown are `neap_smol`'s. What
+//! is here turns a command line ([`args`]) into a bound server ([`start`]), answers requests
+//! ([`serve`], [`echo`]) and tells about them ([`log`], [`access_log`]).
+
+mod access_log;
+mod args;
+mod date;
+mod duration;
+mod echo;
+mod json;
+mod log;
+mod reply;
+mod serve;
+mod start;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use neap_smol::Report;
+
+use crate::args::Command;
+use crate::serve::Site;
+use crate::start::StartError;
+
+/// A dispatched request was cut off or lost.
+const NOT_CLEAN: u8 = 1;
+/// There was no server.
+const NOT_STARTED: u8 = 2;
+
+/// Open files for a connection of `neap serve`: its socket, and the file that it is being sent.
+const SERVE_FILES: usize = 2;
+/// Open files for a connection of `neap echo`.
+const ECHO_FILES: usize = 1;
+
+fn main() -> ExitCode {
+    let result = match args::parse().command {
+        Command::Serve(serve) => run_serve(&serve),
+        Command::Echo(echo) => run_echo(&echo),
+    };
+    match result {
+        Ok(report) if report.is_clean() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(NOT_CLEAN),
+        Err(error) => {
+            // `eprintln!` would panic where nobody listens, and hide the status.
+            let _ = writeln!(io::stderr(), "neap: {error}");
+            ExitCode::from(NOT_STARTED)
+        }
+    }
+}
+
+fn run_serve(serve: &args::Serve) -> Result<Report, StartError> {
+    start::raise_open_files_limit();
+    let site =
+        Site::open(&serve.directory, serve.hidden).map_err(|source| StartError::Directory {
+            directory: serve.directory.clone(),
+            source,
+        })?;
+    let server = start::bind(&serve.common, SERVE_FILES)?;
+    let log = start::log(serve.common.log)?;
+    let follows_links = site.follows_links();
+    if !follows_links && serve.common.log != args::LogFormat::Off {
+        log.event("the system lacks openat2: symbolic links are not followed");
+    }
+    let site = Arc::new(site);
+    let handler = move |request| serve::handle(Arc::clone(&site), request);
+    start::run(server, &serve.common, &log, handler)
+}
+
+fn run_echo(echo: &args::Echo) -> Result<Report, StartError> {
+    start::raise_open_files_limit();
+    let server = start::bind(&echo.common, ECHO_FILES)?;
+    let log = start::log(echo.common.log)?;
+    start::run(server, &echo.common, &log, echo::handle)
+}

@@ -1,0 +1,185 @@
+//! A file, or a part of one, as the content of a response.
+
+use std::fs::File;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use blocking::Task;
+use bytes::Bytes;
+use rustix::buffer::spare_capacity;
+
+/// Bytes read at a time. A response needs this much memory whatever the length of the file; fewer
+/// would be more trips to another thread, more would not be noticeably fewer.
+const PIECE: usize = 128 * 1024;
+
+/// Bytes of a file that were promised to a client, read as the client takes them.
+///
+/// No more are sent than were promised, however much the file grows. Should it shrink, the content
+/// ends with an error, which cuts the connection: the client learns that the rest is missing.
+pub(crate) struct FileContent {
+    /// Gone once the last byte was read: a slow client does not keep a file open.
+    file: Option<Arc<File>>,
+    offset: u64,
+    left: u64,
+    /// Already read, while the file was being opened.
+    first: Option<Bytes>,
+    reading: Option<Task<io::Result<Bytes>>>,
+}
+
+impl FileContent {
+    /// Promises `length` bytes from `offset` on.
+    pub(crate) fn new(file: File, offset: u64, length: u64) -> FileContent {
+        let file = (length > 0).then(|| Arc::new(file));
+        FileContent {
+            file,
+            offset,
+            left: length,
+            first: None,
+            reading: None,
+        }
+    }
+
+    /// Reads the first piece, which is all of a small file. Blocks: the caller is on a thread where
+    /// that is allowed, and spares the content a second trip there.
+    pub(crate) fn read_first(&mut self) -> io::Result<()> {
+        if let Some(file) = &self.file {
+            let piece = read_piece(file, self.offset, self.left)?;
+            if piece.len() as u64 == self.left {
+                self.file = None;
+            }
+            self.first = Some(piece);
+        }
+        Ok(())
+    }
+
+    /// How many bytes are still to come.
+    pub(crate) fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// The next bytes.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        let piece = match self.first.take() {
+            Some(piece) => Ok(piece),
+            None => ready!(self.poll_piece(context)),
+        };
+        Poll::Ready(Some(piece.and_then(|piece| self.advance(piece))))
+    }
+
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        let Some(file) = &self.file else {
+            return Poll::Ready(Ok(Bytes::new()));
+        };
+        let reading = self.reading.get_or_insert_with(|| {
+            let (file, offset, left) = (Arc::clone(file), self.offset, self.left);
+            blocking::unblock(move || read_piece(&file, offset, left))
+        });
+        let piece = ready!(Pin::new(reading).poll(context));
+        self.reading = None;
+        Poll::Ready(piece)
+    }
+
+    fn advance(&mut self, piece: Bytes) -> io::Result<Bytes> {
+        if piece.is_empty() {
+            let missing = "the file became shorter while it was sent";
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, missing));
+        }
+        self.offset += piece.len() as u64;
+        self.left -= piece.len() as u64;
+        if self.left == 0 {
+            self.file = None;
+        }
+        Ok(piece)
+    }
+}
+
+/// Reads at most `left` bytes, at least one unless the file ends at `offset`.
+fn read_piece(file: &File, offset: u64, left: u64) -> io::Result<Bytes> {
+    let length = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
+    let mut piece = Vec::with_capacity(length);
+    rustix::io::retry_on_intr(|| rustix::io::pread(file, spare_capacity(&mut piece), offset))?;
+    // The allocator may have given more room than was asked for, and pread filled it.
+    piece.truncate(length);
+    Ok(piece.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use futures_lite::future::{block_on, poll_fn};
+
+    use tempfile::{TempDir, tempdir};
+
+    use super::*;
+
+    fn file(bytes: &[u8]) -> (TempDir, File) {
+        let scratch = tempdir().unwrap();
+        std::fs::write(scratch.path().join("file"), bytes).unwrap();
+        let mut options = File::options();
+        let file = options
+            .read(true)
+            .write(true)
+            .open(scratch.path().join("file"))
+            .unwrap();
+        (scratch, file)
+    }
+
+    fn read(content: &mut FileContent) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        while let Some(piece) = block_on(poll_fn(|context| content.poll(context))) {
+            bytes.extend(piece?);
+        }
+        Ok(bytes)
+    }
+
+    #[test]
+    fn exactly_the_promised_bytes_are_sent() {
+        let bytes: Vec<u8> = (0..=250).cycle().take(2 * PIECE + 77).collect();
+        for (offset, length) in [
+            (0, 0),
+            (0, 1),
+            (5, 10),
+            (0, PIECE),
+            (1, PIECE),
+            (0, PIECE + 1),
+            (3, 2 * PIECE + 74),
+        ] {
+            for read_first in [false, true] {
+                let (_scratch, file) = file(&bytes);
+                let mut content = FileContent::new(file, offset as u64, length as u64);
+                if read_first {
+                    content.read_first().unwrap();
+                }
+                assert_eq!(read(&mut content).unwrap(), bytes[offset..offset + length]);
+                assert!(content.file.is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_grows_is_sent_as_it_was_promised() {
+        let (_scratch, mut file) = file(b"0123456789");
+        let mut content = FileContent::new(file.try_clone().unwrap(), 0, 10);
+        file.write_all(&[b'x'; 100]).unwrap();
+        assert_eq!(read(&mut content).unwrap().len(), 10);
+    }
+
+    #[test]
+    fn a_file_that_shrinks_ends_with_an_error_instead_of_padding() {
+        let (_scratch, file) = file(&vec![1; 3 * PIECE]);
+        let mut content = FileContent::new(file.try_clone().unwrap(), 0, 3 * PIECE as u64);
+        content.read_first().unwrap();
+        file.set_len(PIECE as u64 + 1).unwrap();
+        assert_eq!(
+            read(&mut content).unwrap_err().kind(),
+            io::ErrorKind::UnexpectedEof
+        );
+        assert_eq!(content.left(), 2 * PIECE as u64 - 1);
+    }
+}

@@ -1,0 +1,66 @@
+//! What is answered instead of a file.
+
+use http::{Response, StatusCode};
+
+use super::content::Content;
+use super::open::OpenError;
+use super::path::PathError;
+use crate::reply;
+
+/// A status and a sentence that says nothing about the system behind it.
+pub(crate) struct Refusal {
+    status: StatusCode,
+    sentence: &'static str,
+}
+
+impl Refusal {
+    pub(crate) const BAD_REQUEST: Refusal = Refusal {
+        status: StatusCode::BAD_REQUEST,
+        sentence: "This is not a path.",
+    };
+    pub(crate) const NOT_FOUND: Refusal = Refusal {
+        status: StatusCode::NOT_FOUND,
+        sentence: "Nothing is here.",
+    };
+    pub(crate) const FORBIDDEN: Refusal = Refusal {
+        status: StatusCode::FORBIDDEN,
+        sentence: "The server may not read this.",
+    };
+    pub(crate) const PRECONDITION_FAILED: Refusal = Refusal {
+        status: StatusCode::PRECONDITION_FAILED,
+        sentence: "It is not in the state that the request supposes.",
+    };
+    pub(crate) const FAILED: Refusal = Refusal {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        sentence: "The server failed to read this.",
+    };
+    pub(crate) const BUSY: Refusal = Refusal {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        sentence: "Too many files are open. Try again.",
+    };
+
+    /// As a response.
+    pub(crate) fn into_response(self) -> Response<Content> {
+        reply::text(self.status, self.sentence)
+    }
+}
+
+impl From<PathError> for Refusal {
+    fn from(error: PathError) -> Refusal {
+        match error {
+            PathError::Malformed => Refusal::BAD_REQUEST,
+            PathError::NotFound => Refusal::NOT_FOUND,
+        }
+    }
+}
+
+impl From<OpenError> for Refusal {
+    fn from(error: OpenError) -> Refusal {
+        match error {
+            OpenError::NotFound => Refusal::NOT_FOUND,
+            OpenError::Forbidden => Refusal::FORBIDDEN,
+            OpenError::Busy => Refusal::BUSY,
+            OpenError::Failed(_) => Refusal::FAILED,
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! From a command line to a server that runs, and from its end to an exit status.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::Body;
+use neap_smol::{Address, Config, Report, Server};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::access_log::{AccessLog, Format};
+use crate::args::{Common, LogFormat};
+use crate::log::{Log, Style};
+
+/// How long the last lines may take to be written.
+const LOG_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Lets the process open as many files as the administrator allows: the soft limit is often 1,024
+/// for the sake of programs that use `select`, and each connection takes one.
+pub(crate) fn raise_open_files_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // Without success we serve fewer connections, which is no reason not to serve.
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            ..limit
+        },
+    );
+}
+
+/// Binds every address. The signals come first: from the moment somebody can connect, a signal
+/// must mean a drain, above all to the first process of a container, which would ignore it.
+///
+/// A connection takes `files` open files at most: itself, and what its request may open.
+pub(crate) fn bind(common: &Common, files: usize) -> Result<Server, StartError> {
+    let mut config = Config::default();
+    config.drain.deadline = common.deadline;
+    let mut server = Server::new()
+        .signals()
+        .map_err(StartError::Signals)?
+        .config(config)
+        .reuse_port(common.reuse_port)
+        .backlog(common.backlog);
+    let most = common
+        .max_connections
+        .map_or_else(|| max_connections(files), NonZeroUsize::get);
+    server = server.max_connections(most);
+    for address in &common.listen {
+        let failed = |source| StartError::Listen {
+            address: address.clone(),
+            source,
+        };
+        server = server.listen(address).map_err(failed)?;
+    }
+    Ok(server)
+}
+
+/// What the limit of open files leaves room for, with some to spare for the process itself.
+fn max_connections(files: usize) -> usize {
+    const SPARE: usize = 64;
+    let limit = getrlimit(Resource::Nofile).current;
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+    let limit = limit.unwrap_or(usize::MAX);
+    (limit.saturating_sub(SPARE) / files).max(1)
+}
+
+/// Says where the server listens, serves until it has drained, and says how that went.
+///
+/// Stdout gets the addresses alone, so that a script can read them and leave. Everything that goes
+/// on happening is told on stderr.
+pub(crate) fn run<H, F, C>(
+    server: Server,
+    common: &Common,
+    log: &Log,
+    handler: H,
+) -> Result<Report, StartError>
+where
+    H: Fn(Request<neap_smol::Body>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<C>>,
+    C: Body + Unpin,
+    C::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    announce(&server.addresses());
+    let result = match access_format(common.log) {
+        Some(format) => run_logged(server, common, log, format, handler),
+        None => server.run(handler),
+    };
+    if let Ok(report) = &result {
+        log.event(&report.to_string());
+    }
+    log.finish(LOG_PATIENCE);
+    result.map_err(StartError::Run)
+}
+
+fn run_logged<H, F, C>(
+    server: Server,
+    common: &Common,
+    log: &Log,
+    format: Format,
+    handler: H,
+) -> io::Result<Report>
+where
+    H: Fn(Request<neap_smol::Body>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<C>>,
+    C: Body + Unpin,
+    C::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let deadline = common.deadline;
+    log.event(&format!(
+        "SIGTERM or Ctrl-C drains within {deadline:?}, a second one at once"
+    ));
+    let events = log.clone();
+    let access = AccessLog::new(log.clone(), format);
+    let server = server.on_event(move |event| events.event(&event.to_string()));
+    server.run(move |request| {
+        let entry = access.begin(&request);
+        let response = handler(request);
+        async move { entry.watch(response.await) }
+    })
+}
+
+/// Starts the log on stderr.
+pub(crate) fn log(format: LogFormat) -> Result<Log, StartError> {
+    let style = match format {
+        LogFormat::Json => Style::Json,
+        LogFormat::Off | LogFormat::Common | LogFormat::Combined => Style::Plain,
+    };
+    Log::start(style, io::stderr()).map_err(StartError::Run)
+}
+
+fn access_format(format: LogFormat) -> Option<Format> {
+    match format {
+        LogFormat::Off => None,
+        LogFormat::Common => Some(Format::Common),
+        LogFormat::Combined => Some(Format::Combined),
+        LogFormat::Json => Some(Format::Json),
+    }
+}
+
+fn announce(addresses: &[Address]) {
+    let lines = addresses.iter().map(|address| match address {
+        Address::Tcp(address) => format!("listening on http://{address}\n"),
+        unix => format!("listening on {unix}\n"),
+    });
+    let mut stdout = io::stdout().lock();
+    // Nobody may be there to read it, and the server serves all the same.
+    let _ = stdout
+        .write_all(lines.collect::<String>().as_bytes())
+        .and_then(|()| stdout.flush());
+}
+
+/// Why a command could not do its work. Its `Display` is one sentence that says what to do.
+#[derive(Debug)]
+pub(crate) enum StartError {
+    /// The handlers of signals could not be installed.
+    Signals(io::Error),
+    /// An address could not be listened on.
+    Listen {
+        /// The address.
+        address: Address,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A directory could not be served.
+    Directory {
+        /// The directory.
+        directory: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The server could not run.
+    Run(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Signals(source) => write!(f, "cannot handle signals: {source}"),
+            StartError::Listen { address, source } => {
+                write!(f, "cannot listen on {address}: ")?;
+                match listen_advice(address, source.kind()) {
+                    Some(advice) => f.write_str(advice),
+                    None => write!(f, "{source}"),
+                }
+            }
+            StartError::Directory { directory, source } => {
+                write!(f, "cannot serve {}: ", directory.display())?;
+                match source.kind() {
+                    io::ErrorKind::NotFound => {
+                        f.write_str("there is no such directory; check the name, or create it")
+                    }
+                    io::ErrorKind::NotADirectory => {
+                        f.write_str("it is a file; name the directory that holds it")
+                    }
+                    io::ErrorKind::PermissionDenied => {
+                        f.write_str("this user may not enter it; change its mode, or the user")
+                    }
+                    _ => write!(f, "{source}"),
+                }
+            }
+            StartError::Run(source) => write!(f, "cannot serve: {source}"),
+        }
+    }
+}
+
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            StartError::Signals(source)
+            | StartError::Listen { source, .. }
+            | StartError::Directory { source, .. }
+            | StartError::Run(source) => Some(source),
+        }
+    }
+}
+
+/// What to do when an address refuses us, if it is known.
+fn listen_advice(address: &Address, kind: io::ErrorKind) -> Option<&'static str> {
+    let is_tcp = matches!(address, Address::Tcp(_));
+    match kind {
+        io::ErrorKind::AddrInUse if is_tcp => Some(
+            "the port is taken; end the process that listens there, or take another port (-p 0 \
+             finds a free one)",
+        ),
+        io::ErrorKind::AddrInUse => Some(
+            "a socket of this name exists; end the process that listens there, remove the file \
+             if there is none, or take another name",
+        ),
+        io::ErrorKind::PermissionDenied if is_tcp => {
+            Some("this user may not; take a port from 1024 up, or grant CAP_NET_BIND_SERVICE")
+        }
+        io::ErrorKind::PermissionDenied => {
+            Some("this user may not write there; take another directory")
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            Some("no interface of this machine has the address; take 127.0.0.1, or 0.0.0.0 for all")
+        }
+        io::ErrorKind::NotFound => Some("its directory does not exist; create it"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_to_do() {
+        let listen = |address: &str, kind: io::ErrorKind| {
+            let address = address.parse().unwrap();
+            StartError::Listen {
+                address,
+                source: kind.into(),
+            }
+            .to_string()
+        };
+        let taken = listen("127.0.0.1:80", io::ErrorKind::AddrInUse);
+        assert!(
+            taken.starts_with("cannot listen on 127.0.0.1:80: the port is taken"),
+            "{taken}"
+        );
+        let taken = listen("unix:/run/x", io::ErrorKind::AddrInUse);
+        assert!(
+            taken.contains("unix:/run/x: a socket of this name"),
+            "{taken}"
+        );
+        let denied = listen("127.0.0.1:80", io::ErrorKind::PermissionDenied);
+        assert!(denied.contains("1024"), "{denied}");
+        let directory = PathBuf::from("nowhere");
+        let source = io::ErrorKind::NotFound.into();
+        let missing = StartError::Directory { directory, source }.to_string();
+        assert!(
+            missing.starts_with("cannot serve nowhere: there is no such"),
+            "{missing}"
+        );
+    }
+}

@@ -1,0 +1,171 @@
+//! The command as whoever starts it sees it: its lines, its exit status, its patience.
+
+// Helpers of tests may panic as tests may, which Clippy does not know.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+fn neap(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_neap"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("NEAP_") {
+            command.env_remove(name);
+        }
+    }
+    command.args(words).stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A server that has said where it listens. It is killed if a test fails before it ended.
+struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Server {
+    fn start(command: &mut Command) -> Server {
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        let stdout = child.stdout.as_mut().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let port = line.strip_prefix("listening on http://127.0.0.1:");
+        let port = port.and_then(|port| port.trim_end().parse().ok());
+        let port = port.unwrap_or_else(|| panic!("{line:?}"));
+        Server { child, port }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let client = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        // A server that hangs is a test that fails, not one that hangs, too.
+        client
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
+        client
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Its exit status, and what it said on stderr.
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut said = String::new();
+        let mut stderr = self.child.stderr.take().unwrap();
+        stderr.read_to_string(&mut said).unwrap();
+        (self.child.wait().unwrap().code(), said)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a request that closes the connection, and reads all of the response.
+fn get(server: &Server, target: &str) -> String {
+    let mut client = server.connect();
+    write!(
+        client,
+        "GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut response = String::new();
+    client.read_to_string(&mut response).unwrap();
+    response
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn what_cannot_be_started_is_one_sentence_and_status_2() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for (words, sentence) in [
+        (
+            &["serve", "/nowhere", "-p", "0"][..],
+            "neap: cannot serve /nowhere: there is no such",
+        ),
+        (
+            &["serve", "Cargo.toml", "-p", "0"],
+            "neap: cannot serve Cargo.toml: it is a file",
+        ),
+        (&["echo", "-p", &port], "the port is taken"),
+    ] {
+        let output = neap(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        assert!(output.stdout.is_empty());
+        let said = stderr(&output);
+        assert!(
+            said.contains(sentence) && said.lines().count() == 1,
+            "{said}"
+        );
+    }
+    let output = neap(&["echo", "--deadline", "30"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains(r#""30" has no unit: write 30s"#));
+}
+
+#[test]
+fn a_signal_ends_it_with_its_report_and_status_0() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let server = Server::start(&mut neap(&["echo", "-p", "0"]));
+        assert!(get(&server, "/").ends_with("\r\n\r\nHello, World!"));
+        server.signal(signal);
+        let (status, said) = server.end();
+        assert_eq!(status, Some(0), "{said}");
+        assert!(said.contains("\"GET / HTTP/1.1\" 200 13\n"), "{said}");
+        assert!(said.lines().last().unwrap().starts_with("neap: "), "{said}");
+    }
+}
+
+#[test]
+fn a_log_that_is_off_leaves_the_report() {
+    let server = Server::start(&mut neap(&["echo", "-p", "0", "--log", "off"]));
+    get(&server, "/");
+    server.signal(Signal::TERM);
+    let (_, said) = server.end();
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[test]
+fn the_environment_counts_until_a_flag_says_otherwise() {
+    let mut command = neap(&["echo", "-p", "0"]);
+    command
+        .env("NEAP_LISTEN", "unix:/nowhere/at/all")
+        .env("NEAP_LOG", "json");
+    let server = Server::start(&mut command);
+    get(&server, "/status/204");
+    server.signal(Signal::TERM);
+    let (status, said) = server.end();
+    assert_eq!(status, Some(0), "{said}");
+    for line in said.lines() {
+        let _: serde_json::Value = serde_json::from_str(line).unwrap();
+    }
+    let output = neap(&["echo"])
+        .env("NEAP_DEADLINE", "soon")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// A pipe that nobody reads holds 64 KiB. Writing to it would block, and with it the server.
+#[test]
+fn a_log_that_nobody_reads_holds_neither_a_request_nor_the_end() {
+    const REQUESTS: usize = 2_000;
+    let mut server = Server::start(&mut neap(&["echo", "-p", "0", "--log", "combined"]));
+    for _ in 0..REQUESTS {
+        assert!(get(&server, "/").ends_with("Hello, World!"));
+    }
+    server.signal(Signal::TERM);
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
