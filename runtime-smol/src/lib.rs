@@ -68,3 +68,8 @@ pub use report::{ListenerReport, Outcomes, Report, Requests};
 pub use response::{BoxError, Either, EitherData, Full, IntoResponse};
 pub use serve::Serve;
 pub use server::Server;
+
+/// The README's examples, compiled.
+#[cfg(all(doctest, feature = "signal"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
