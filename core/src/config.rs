@@ -154,6 +154,12 @@ pub struct Drain {
     /// How long connections are still accepted after the trigger, with `Connection: close` on
     /// every response. Default 0: it is only useful behind a balancer that watches readiness.
     pub lame_duck: Duration,
+    /// How long a sealed listener waits for handshakes that had begun, at most; it ends as soon as
+    /// there are none. Default 1 s: time for one retransmission of our SYN-ACK.
+    pub seal_max: Duration,
+    /// The same for a listener that shares its address with other processes: clients that are
+    /// assigned to it meanwhile have to try again, so the default is one round trip, 100 ms.
+    pub seal_max_group: Duration,
     /// How long an idle connection is kept for its last call. Default 250 ms, which bounds the
     /// race with a request that is already under way.
     pub quiet: Duration,
@@ -181,6 +187,8 @@ impl Default for Drain {
             deadline: Duration::from_secs(30),
             close_grace: Duration::from_millis(500),
             lame_duck: Duration::ZERO,
+            seal_max: Duration::from_secs(1),
+            seal_max_group: Duration::from_millis(100),
             quiet: Duration::from_millis(250),
             first_byte_grace: Duration::from_secs(1),
             head_grace: Duration::from_secs(5),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use neap_core::{Census, Phase, Refusal};
 
 use crate::Address;
+use crate::seal::Rung;
 
 /// Something that an operator may want to know. Its `Display` is a line for a log; it holds
 /// nothing that a client sent.
@@ -27,6 +28,8 @@ pub enum Event<'a> {
     ListenerClosed {
         /// Where it listened.
         address: &'a Address,
+        /// How it was sealed, if it was.
+        rung: Option<Rung>,
     },
     /// Connections cannot be accepted for want of descriptors or memory. Said once per interval;
     /// the server goes on as soon as one ends.
@@ -92,7 +95,10 @@ impl fmt::Display for Event<'_> {
                 }
                 Ok(())
             }
-            Event::ListenerClosed { address } => write!(f, "stopped listening on {address}"),
+            Event::ListenerClosed { address, rung } => {
+                write!(f, "stopped listening on {address}")?;
+                rung.map_or(Ok(()), |rung| write!(f, " (seal: {})", rung.name()))
+            }
             Event::AcceptPaused { address, error } => {
                 write!(f, "cannot accept on {address} for now: {error}")
             }

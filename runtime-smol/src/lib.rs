@@ -39,9 +39,11 @@ mod connection;
 mod connections;
 mod deadlines;
 mod dispatch;
+mod ending;
 mod environment;
 mod event;
 mod exchange;
+mod half_open;
 mod handle;
 mod input;
 mod listener;
@@ -51,21 +53,25 @@ mod registry;
 mod report;
 mod response;
 mod run_queue;
+mod seal;
 mod serve;
 mod server;
 mod signals;
+mod sock_diag;
 mod socket;
 
 pub use address::{Address, AddressError, LocalAddress, PeerAddress};
 pub use body::{Body, BodyError};
 pub use event::Event;
 pub use handle::Handle;
+pub use listener::Ownership;
 pub use neap_core::{
     Cause, Census, Config, ConfigError, Drain, Durations, Limits, MisuseError, Outcome, PeerError,
     Phase, Refusal, State, Timeouts,
 };
 pub use report::{ListenerReport, Outcomes, Report, Requests};
 pub use response::{BoxError, Either, EitherData, Full, IntoResponse};
+pub use seal::Rung;
 pub use serve::Serve;
 pub use server::Server;
 

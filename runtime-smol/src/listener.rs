@@ -13,6 +13,7 @@ use rustix::net::SocketFlags;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::Address;
+use crate::seal::{Rung, seal};
 
 /// How listeners are bound.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,31 @@ pub(crate) struct Listener {
     address: Address,
     /// The socket file that it made, to be removed with it.
     file: Option<SocketFile>,
+    ownership: Ownership,
+}
+
+/// Who else accepts from a listener's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Ownership {
+    /// Nobody: when it is closed, its queue is gone.
+    Sole,
+    /// Other sockets, by `SO_REUSEPORT`; each has a queue of its own.
+    Grouped,
+    /// Other processes, by the same socket: who is not accepted here is accepted there.
+    Shared,
+}
+
+impl Ownership {
+    /// Its name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Ownership::Sole => "sole",
+            Ownership::Grouped => "grouped",
+            Ownership::Shared => "shared",
+        }
+    }
 }
 
 /// What became of an attempt to accept.
@@ -81,21 +107,42 @@ impl Listener {
 
     /// Takes over a socket that already listens.
     pub(crate) fn adopt(fd: OwnedFd) -> io::Result<Listener> {
+        let mut listener = Listener::share(fd)?;
+        listener.ownership = Ownership::Sole;
+        if matches!(listener.address, Address::Tcp(_)) {
+            // Linux hands the option down to accepted connections.
+            rustix::net::sockopt::set_tcp_nodelay(&listener.source, true)?;
+            if rustix::net::sockopt::socket_reuseport(&listener.source)? {
+                listener.ownership = Ownership::Grouped;
+            }
+        }
+        Ok(listener)
+    }
+
+    /// Accepts from a socket that others accept from, too. Nothing about it is changed but that
+    /// reading it does not block, which whoever polls it needs as well.
+    pub(crate) fn share(fd: OwnedFd) -> io::Result<Listener> {
         rustix::io::ioctl_fionbio(&fd, true)?;
         let address = Address::from_raw(Some(rustix::net::getsockname(&fd)?));
-        if matches!(address, Address::Tcp(_)) {
-            // Linux hands the option down to accepted connections.
-            rustix::net::sockopt::set_tcp_nodelay(&fd, true)?;
-        }
         Ok(Listener {
             source: Async::new_nonblocking(fd)?,
             address,
             file: None,
+            ownership: Ownership::Shared,
         })
     }
 
     pub(crate) fn address(&self) -> &Address {
         &self.address
+    }
+
+    pub(crate) fn ownership(&self) -> Ownership {
+        self.ownership
+    }
+
+    /// Keeps new handshakes from beginning; says how. That cannot be undone.
+    pub(crate) fn seal(&self, first: Rung) -> Rung {
+        seal(&self.source, first)
     }
 
     pub(crate) fn accept(&self) -> Accepted {

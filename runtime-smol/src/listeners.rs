@@ -1,18 +1,22 @@
 //! All listeners of a server: accepting in batches, pausing, ending.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_io::Async;
-use neap_core::{Listening, Time};
+use neap_core::{Drain, Listening, Time};
 
 use crate::Address;
 use crate::connection::Ends;
+use crate::ending::{Ending, Verdict};
 use crate::event::{Event, Observer};
-use crate::listener::{Accepted, Listener};
+use crate::listener::{Accepted, Listener, Ownership};
 use crate::report::ListenerReport;
+use crate::seal::Rung;
+use crate::sock_diag::{LISTEN, SockDiag};
 use crate::socket::Socket;
 
 /// Connections accepted in one go before those that are open get their turn.
@@ -36,6 +40,7 @@ pub(crate) struct Arrival {
 pub(crate) struct Listeners {
     slots: Vec<Slot>,
     max_connections: usize,
+    first_rung: Rung,
     /// Accepting waits for a connection to end, or for this moment.
     paused_until: Option<Time>,
     complained: Option<Time>,
@@ -48,6 +53,11 @@ struct Slot {
     listener: Option<Listener>,
     /// Somebody may be waiting.
     ready: bool,
+    ownership: Ownership,
+    /// Once it is on its way to its end.
+    ending: Option<Ending>,
+    /// Who was left in its queue when it was closed by force.
+    lost_in_queue: u64,
 }
 
 /// Why a listener is left alone for now.
@@ -61,15 +71,23 @@ enum Stop {
 }
 
 impl Listeners {
-    pub(crate) fn new(listeners: Vec<Listener>, max_connections: usize) -> Listeners {
+    pub(crate) fn new(
+        listeners: Vec<Listener>,
+        max_connections: usize,
+        first_rung: Rung,
+    ) -> Listeners {
         let slot = |listener: Listener| Slot {
             address: listener.address().clone(),
+            ownership: listener.ownership(),
             listener: Some(listener),
             ready: true,
+            ending: None,
+            lost_in_queue: 0,
         };
         Listeners {
             slots: listeners.into_iter().map(slot).collect(),
             max_connections: max_connections.max(1),
+            first_rung,
             paused_until: None,
             complained: None,
         }
@@ -78,13 +96,23 @@ impl Listeners {
     pub(crate) fn reports(&self) -> Vec<ListenerReport> {
         let report = |slot: &Slot| ListenerReport {
             address: slot.address.clone(),
+            ownership: slot.ownership,
             ended: slot.listener.is_none(),
+            rung: slot.ending.as_ref().and_then(|ending| ending.rung),
+            lost_in_queue: slot.lost_in_queue,
         };
         self.slots.iter().map(report).collect()
     }
 
     pub(crate) fn have_ended(&self) -> bool {
         self.slots.iter().all(|slot| slot.listener.is_none())
+    }
+
+    /// The server is done: closes those that are left, and counts whom that loses.
+    pub(crate) fn abandon(&mut self) {
+        for slot in &mut self.slots {
+            slot.abandon();
+        }
     }
 
     /// A connection has ended: accepting may go on.
@@ -94,7 +122,11 @@ impl Listeners {
 
     /// When [`handle_timeout`](Listeners::handle_timeout) is due.
     pub(crate) fn next_deadline(&self) -> Time {
-        self.paused_until.unwrap_or(Time::NEVER)
+        let paused = self.paused_until.unwrap_or(Time::NEVER);
+        self.slots
+            .iter()
+            .map(Slot::next_deadline)
+            .fold(paused, Time::min)
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Time) {
@@ -115,23 +147,22 @@ impl Listeners {
     /// no more descriptors or memory.
     pub(crate) fn poll(
         &mut self,
-        listening: Listening,
+        duty: &Duty<'_>,
         open: usize,
-        now: Time,
         cx: &mut Context<'_>,
-        observer: &Observer,
         mut take: impl FnMut(Arrival) -> usize,
     ) -> bool {
+        let now = duty.now;
         if self.paused_until.is_some() {
             return false;
         }
-        let limit = match listening {
+        let limit = match duty.listening {
             Listening::TurnAway => usize::MAX,
             Listening::Accept | Listening::End | Listening::Ended => self.max_connections,
         };
         let mut room = Room { open, limit };
         for slot in &mut self.slots {
-            match slot.poll(listening, &mut room, cx, observer, &mut take) {
+            match slot.poll(duty, self.first_rung, &mut room, cx, &mut take) {
                 Stop::Next => {}
                 Stop::Full => return false,
                 Stop::Exhausted(error) => {
@@ -141,7 +172,7 @@ impl Listeners {
                         .is_none_or(|last| now.since(last) >= COMPLAINT_INTERVAL)
                     {
                         self.complained = Some(now);
-                        observer.tell(&Event::AcceptPaused {
+                        duty.observer.tell(&Event::AcceptPaused {
                             address: &slot.address,
                             error: &error,
                         });
@@ -154,6 +185,14 @@ impl Listeners {
     }
 }
 
+/// What is to be done with the listeners, and under which circumstances.
+pub(crate) struct Duty<'a> {
+    pub(crate) listening: Listening,
+    pub(crate) now: Time,
+    pub(crate) drain: &'a Drain,
+    pub(crate) observer: &'a Observer,
+}
+
 /// How many connections there are, and how many there may be.
 struct Room {
     open: usize,
@@ -163,62 +202,118 @@ struct Room {
 impl Slot {
     fn poll(
         &mut self,
-        listening: Listening,
+        duty: &Duty<'_>,
+        first_rung: Rung,
         room: &mut Room,
         cx: &mut Context<'_>,
-        observer: &Observer,
         take: &mut impl FnMut(Arrival) -> usize,
     ) -> Stop {
-        let ending = listening != Listening::Accept;
         let Some(listener) = &mut self.listener else {
             return Stop::Next;
         };
-        if ending {
-            listener.hide();
-        } else if !self.ready {
-            return Stop::Next;
+        match duty.listening {
+            Listening::Accept if !self.ready => return Stop::Next,
+            Listening::Accept => {}
+            Listening::End | Listening::TurnAway | Listening::Ended => {
+                let begin = || Ending::begin(listener, first_rung, duty.drain, duty.now);
+                let ending = self.ending.get_or_insert_with(begin);
+                if duty.listening != Listening::End {
+                    ending.hurry(duty.now);
+                }
+                if self.ownership == Ownership::Shared {
+                    // Who waits is accepted by the others.
+                    return self.close(duty);
+                }
+            }
         }
         for _ in 0..BATCH {
             if room.open >= room.limit {
                 return Stop::Full;
             }
+            let Some(listener) = &self.listener else {
+                return Stop::Next;
+            };
             match listener.accept() {
                 Accepted::Connection(fd, peer) => match arrival(fd, peer, &self.address) {
                     Ok(arrival) => room.open = take(arrival),
                     Err(error) => return Stop::Exhausted(error),
                 },
                 Accepted::Retry => {}
-                Accepted::Empty if ending => {
-                    self.listener = None;
-                    observer.tell(&Event::ListenerClosed {
-                        address: &self.address,
-                    });
-                    return Stop::Next;
-                }
-                Accepted::Empty => match listener.poll_readable(cx) {
+                Accepted::Empty => match self.poll_empty(duty, cx) {
                     Poll::Ready(Ok(())) => {}
-                    Poll::Ready(Err(error)) => return self.fail(&error, observer),
-                    Poll::Pending => {
-                        self.ready = false;
-                        return Stop::Next;
-                    }
+                    Poll::Ready(Err(error)) => return self.fail(&error, duty),
+                    Poll::Pending => return Stop::Next,
                 },
                 Accepted::Exhausted(error) => return Stop::Exhausted(error),
-                Accepted::Failed(error) => return self.fail(&error, observer),
+                Accepted::Failed(error) => return self.fail(&error, duty),
             }
         }
         cx.waker().wake_by_ref();
         Stop::Next
     }
 
-    fn fail(&mut self, error: &io::Error, observer: &Observer) -> Stop {
+    /// Nobody waits: ready if it is worth looking again at once, or if this was its end.
+    fn poll_empty(&mut self, duty: &Duty<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(ending) = &mut self.ending {
+            match ending.poll(duty.now, cx) {
+                Verdict::AcceptAgain => return Poll::Ready(Ok(())),
+                Verdict::Wait => {}
+                Verdict::Close => {
+                    self.close(duty);
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        }
+        let Some(listener) = &self.listener else {
+            return Poll::Ready(Ok(()));
+        };
+        let readable = listener.poll_readable(cx);
+        self.ready = readable.is_ready();
+        readable
+    }
+
+    fn next_deadline(&self) -> Time {
+        match (&self.listener, &self.ending) {
+            (Some(_), Some(ending)) => ending.next_deadline(),
+            _ => Time::NEVER,
+        }
+    }
+
+    fn close(&mut self, duty: &Duty<'_>) -> Stop {
         self.listener = None;
-        observer.tell(&Event::ListenerFailed {
+        let rung = self.ending.as_ref().and_then(|ending| ending.rung);
+        duty.observer.tell(&Event::ListenerClosed {
+            address: &self.address,
+            rung,
+        });
+        Stop::Next
+    }
+
+    fn fail(&mut self, error: &io::Error, duty: &Duty<'_>) -> Stop {
+        self.listener = None;
+        duty.observer.tell(&Event::ListenerFailed {
             address: &self.address,
             error,
         });
         Stop::Next
     }
+
+    /// Closes it by force, and counts who is left in its queue.
+    fn abandon(&mut self) {
+        let Some(listener) = self.listener.take() else {
+            return;
+        };
+        if let (Address::Tcp(address), true) = (&self.address, self.ownership != Ownership::Shared)
+        {
+            self.lost_in_queue = queued(*address).unwrap_or(0);
+        }
+        drop(listener);
+    }
+}
+
+/// How many clients wait at `address`.
+fn queued(address: SocketAddr) -> io::Result<u64> {
+    Ok(SockDiag::open()?.find(address, LISTEN)?.queued)
 }
 
 /// Makes an accepted descriptor a connection to be. Where the listener's address does not say

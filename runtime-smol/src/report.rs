@@ -7,6 +7,8 @@ use std::time::Duration;
 use neap_core::{Cause, Durations, Fate, Outcome, Phase, Tally};
 
 use crate::Address;
+use crate::listener::Ownership;
+use crate::seal::Rung;
 
 /// What became of every connection and request of a server.
 ///
@@ -38,10 +40,20 @@ pub struct Report {
 
 impl Report {
     /// Whether everybody who was being served was served to the end: no dispatched request was
-    /// aborted or cut by the shutdown. The `neap` command's exit status is 0 then, otherwise 1.
+    /// aborted or cut by the shutdown, and nobody was left in a listener's queue. The `neap`
+    /// command's exit status is 0 then, otherwise 1.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.lost == 0
+        self.lost == 0 && self.lost_in_queue() == 0
+    }
+
+    /// Clients that were left in listeners' queues.
+    #[must_use]
+    pub fn lost_in_queue(&self) -> u64 {
+        self.listeners
+            .iter()
+            .map(|listener| listener.lost_in_queue)
+            .sum()
     }
 }
 
@@ -77,9 +89,10 @@ impl fmt::Display for Report {
                 write!(f, ", {count} {name}")?;
             }
         }
-        match self.lost {
-            0 => f.write_str("); none lost"),
-            lost => write!(f, "); {lost} lost by the shutdown"),
+        match (self.lost, self.lost_in_queue()) {
+            (0, 0) => f.write_str("); none lost"),
+            (lost, 0) => write!(f, "); {lost} lost by the shutdown"),
+            (lost, queue) => write!(f, "); {lost} lost by the shutdown, {queue} in the queue"),
         }
     }
 }
@@ -103,8 +116,14 @@ impl fmt::Display for Short {
 pub struct ListenerReport {
     /// Where it listened.
     pub address: Address,
+    /// Who else accepts from its address.
+    pub ownership: Ownership,
     /// Whether it has ended.
     pub ended: bool,
+    /// How it was sealed, if it was.
+    pub rung: Option<Rung>,
+    /// Clients in its queue when it was closed by force, as far as the system tells.
+    pub lost_in_queue: u64,
 }
 
 /// How many connections ended in which way.

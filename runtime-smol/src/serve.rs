@@ -16,7 +16,7 @@ use crate::connections::Connections;
 use crate::environment::Environment;
 use crate::event::{Event, Observer};
 use crate::handle::Owner;
-use crate::listeners::{Arrival, Listeners};
+use crate::listeners::{Arrival, Duty, Listeners};
 use crate::report::Report;
 use crate::run_queue::{Part, PartWaker};
 use crate::signals::StopSignals;
@@ -196,7 +196,13 @@ where
         let mut cx = Context::from_waker(&wakers.listeners.1);
         let observer = env.observer.clone();
         let open = connections.len();
-        let exhausted = listeners.poll(listening, open, t.now, &mut cx, &observer, |arrival| {
+        let duty = Duty {
+            listening,
+            now: t.now,
+            drain: &config.drain,
+            observer: &observer,
+        };
+        let exhausted = listeners.poll(&duty, open, &mut cx, |arrival| {
             let Arrival { socket, ends } = arrival;
             owner.0.totals.accepted.fetch_add(1, Ordering::Relaxed);
             let index = connections.insert(t, socket, ends);
@@ -288,6 +294,7 @@ where
 
     fn report(&mut self) -> Report {
         let now = self.clock.now();
+        self.listeners.abandon();
         self.write_outline(now);
         self.owner.0.set_phase(Phase::Done);
         Handle::new(&self.owner.0).report()

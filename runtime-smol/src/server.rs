@@ -17,6 +17,7 @@ use crate::event::{Event, Observer};
 use crate::handle::{Owner, Shared};
 use crate::listener::{Listener, Options};
 use crate::listeners::Listeners;
+use crate::seal::Rung;
 use crate::serve::{Parts, Serve};
 use crate::signals::StopSignals;
 use crate::{Address, Body, Handle, IntoResponse, Report};
@@ -46,6 +47,7 @@ pub struct Server {
     config: Config,
     options: Options,
     max_connections: usize,
+    seal: Rung,
     listeners: Vec<Listener>,
     signals: Option<StopSignals>,
     observer: Observer,
@@ -69,6 +71,7 @@ impl Server {
                 reuse_port: false,
             },
             max_connections: default_max_connections(),
+            seal: Rung::default(),
             listeners: Vec::new(),
             signals: None,
             observer: Observer::default(),
@@ -121,13 +124,28 @@ impl Server {
     }
 
     /// Takes over a listening socket: a `std::net::TcpListener`, or a
-    /// `std::os::unix::net::UnixListener`, whose file is then left alone.
+    /// `std::os::unix::net::UnixListener`, whose file is then left alone. It is taken to be this
+    /// server's only; for one that others accept from, see
+    /// [`shared_listener`](Server::shared_listener).
     ///
     /// # Errors
     ///
     /// If the descriptor is no socket that listens.
     pub fn listener(self, listener: impl Into<OwnedFd>) -> io::Result<Server> {
         let listener = Listener::adopt(listener.into())?;
+        Ok(self.with(listener))
+    }
+
+    /// Accepts from a listening socket that others accept from as well: one that was inherited, by
+    /// socket activation for instance, or that a successor will go on with. At the drain this
+    /// server stops accepting and drops its descriptor; nobody is lost, because who waits is the
+    /// others' to accept. No option of it is set, no file removed.
+    ///
+    /// # Errors
+    ///
+    /// If the descriptor is no socket that listens.
+    pub fn shared_listener(self, listener: impl Into<OwnedFd>) -> io::Result<Server> {
+        let listener = Listener::share(listener.into())?;
         Ok(self.with(listener))
     }
 
@@ -155,6 +173,14 @@ impl Server {
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Server {
         self.max_connections = connections;
+        self
+    }
+
+    /// The first rung of the ladder that is tried when a listener is sealed. Default: the first
+    /// there is, which is right unless it is the rungs below that you want to see at work.
+    #[must_use]
+    pub fn seal(mut self, first: Rung) -> Server {
+        self.seal = first;
         self
     }
 
@@ -235,7 +261,7 @@ impl Server {
         let parts = Parts {
             config: self.config,
             clock: Clock::new(),
-            listeners: Listeners::new(self.listeners, self.max_connections),
+            listeners: Listeners::new(self.listeners, self.max_connections, self.seal),
             signals: self.signals,
             observer: self.observer,
             owner: self.owner,

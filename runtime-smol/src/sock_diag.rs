@@ -1,0 +1,192 @@
+//! Asking Linux about sockets: `sock_diag(7)`, the interface behind `ss`.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
+
+/// `TCP_SYN_RECV`: the SYN has been answered, the ACK has not come.
+pub(crate) const SYN_RECV: u8 = 3;
+
+/// `TCP_LISTEN`.
+pub(crate) const LISTEN: u8 = 10;
+
+/// The request: a netlink header of 16 bytes, an `inet_diag_req_v2` of 56.
+const REQUEST_LEN: usize = 72;
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
+const NLM_F_REQUEST_DUMP: u16 = 0x301;
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const IPPROTO_TCP: u8 = 6;
+
+/// A socket to ask by.
+#[derive(Debug)]
+pub(crate) struct SockDiag(OwnedFd);
+
+/// What was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// How many sockets.
+    pub(crate) sockets: usize,
+    /// How much their receive queues hold: of listeners, the clients that wait to be accepted.
+    pub(crate) queued: u64,
+}
+
+impl SockDiag {
+    pub(crate) fn open() -> io::Result<SockDiag> {
+        Ok(SockDiag(rustix::net::socket_with(
+            AddressFamily::NETLINK,
+            SocketType::DGRAM,
+            SocketFlags::CLOEXEC,
+            Some(netlink::SOCK_DIAG),
+        )?))
+    }
+
+    /// The TCP sockets at the local `address`, where an unspecified one stands for any, that are in
+    /// `state`. The answer is computed while it is read; reading never waits.
+    pub(crate) fn find(&self, address: SocketAddr, state: u8) -> io::Result<Found> {
+        rustix::net::send(&self.0, &request(address, state), SendFlags::empty())?;
+        let mut buffer = vec![0; 32 * 1024];
+        let mut found = Found::default();
+        loop {
+            let (len, _) = rustix::net::recv(&self.0, &mut buffer[..], RecvFlags::DONTWAIT)?;
+            if len == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if read_answer(&buffer[..len], address, &mut found)? {
+                return Ok(found);
+            }
+        }
+    }
+}
+
+fn request(address: SocketAddr, state: u8) -> [u8; REQUEST_LEN] {
+    let mut request = [0; REQUEST_LEN];
+    #[expect(clippy::cast_possible_truncation, reason = "it is 72")]
+    request[..4].copy_from_slice(&(REQUEST_LEN as u32).to_ne_bytes());
+    request[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+    request[6..8].copy_from_slice(&NLM_F_REQUEST_DUMP.to_ne_bytes());
+    request[16] = family(address);
+    request[17] = IPPROTO_TCP;
+    request[20..24].copy_from_slice(&(1u32 << state).to_ne_bytes());
+    request[24..26].copy_from_slice(&address.port().to_be_bytes());
+    request
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "both families are small numbers"
+)]
+fn family(address: SocketAddr) -> u8 {
+    let family = if address.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
+    family.as_raw() as u8
+}
+
+/// Adds what a datagram of the answer says to `found`. True if it was the last.
+fn read_answer(mut messages: &[u8], address: SocketAddr, found: &mut Found) -> io::Result<bool> {
+    while let Some((header, _)) = messages.split_at_checked(16) {
+        let len = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
+        let kind = u16::from_ne_bytes([header[4], header[5]]);
+        let invalid = || io::Error::from(io::ErrorKind::InvalidData);
+        let message = messages.get(16..len).ok_or_else(invalid)?;
+        match kind {
+            NLMSG_DONE => return Ok(true),
+            NLMSG_ERROR => return Err(io::Error::other("sock_diag refused the request")),
+            _ => read_socket(message, address, found),
+        }
+        messages = messages.get(len.next_multiple_of(4)..).unwrap_or_default();
+    }
+    Ok(false)
+}
+
+/// Adds the socket of an `inet_diag_msg` to `found`, if it is at `address`. Its local port stands
+/// at 4, its local address at 8, the length of its receive queue at 56.
+fn read_socket(message: &[u8], address: SocketAddr, found: &mut Found) {
+    let Some(fields) = message.get(..60) else {
+        return;
+    };
+    let local = match address.ip() {
+        IpAddr::V4(ip) => fields[8..12] == ip.octets(),
+        IpAddr::V6(ip) => fields[8..24] == ip.octets(),
+    };
+    let port = fields[4..6] == address.port().to_be_bytes();
+    if port && (local || address.ip().is_unspecified()) {
+        found.sockets += 1;
+        let queue = [fields[56], fields[57], fields[58], fields[59]];
+        found.queued += u64::from(u32::from_ne_bytes(queue));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(kind: u16, port: u16, ip: [u8; 4]) -> Vec<u8> {
+        let mut message = vec![0; 16 + 72];
+        message[..4].copy_from_slice(&88u32.to_ne_bytes());
+        message[4..6].copy_from_slice(&kind.to_ne_bytes());
+        message[20..22].copy_from_slice(&port.to_be_bytes());
+        message[24..28].copy_from_slice(&ip);
+        message[72..76].copy_from_slice(&7u32.to_ne_bytes());
+        message
+    }
+
+    fn sockets(answer: &[u8], address: &str) -> usize {
+        let mut found = Found::default();
+        read_answer(answer, address.parse().unwrap(), &mut found).unwrap();
+        found.sockets
+    }
+
+    #[test]
+    fn an_answer_is_for_a_listener_if_port_and_address_are_its_own() {
+        assert_eq!(sockets(&message(20, 80, [10, 0, 0, 1]), "10.0.0.1:80"), 1);
+        assert_eq!(sockets(&message(20, 80, [10, 0, 0, 2]), "10.0.0.1:80"), 0);
+        assert_eq!(sockets(&message(20, 80, [10, 0, 0, 2]), "0.0.0.0:80"), 1);
+        assert_eq!(sockets(&message(20, 81, [10, 0, 0, 1]), "10.0.0.1:80"), 0);
+    }
+
+    #[test]
+    fn an_answer_ends_with_its_last_message_and_errors_are_errors() {
+        let address = "10.0.0.1:80".parse().unwrap();
+        let done = message(NLMSG_DONE, 0, [0; 4]);
+        let both = [message(20, 80, [10, 0, 0, 1]), done].concat();
+        let mut found = Found::default();
+        assert!(read_answer(&both, address, &mut found).unwrap());
+        assert_eq!(
+            found,
+            Found {
+                sockets: 1,
+                queued: 7
+            }
+        );
+        assert!(read_answer(&message(NLMSG_ERROR, 0, [0; 4]), address, &mut found).is_err());
+        assert!(
+            read_answer(&[255; 20], address, &mut found).is_err(),
+            "longer than it is"
+        );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_system_knows_a_listener_and_who_waits_in_its_queue() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let diag = SockDiag::open().unwrap();
+        let _clients: Vec<_> = (0..3)
+            .map(|_| std::net::TcpStream::connect(address).unwrap())
+            .collect();
+        assert_eq!(
+            diag.find(address, LISTEN).unwrap(),
+            Found {
+                sockets: 1,
+                queued: 3
+            }
+        );
+        assert_eq!(diag.find(address, SYN_RECV).unwrap().sockets, 0);
+    }
+}
