@@ -11,7 +11,7 @@ use std::time::{Instant, SystemTime};
 use bytes::Buf;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body::{Body, Frame, SizeHint};
-use neap_smol::{Address, PeerAddress};
+use neap_smol::{Address, ConnectionInfo};
 
 use crate::date::{self, Civil};
 use crate::json;
@@ -42,13 +42,13 @@ impl AccessLog {
 
     /// The entry of a request that has just arrived.
     pub(crate) fn begin<B>(&self, request: &Request<B>) -> Entry {
-        let peer = request.extensions().get::<PeerAddress>();
+        let connection = request.extensions().get::<ConnectionInfo>();
         let field = |name| request.headers().get(name).cloned();
         Entry {
             log: self.clone(),
             arrived: SystemTime::now(),
             clock: Instant::now(),
-            peer: peer.map_or(Address::Unnamed, |peer| peer.0.clone()),
+            peer: connection.map_or(Address::Unnamed, |connection| connection.peer().clone()),
             method: request.method().clone(),
             target: request.uri().clone(),
             version: request.version(),

@@ -108,12 +108,3 @@ impl fmt::Display for AddressError {
 }
 
 impl std::error::Error for AddressError {}
-
-/// The client's address, among the extensions of each request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeerAddress(pub Address);
-
-/// The address that the client connected to, among the extensions of each request: for listeners
-/// on TCP the connection's own, which names the interface where the listener does not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LocalAddress(pub Address);

@@ -14,16 +14,10 @@ use crate::input::Inbox;
 use crate::output::Output;
 use crate::registry::Entry;
 use crate::socket::{Readiness, Socket};
-use crate::{Address, Body, IntoResponse};
+use crate::{Body, ConnectionInfo, IntoResponse};
 
 /// Steps that a connection may take before others get their turn.
 const TURN: usize = 64;
-
-/// Who is at either end of a connection.
-pub(crate) struct Ends {
-    pub(crate) peer: Address,
-    pub(crate) local: Address,
-}
 
 /// A connection and everything that belongs to it.
 pub(crate) struct Served<F: Future<Output: IntoResponse>, S> {
@@ -34,7 +28,7 @@ pub(crate) struct Served<F: Future<Output: IntoResponse>, S> {
     pub(crate) exchange: Option<Exchange<F>>,
     /// The handler, or the response's body, may have something new: poll it.
     pub(crate) handler_due: bool,
-    pub(crate) ends: Ends,
+    pub(crate) info: ConnectionInfo,
     /// Last, so that the connection leaves the registry after its socket is closed.
     entry: Entry,
 }
@@ -44,7 +38,7 @@ where
     F: Future<Output: IntoResponse>,
     S: Readiness,
 {
-    pub(crate) fn new(t: Tick<'_>, socket: Socket<S>, ends: Ends, entry: Entry) -> Self {
+    pub(crate) fn new(t: Tick<'_>, socket: Socket<S>, info: ConnectionInfo, entry: Entry) -> Self {
         let core = Connection::new(t);
         entry.set(core.state());
         Served {
@@ -54,7 +48,7 @@ where
             output: Output::new(),
             exchange: None,
             handler_due: false,
-            ends,
+            info,
             entry,
         }
     }
@@ -178,7 +172,7 @@ where
         let done = match write {
             Write::Refuse(refusal) => {
                 env.observer.tell(&Event::Refused {
-                    peer: &self.ends.peer,
+                    peer: self.info.peer(),
                     refusal,
                 });
                 self.core.reply_refusal(t, &env.date, out)

@@ -10,13 +10,13 @@ use async_io::Async;
 use http::Request;
 use neap_core::{Tick, Time};
 
-use crate::connection::{Ends, Served};
+use crate::connection::Served;
 use crate::deadlines::Deadlines;
 use crate::environment::Environment;
 use crate::handle::Shared;
 use crate::run_queue::{Part, PartWaker};
 use crate::socket::Socket;
-use crate::{Body, IntoResponse};
+use crate::{Body, ConnectionInfo, IntoResponse};
 
 /// A reactor's view of a socket: the portable one.
 type Source = Async<OwnedFd>;
@@ -56,7 +56,12 @@ impl<F: Future<Output: IntoResponse>> Connections<F> {
     }
 
     /// Takes in an accepted socket. It is in the registry before anything is awaited.
-    pub(crate) fn insert(&mut self, t: Tick<'_>, socket: Socket<Source>, ends: Ends) -> usize {
+    pub(crate) fn insert(
+        &mut self,
+        t: Tick<'_>,
+        socket: Socket<Source>,
+        info: ConnectionInfo,
+    ) -> usize {
         let index = self.free.pop().unwrap_or_else(|| {
             let index = self.slots.len();
             let waking = PartWaker::new(&self.shared.queue, Part::Connection(index));
@@ -69,7 +74,7 @@ impl<F: Future<Output: IntoResponse>> Connections<F> {
             index
         });
         let entry = self.shared.registry.entry(index);
-        self.slots[index].connection = Some(Served::new(t, socket, ends, entry));
+        self.slots[index].connection = Some(Served::new(t, socket, info, entry));
         index
     }
 

@@ -13,7 +13,7 @@ use crate::environment::Environment;
 use crate::event::Event;
 use crate::exchange::{BodyFailure, DataOf, Exchange, request, trailers};
 use crate::socket::Readiness;
-use crate::{Body, IntoResponse, LocalAddress, PeerAddress};
+use crate::{Body, IntoResponse};
 
 /// Unsent output above which the response's body is not asked for more.
 const HIGH_WATER: u64 = 64 * 1024;
@@ -100,12 +100,7 @@ where
         let Some(mut request) = request else {
             return self.core.reject(t, PeerError::Target);
         };
-        request
-            .extensions_mut()
-            .insert(PeerAddress(self.ends.peer.clone()));
-        request
-            .extensions_mut()
-            .insert(LocalAddress(self.ends.local.clone()));
+        request.extensions_mut().insert(self.info.clone());
         let mut places = env.take_places();
         let started = places.start(|| (env.handler)(request));
         let is_head = self.core.is_head_request();
@@ -155,7 +150,7 @@ where
     /// The handler, or its response's body, panicked.
     fn fail<H>(&mut self, t: Tick<'_>, env: &Environment<H, F>) {
         env.observer.tell(&Event::HandlerPanicked {
-            peer: &self.ends.peer,
+            peer: self.info.peer(),
         });
         self.core.handle_failure(t);
     }
@@ -196,7 +191,7 @@ where
         {
             Ok(()) => exchange.replying = true,
             Err(error) => {
-                let peer = &self.ends.peer;
+                let peer = self.info.peer();
                 env.observer.tell(&Event::InvalidResponse { peer, error });
                 self.core.handle_failure(t);
             }
@@ -246,7 +241,7 @@ where
                     break;
                 }
                 Err(BodyFailure::Error(error)) => {
-                    let peer = &self.ends.peer;
+                    let peer = self.info.peer();
                     env.observer.tell(&Event::BodyFailed {
                         peer,
                         error: &*error,
@@ -295,7 +290,7 @@ where
         drop(exchange.feed.take());
         if exchange.places.clear().is_err() {
             env.observer.tell(&Event::HandlerPanicked {
-                peer: &self.ends.peer,
+                peer: self.info.peer(),
             });
         }
         env.give_places(exchange.places);

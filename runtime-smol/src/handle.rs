@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use event_listener::Event;
-use neap_core::{Census, Phase};
+use neap_core::{Census, Phase, Progress};
 
 use crate::registry::Registry;
 use crate::report::{Report, Totals};
@@ -49,15 +49,29 @@ impl Handle {
         self.shared.ask(&self.shared.asked_to_close);
     }
 
+    /// Calls the drain off, if nobody has been hurried by it yet: in lame duck. Connections that
+    /// have announced their close stay told; the others go on as before. Otherwise it does nothing.
+    pub fn cancel_drain(&self) {
+        self.shared.ask(&self.shared.asked_to_cancel);
+    }
+
     /// The server's phase. A server that was dropped is [`Phase::Done`].
     #[must_use]
     pub fn phase(&self) -> Phase {
-        match self.shared.phase.load(Ordering::Acquire) {
-            0 => Phase::Running,
-            1 => Phase::Draining,
-            2 => Phase::Closing,
-            _ => Phase::Done,
-        }
+        self.progress().phase()
+    }
+
+    /// The server's phase, in finer steps.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.shared.progress()
+    }
+
+    /// Whether new connections should be sent here: true while the server runs. False in lame duck
+    /// already, which is what that is for.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.phase() == Phase::Running
     }
 
     /// How many connections are in which state now.
@@ -83,21 +97,16 @@ impl Handle {
         report
     }
 
-    /// Waits until the phase is at least `phase`. Cancel safe: nothing is lost by dropping it.
-    pub async fn reached(&self, phase: Phase) {
-        loop {
-            let changed = self.shared.changed.listen();
-            if self.phase() >= phase {
-                return;
-            }
-            changed.await;
-        }
+    /// Waits until the server has come as far as `progress`. Cancel safe: nothing is lost by
+    /// dropping it.
+    pub async fn reached(&self, progress: Progress) {
+        self.shared.reached(progress).await;
     }
 
     /// Waits until the server is done, by itself or because it was dropped, and reports. Cancel
     /// safe.
     pub async fn done(&self) -> Report {
-        self.reached(Phase::Done).await;
+        self.reached(Progress::Done).await;
         self.report()
     }
 }
@@ -110,9 +119,10 @@ pub(crate) struct Shared {
     pub(crate) totals: Totals,
     pub(crate) asked_to_drain: AtomicBool,
     pub(crate) asked_to_close: AtomicBool,
+    pub(crate) asked_to_cancel: AtomicBool,
     /// The parts of the report that are not sums.
     pub(crate) outline: Mutex<Report>,
-    phase: AtomicU8,
+    progress: AtomicU8,
     changed: Event,
 }
 
@@ -124,8 +134,9 @@ impl Shared {
             totals: Totals::default(),
             asked_to_drain: AtomicBool::new(false),
             asked_to_close: AtomicBool::new(false),
+            asked_to_cancel: AtomicBool::new(false),
             outline: Mutex::new(Report::empty()),
-            phase: AtomicU8::new(Phase::Running as u8),
+            progress: AtomicU8::new(Progress::Running as u8),
             changed: Event::new(),
         }
     }
@@ -136,12 +147,40 @@ impl Shared {
         self.queue.push(Part::Control);
     }
 
-    pub(crate) fn set_phase(&self, phase: Phase) {
-        if self.phase.swap(phase as u8, Ordering::AcqRel) != phase as u8 {
+    pub(crate) fn progress(&self) -> Progress {
+        let stored = self.progress.load(Ordering::Acquire);
+        PROGRESS
+            .into_iter()
+            .find(|step| *step as u8 == stored)
+            .unwrap_or(Progress::Done)
+    }
+
+    pub(crate) fn set_progress(&self, progress: Progress) {
+        if self.progress.swap(progress as u8, Ordering::AcqRel) != progress as u8 {
             self.changed.notify(usize::MAX);
         }
     }
+
+    pub(crate) async fn reached(&self, progress: Progress) {
+        loop {
+            // Listened first and looked after that, so that no change falls in between.
+            let changed = self.changed.listen();
+            if self.progress() >= progress {
+                return;
+            }
+            changed.await;
+        }
+    }
 }
+
+const PROGRESS: [Progress; 6] = [
+    Progress::Running,
+    Progress::LameDuck,
+    Progress::Sealing,
+    Progress::Waiting,
+    Progress::Closing,
+    Progress::Done,
+];
 
 /// Held by whoever is the server: when it is gone, the server is done.
 #[derive(Debug)]
@@ -149,6 +188,6 @@ pub(crate) struct Owner(pub(crate) Arc<Shared>);
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.0.set_phase(Phase::Done);
+        self.0.set_progress(Progress::Done);
     }
 }

@@ -26,7 +26,8 @@
 //! Sockets become ready through async-io's reactor, which every smol and async-std program has.
 //!
 //! A handler is a function from [`http::Request`]`<`[`Body`]`>` to a future of anything that is
-//! [`IntoResponse`]. Its request has the [`PeerAddress`] and [`LocalAddress`] among its extensions.
+//! [`IntoResponse`]. Among the extensions of its request is the [`ConnectionInfo`]: who the client is,
+//! and whether the server is stopping.
 //!
 //! # Features
 //!
@@ -36,6 +37,7 @@ mod address;
 mod body;
 mod clock;
 mod connection;
+mod connection_info;
 mod connections;
 mod deadlines;
 mod dispatch;
@@ -60,14 +62,15 @@ mod signals;
 mod sock_diag;
 mod socket;
 
-pub use address::{Address, AddressError, LocalAddress, PeerAddress};
+pub use address::{Address, AddressError};
 pub use body::{Body, BodyError};
+pub use connection_info::{ConnectionInfo, Shutdown};
 pub use event::Event;
 pub use handle::Handle;
 pub use listener::Ownership;
 pub use neap_core::{
     Cause, Census, Config, ConfigError, Drain, Durations, Limits, MisuseError, Outcome, PeerError,
-    Phase, Refusal, State, Timeouts,
+    Phase, Progress, Refusal, State, Timeouts,
 };
 pub use report::{ListenerReport, Outcomes, Report, Requests};
 pub use response::{BoxError, Either, EitherData, Full, IntoResponse};

@@ -10,7 +10,6 @@ use async_io::Async;
 use neap_core::{Drain, Listening, Time};
 
 use crate::Address;
-use crate::connection::Ends;
 use crate::ending::{Ending, Verdict};
 use crate::event::{Event, Observer};
 use crate::listener::{Accepted, Listener, Ownership};
@@ -32,7 +31,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// A connection that has just been accepted.
 pub(crate) struct Arrival {
     pub(crate) socket: Socket<Async<OwnedFd>>,
-    pub(crate) ends: Ends,
+    pub(crate) peer: Address,
+    pub(crate) local: Address,
 }
 
 /// The listeners.
@@ -325,8 +325,10 @@ fn arrival(fd: OwnedFd, peer: Address, listener: &Address) -> io::Result<Arrival
         }
         named => named.clone(),
     };
+    let socket = Socket::new(fd)?;
     Ok(Arrival {
-        socket: Socket::new(fd)?,
-        ends: Ends { peer, local },
+        socket,
+        peer,
+        local,
     })
 }

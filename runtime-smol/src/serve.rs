@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use async_io::Timer;
 use http::Request;
-use neap_core::{Cause, Config, Lifecycle, Listening, Phase, Time};
+use neap_core::{Cause, Config, Lifecycle, Listening, Phase, Progress, Time};
 
 use crate::clock::Clock;
 use crate::connections::Connections;
@@ -20,7 +20,7 @@ use crate::listeners::{Arrival, Duty, Listeners};
 use crate::report::Report;
 use crate::run_queue::{Part, PartWaker};
 use crate::signals::StopSignals;
-use crate::{Body, Handle, IntoResponse};
+use crate::{Body, ConnectionInfo, Handle, IntoResponse};
 
 /// Batches of woken parts that one poll works off before it lets others have the thread.
 const BATCHES: usize = 16;
@@ -46,8 +46,8 @@ pub struct Serve<H, F: Future<Output: IntoResponse>> {
     armed: Time,
     wakers: Wakers,
     batch: Vec<Part>,
-    /// The last seen phase and sealing, of which connections have been told.
-    told: (Phase, Time),
+    /// The step of which everybody has been told.
+    told: Progress,
     owner: Owner,
 }
 
@@ -98,7 +98,7 @@ impl<H, F: Future<Output: IntoResponse>> Serve<H, F> {
             armed: Time::NEVER,
             wakers,
             batch: Vec::new(),
-            told: (Phase::Running, Time::NEVER),
+            told: Progress::Running,
             owner: parts.owner,
         }
     }
@@ -154,6 +154,10 @@ where
             }
         }
         let shared = &self.owner.0;
+        if shared.asked_to_cancel.swap(false, Ordering::AcqRel) {
+            shared.asked_to_drain.store(false, Ordering::Release);
+            self.lifecycle.cancel_drain(now);
+        }
         if shared.asked_to_drain.load(Ordering::Acquire) {
             self.lifecycle.drain(now, &self.config, Cause::Request);
         }
@@ -203,9 +207,14 @@ where
             observer: &observer,
         };
         let exhausted = listeners.poll(&duty, open, &mut cx, |arrival| {
-            let Arrival { socket, ends } = arrival;
+            let Arrival {
+                socket,
+                peer,
+                local,
+            } = arrival;
+            let info = ConnectionInfo::new(peer, local, &owner.0);
             owner.0.totals.accepted.fetch_add(1, Ordering::Relaxed);
-            let index = connections.insert(t, socket, ends);
+            let index = connections.insert(t, socket, info);
             if listening == Listening::TurnAway {
                 connections.turn_away(index, t);
             }
@@ -239,26 +248,28 @@ where
         }
     }
 
-    /// Tells everybody of a phase that has changed, and nobody of one that has not.
+    /// Tells everybody of a step that was taken, and nobody of one that was not.
     fn tell(&mut self, now: Time) {
-        let t = self.lifecycle.tick(now, &self.config);
-        if (t.phase, t.sealing) == self.told {
+        let told = std::mem::replace(&mut self.told, self.lifecycle.progress());
+        if self.told == told {
             return;
         }
-        let risen = t.phase != self.told.0;
-        self.told = (t.phase, t.sealing);
         self.write_outline(now);
-        let shared = Arc::clone(&self.owner.0);
-        if risen && t.phase != Phase::Done {
-            shared.set_phase(t.phase);
-            let census = shared.registry.census();
+        let phase = self.told.phase();
+        if phase != told.phase() && phase != Phase::Done {
+            let census = self.owner.0.registry.census();
             let deadline = self.config.drain.deadline;
             self.env.observer.tell(&Event::Phase {
-                phase: t.phase,
+                phase,
                 census,
                 deadline,
             });
         }
+        // Done is announced with the report, when nothing is left.
+        if phase != Phase::Done {
+            self.owner.0.set_progress(self.told);
+        }
+        let t = self.lifecycle.tick(now, &self.config);
         self.connections.poll_all(t, &mut self.env);
         self.listeners.room_was_made();
     }
@@ -296,7 +307,7 @@ where
         let now = self.clock.now();
         self.listeners.abandon();
         self.write_outline(now);
-        self.owner.0.set_phase(Phase::Done);
+        self.owner.0.set_progress(Progress::Done);
         Handle::new(&self.owner.0).report()
     }
 }

@@ -14,8 +14,8 @@ use bytes::Bytes;
 use futures_lite::future::{block_on, pending, zip};
 use http::{HeaderMap, Request, Response, StatusCode};
 use neap_smol::{
-    Address, Body, BodyError, Config, Full, Handle, IntoResponse, LocalAddress, Outcome,
-    PeerAddress, Phase, Serve, Server,
+    Address, Body, BodyError, Config, ConnectionInfo, Full, Handle, IntoResponse, Outcome, Phase,
+    Progress, Serve, Server,
 };
 
 use common::{GET, Running, read_all, read_until};
@@ -303,10 +303,8 @@ fn trailers_go_both_ways() {
 fn requests_know_both_ends_of_their_connection() {
     let running = Running::start(|server| {
         let handler = |request: Request<Body>| async move {
-            let extensions = request.extensions();
-            let peer = extensions.get::<PeerAddress>().unwrap();
-            let local = extensions.get::<LocalAddress>().unwrap();
-            format!("{} to {}", peer.0, local.0)
+            let connection = request.extensions().get::<ConnectionInfo>().unwrap();
+            format!("{} to {}", connection.peer(), connection.local())
         };
         server.run(handler).unwrap()
     });
@@ -480,7 +478,7 @@ fn a_handle_on_another_thread_sees_the_phase_rise() {
     stream.write_all(GET.as_bytes()).unwrap();
     wait_for(&running.handle, |handle| handle.census().busy == 1);
     running.handle.drain();
-    block_on(running.handle.reached(Phase::Draining));
+    block_on(running.handle.reached(Progress::Sealing));
     // A client that resets its connection is un-counted, and holds nothing.
     socket2::SockRef::from(&stream)
         .set_linger(Some(std::time::Duration::ZERO))
@@ -568,4 +566,55 @@ fn the_body_of_a_response_without_content_is_never_polled() {
     running.exchange("HEAD / HTTP/1.1\r\nHost: test\r\n\r\n");
     running.exchange(GET);
     assert_eq!(running.drain().requests.completed, 2);
+}
+
+#[test]
+fn a_handler_that_would_not_end_is_asked_to_once_nobody_new_is_accepted() {
+    let mut config = Config::default();
+    config.drain.lame_duck = std::time::Duration::from_millis(50);
+    let running = Running::start_with(
+        |server| server.config(config),
+        |server| {
+            let handler = |request: Request<Body>| async move {
+                let shutdown = request
+                    .extensions()
+                    .get::<ConnectionInfo>()
+                    .unwrap()
+                    .shutdown();
+                let before = shutdown.is_draining();
+                shutdown.stop_asked().await;
+                format!("{before} {}", shutdown.is_draining())
+            };
+            server.run(handler).unwrap()
+        },
+    );
+    let mut stream = running.connect();
+    stream.write_all(GET.as_bytes()).unwrap();
+    wait_for(&running.handle, |handle| handle.census().busy == 1);
+    let report = running.drain();
+    assert!(read_all(&mut stream).ends_with("false true"));
+    assert!(report.is_clean());
+    assert!(report.durations.lame >= config.drain.lame_duck);
+}
+
+#[test]
+fn a_drain_that_is_called_off_in_lame_duck_leaves_a_server_that_runs() {
+    let mut config = Config::default();
+    config.drain.lame_duck = std::time::Duration::from_secs(20);
+    let running = Running::start_with(
+        |server| server.config(config),
+        |server| server.run(hello).unwrap(),
+    );
+    let get = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
+    running.handle.drain();
+    block_on(running.handle.reached(Progress::LameDuck));
+    assert!(!running.handle.is_ready());
+    assert!(
+        running.exchange(get).contains("connection: close"),
+        "it still accepts"
+    );
+    running.handle.cancel_drain();
+    wait_for(&running.handle, Handle::is_ready);
+    assert!(!running.exchange(get).contains("connection: close"));
+    running.handle.close_now();
 }
