@@ -3,14 +3,13 @@
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use neap_smol::Address;
 
-use crate::duration;
+use crate::drain_args::DrainArgs;
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -108,15 +107,6 @@ pub(crate) struct Common {
     /// Port to listen on, on 127.0.0.1; 0 takes a free one, which is printed
     #[arg(short, long, value_name = "N", env = "NEAP_PORT")]
     port: Option<u16>,
-    /// How long the drain may take before it cuts off what is left: 250ms, 30s, 1m
-    #[arg(
-        long,
-        value_name = "DURATION",
-        env = "NEAP_DEADLINE",
-        default_value = "30s",
-        value_parser = duration::parse
-    )]
-    pub(crate) deadline: Duration,
     /// Share the addresses with other processes that do the same
     #[arg(long, env = "NEAP_REUSE_PORT", value_parser = BoolishValueParser::new())]
     pub(crate) reuse_port: bool,
@@ -141,6 +131,8 @@ pub(crate) struct Common {
         default_value = "common"
     )]
     pub(crate) log: LogFormat,
+    #[command(flatten)]
+    pub(crate) drain: DrainArgs,
 }
 
 /// What the access log looks like.

@@ -8,6 +8,7 @@
 mod access_log;
 mod args;
 mod date;
+mod drain_args;
 mod duration;
 mod echo;
 mod json;

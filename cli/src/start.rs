@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
-use neap_smol::{Address, Config, Report, Server};
+use neap_smol::{Address, ConfigError, Report, Server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::access_log::{AccessLog, Format};
@@ -38,8 +38,8 @@ pub(crate) fn raise_open_files_limit() {
 ///
 /// A connection takes `files` open files at most: itself, and what its request may open.
 pub(crate) fn bind(common: &Common, files: usize) -> Result<Server, StartError> {
-    let mut config = Config::default();
-    config.drain.deadline = common.deadline;
+    let config = common.drain.config();
+    config.check().map_err(StartError::Config)?;
     let mut server = Server::new()
         .signals()
         .map_err(StartError::Signals)?
@@ -110,7 +110,7 @@ where
     C: Body + Unpin,
     C::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let deadline = common.deadline;
+    let deadline = common.drain.deadline;
     log.event(&format!(
         "SIGTERM or Ctrl-C drains within {deadline:?}, a second one at once"
     ));
@@ -157,6 +157,8 @@ fn announce(addresses: &[Address]) {
 /// Why a command could not do its work. Its `Display` is one sentence that says what to do.
 #[derive(Debug)]
 pub(crate) enum StartError {
+    /// The settings contradict each other.
+    Config(ConfigError),
     /// The handlers of signals could not be installed.
     Signals(io::Error),
     /// An address could not be listened on.
@@ -180,6 +182,7 @@ pub(crate) enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            StartError::Config(source) => source.fmt(f),
             StartError::Signals(source) => write!(f, "cannot handle signals: {source}"),
             StartError::Listen { address, source } => {
                 write!(f, "cannot listen on {address}: ")?;
@@ -211,6 +214,7 @@ impl fmt::Display for StartError {
 impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
+            StartError::Config(source) => Some(source),
             StartError::Signals(source)
             | StartError::Listen { source, .. }
             | StartError::Directory { source, .. }
