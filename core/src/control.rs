@@ -232,8 +232,8 @@ table! { c;
     SkippingExpired: Skipping, Expired(Timer::Input) => ends(Completed);
     LingerPaused: Lingering, Expired(Timer::Input) => to(Querying);
     LingerExpired: Lingering | Querying, Expired(Timer::Linger) => to(Gone);
-    OutputExpired: Head | Idle | LookIdle | Asked(_) | Running(_) | Replying(_) | Skipping | Refusing
-        | Ending | Upgrading, Expired(Timer::Output) if c.unflushed => resets(Stalled);
+    OutputExpired: Head | Idle | LookIdle | Asked(_) | Running(_) | Replying(_) | Skipping
+        | Refusing | Ending | Upgrading, Expired(Timer::Output) if c.unflushed => resets(Stalled);
     HalfCloseExpired: Asked(_) | Running(_) | Replying(_), Expired(Timer::HalfClose)
         if c.half_closed => resets(Vanished);
 }

@@ -77,8 +77,8 @@ impl Connection {
     ///
     /// Framing, `Connection` and `Date` are the connection's: of `fields`, those that name them are
     /// left out, but for `Date`, and for `close` in `Connection`, which is heeded. From the drain's
-    /// first moment the head carries `Connection: close`; that is decided here, not when the request
-    /// was read.
+    /// first moment the head carries `Connection: close`; that is decided here, not when the
+    /// request was read.
     ///
     /// # Errors
     ///
@@ -292,8 +292,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Writes the head of a reply that switches protocols: 101 if the client asked for that, or a 2xx to
-    /// CONNECT
+    /// Writes the head of a reply that switches protocols: 101 if the client asked for that, or a
+    /// 2xx to CONNECT
     /// (RFC 9110 section 7.8). Its fields are sent as they are given. Once it is written,
     /// [`Step::Upgrade`](crate::Step::Upgrade) follows.
     ///
@@ -341,7 +341,8 @@ impl Connection {
     }
 
     fn encoder(&self, status: Status, length: BodyLength) -> Encoder {
-        // A 2xx to CONNECT has no framing: what follows would be the tunnel (RFC 9110 section 9.3.6).
+        // A 2xx to CONNECT has no framing: what follows would be the tunnel
+        // (RFC 9110 section 9.3.6).
         if self.inbound.is_connect && (200..300).contains(&status.code()) {
             return Encoder::UntilClose;
         }

@@ -2,7 +2,8 @@
 
 use crate::{Outcome, Refusal};
 
-/// What a connection asks of its driver, from [`Connection::poll_step`](crate::Connection::poll_step).
+/// What a connection asks of its driver; from
+/// [`Connection::poll_step`](crate::Connection::poll_step).
 ///
 /// Asking again without an input in between gives the same answer: a driver that was interrupted
 /// half-way has lost nothing.

@@ -66,8 +66,8 @@ where
         self.core.state() == State::Idle
     }
 
-    /// A deadline has come, or the server's phase has changed. The socket is read first: what was in
-    /// time is not overtaken.
+    /// A deadline has come, or the server's phase has changed. The socket is read first: what was
+    /// in time is not overtaken.
     pub(crate) fn expire<H: Fn(Request<Body>) -> F>(
         &mut self,
         t: Tick<'_>,

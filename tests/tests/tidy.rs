@@ -1,0 +1,181 @@
+//! The rules of the house: short files, short functions, short lines, and words that are not used.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lines of a file before its tests; of an integration test as a whole it is more.
+const FILE: usize = 400;
+const FUNCTION: usize = 70;
+const LINE: usize = 100;
+
+/// Words that stand nowhere in the sources, and why.
+const BANNED: [(&str, &str); 5] = [
+    (concat!("TO", "DO"), "do it, or leave it"),
+    (concat!("FIX", "ME"), "fix it"),
+    (concat!("todo", "!("), "do it"),
+    (concat!("unimplemented", "!("), "implement it"),
+    (
+        concat!("#[ig", "nore"),
+        "a test that does not run shows nothing",
+    ),
+];
+
+/// Words that do not stand in the core: it has no clock, no threads, no standard library.
+const BANNED_IN_CORE: [&str; 5] = ["std::", "Instant", "SystemTime", "thread", ".unwrap()"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Every source file below `folder`.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("the folder can be read") {
+            let path = entry.expect("the entry can be read").path();
+            if path.is_dir() && !path.ends_with("target") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn all_sources() -> Vec<(PathBuf, String)> {
+    let folders = ["core", "runtime-smol", "cli", "tests"];
+    let paths = folders
+        .iter()
+        .flat_map(|folder| sources(&root().join(folder)));
+    let files: Vec<_> = paths
+        .map(|path| {
+            let text = fs::read_to_string(&path).expect("the file can be read");
+            (path, text)
+        })
+        .collect();
+    assert!(files.len() > 50, "the sources were found");
+    files
+}
+
+/// What comes before the tests in a file.
+fn before_tests(text: &str) -> &str {
+    text.split_once("\n#[cfg(test)]\nmod ")
+        .map_or(text, |(before, _)| before)
+}
+
+/// The functions of a file: the line each begins at, and how many lines it has.
+fn functions(text: &str) -> Vec<(usize, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut found = Vec::new();
+    for (start, line) in lines.iter().enumerate() {
+        let code = line.trim_start();
+        let words = code.split(['(', '<']).next().unwrap_or(code);
+        let is_function = words.split(' ').any(|word| word == "fn") && !code.starts_with("//");
+        if !is_function {
+            continue;
+        }
+        // Formatted code ends a function with a brace at the depth of its first line.
+        let indent = line.len() - code.len();
+        let end = format!("{}}}", " ".repeat(indent));
+        let length = lines[start..].iter().position(|line| *line == end);
+        let declaration = lines[start..].iter().position(|line| line.ends_with(';'));
+        if let Some(length) = length {
+            let is_declaration = line.ends_with(';') || (declaration == Some(0));
+            if !is_declaration {
+                found.push((start + 1, length + 1));
+            }
+        }
+    }
+    found
+}
+
+fn assert_none(complaints: &[String]) {
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+#[test]
+fn no_file_is_longer_than_the_house_allows() {
+    let mut complaints = Vec::new();
+    for (path, text) in all_sources() {
+        let is_test = path
+            .components()
+            .filter(|part| part.as_os_str() == "tests")
+            .count()
+            > 0;
+        let lines = before_tests(&text).lines().count();
+        if lines > FILE && !is_test {
+            complaints.push(format!(
+                "{}: {lines} lines before its tests",
+                path.display()
+            ));
+        }
+    }
+    assert_none(&complaints);
+}
+
+#[test]
+fn no_function_is_longer_than_the_house_allows() {
+    let mut complaints = Vec::new();
+    for (path, text) in all_sources() {
+        for (line, length) in functions(&text) {
+            if length > FUNCTION {
+                complaints.push(format!("{}:{line}: {length} lines", path.display()));
+            }
+        }
+    }
+    assert_none(&complaints);
+}
+
+#[test]
+fn no_line_is_longer_than_the_house_allows() {
+    let mut complaints = Vec::new();
+    for (path, text) in all_sources() {
+        for (number, line) in text.lines().enumerate() {
+            if line.chars().count() > LINE {
+                complaints.push(format!("{}:{}", path.display(), number + 1));
+            }
+        }
+    }
+    assert_none(&complaints);
+}
+
+#[test]
+fn no_banned_word_stands_in_the_sources() {
+    let mut complaints = Vec::new();
+    for (path, text) in all_sources() {
+        for (word, reason) in BANNED {
+            if text.contains(word) {
+                complaints.push(format!("{}: {word}: {reason}", path.display()));
+            }
+        }
+    }
+    assert_none(&complaints);
+}
+
+#[test]
+fn the_core_has_no_clock_no_thread_and_no_standard_library() {
+    let mut complaints = Vec::new();
+    for path in sources(&root().join("core/src")) {
+        let text = fs::read_to_string(&path).expect("the file can be read");
+        for (number, line) in before_tests(&text).lines().enumerate() {
+            let code = line.split("//").next().unwrap_or(line);
+            for word in BANNED_IN_CORE.iter().filter(|word| code.contains(**word)) {
+                complaints.push(format!("{}:{}: {word}", path.display(), number + 1));
+            }
+        }
+    }
+    assert_none(&complaints);
+}
+
+#[test]
+fn the_measuring_stick_measures() {
+    let long = format!("fn long() {{\n{}}}\n", "    work();\n".repeat(80));
+    assert_eq!(functions(&long), [(1, 82)]);
+    assert_eq!(
+        functions("    fn one(&self) -> u8;\n    fn two() {\n    }\n"),
+        [(2, 2)]
+    );
+}
