@@ -142,6 +142,15 @@ impl Connection {
         self.outbound.encoder != Encoder::Silent
     }
 
+    /// How much content the reply that is under way still lacks, if its length was declared.
+    #[must_use]
+    pub fn reply_left(&self) -> Option<u64> {
+        match self.outbound.encoder {
+            Encoder::Length(rest) => Some(rest),
+            Encoder::None | Encoder::Silent | Encoder::Chunked | Encoder::UntilClose => None,
+        }
+    }
+
     /// Frames the next `len` bytes of the reply's content.
     ///
     /// # Errors

@@ -233,7 +233,7 @@ where
                     }
                 }
                 Ok(None) => {
-                    let _ = self.core.reply_end(t, self.output.buffer(env));
+                    self.end_reply(t, env);
                     break;
                 }
                 Err(BodyFailure::Panicked) => {
@@ -263,12 +263,19 @@ where
     ) -> bool {
         match frame.into_data() {
             Ok(data) => {
-                let Ok(frame) = self.core.reply_body(t, data.remaining() as u64) else {
+                let given = data.remaining() as u64;
+                let Ok(frame) = self.core.reply_body(t, given) else {
                     return true;
                 };
                 self.output.buffer(env);
                 self.output.push(&frame, data);
-                false
+                let excess = frame.take < given;
+                if excess {
+                    let peer = self.info.peer();
+                    env.observer.tell(&Event::LengthMismatch { peer, excess });
+                    self.end_reply(t, env);
+                }
+                excess
             }
             Err(frame) => {
                 let Ok(fields) = frame.into_trailers() else {
@@ -281,6 +288,20 @@ where
                 true
             }
         }
+    }
+
+    /// The body has ended.
+    fn end_reply<H>(&mut self, t: Tick<'_>, env: &mut Environment<H, F>) {
+        if self.core.reply_left().is_some_and(|left| left > 0) {
+            let peer = self.info.peer();
+            env.observer.tell(&Event::LengthMismatch {
+                peer,
+                excess: false,
+            });
+        }
+        let out = self.output.buffer(env);
+        // Out of order it would be for a reply that the core has cut meanwhile.
+        let _ = self.core.reply_end(t, out);
     }
 
     pub(crate) fn drop_exchange<H>(&mut self, env: &mut Environment<H, F>) {

@@ -66,6 +66,14 @@ pub enum Event<'a> {
         /// What the body said.
         error: &'a (dyn std::error::Error + Send + Sync),
     },
+    /// The body of a response was longer or shorter than it, or its `Content-Length`, had said.
+    /// What was too much was left out; a response that is too short was cut.
+    LengthMismatch {
+        /// Whose response it was.
+        peer: &'a Address,
+        /// Whether it was too long.
+        excess: bool,
+    },
     /// A handler gave a response that cannot be sent; its request gets 500.
     InvalidResponse {
         /// Whose request it was.
@@ -113,6 +121,10 @@ impl fmt::Display for Event<'_> {
             }
             Event::BodyFailed { peer, error } => {
                 write!(f, "the response to {peer} was cut: {error}")
+            }
+            Event::LengthMismatch { peer, excess } => {
+                let what = if *excess { "longer" } else { "shorter" };
+                write!(f, "the response to {peer} was {what} than declared")
             }
             Event::InvalidResponse { peer, error } => {
                 write!(f, "the response to {peer} could not be sent: {error}")

@@ -618,3 +618,65 @@ fn a_drain_that_is_called_off_in_lame_duck_leaves_a_server_that_runs() {
     assert!(!running.exchange(get).contains("connection: close"));
     running.handle.close_now();
 }
+
+#[test]
+fn a_body_that_does_not_keep_its_declared_length_is_cut_and_reported() {
+    /// Says that it has five bytes, and gives `.0` in pieces of three.
+    struct Liar(usize);
+    impl http_body::Body for Liar {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            _cx: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+            let piece = self.0.min(3);
+            self.0 -= piece;
+            let frame = || Ok(http_body::Frame::data(Bytes::from_static(&b"abc"[..piece])));
+            std::task::Poll::Ready((piece > 0).then(frame))
+        }
+        fn size_hint(&self) -> http_body::SizeHint {
+            http_body::SizeHint::with_exact(5)
+        }
+    }
+    for (given, content, keeps, says) in [
+        (9, "abcab", true, "longer"),
+        (3, "abc", false, "shorter"),
+        (5, "abcab", true, ""),
+    ] {
+        let said = Arc::new(std::sync::Mutex::new(String::new()));
+        let log = Arc::clone(&said);
+        let running = Running::start_with(
+            move |server| {
+                server.on_event(move |event| {
+                    let line = event.to_string();
+                    if line.contains("declared") {
+                        log.lock().unwrap().push_str(&line);
+                    }
+                })
+            },
+            move |server| {
+                server
+                    .run(move |_request| async move { Response::new(Liar(given)) })
+                    .unwrap()
+            },
+        );
+        let response = running.exchange(&GET.repeat(2));
+        let whole = if keeps { 2 } else { 1 };
+        assert_eq!(
+            response.matches("HTTP/1.1 200 OK").count(),
+            whole,
+            "{response}"
+        );
+        assert!(
+            response.ends_with(&format!("\r\n\r\n{content}")),
+            "{response}"
+        );
+        assert_eq!(running.drain().requests.truncated, u64::from(!keeps));
+        let said = said.lock().unwrap();
+        assert!(
+            said.contains(says) && said.is_empty() == says.is_empty(),
+            "{said}"
+        );
+    }
+}
