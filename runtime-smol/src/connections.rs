@@ -27,6 +27,8 @@ pub(crate) struct Connections<F: Future<Output: IntoResponse>> {
     free: Vec<usize>,
     deadlines: Deadlines,
     shared: Arc<Shared>,
+    /// How the run queue names a connection of these.
+    part: fn(usize) -> Part,
 }
 
 struct Slot<F: Future<Output: IntoResponse>> {
@@ -36,12 +38,13 @@ struct Slot<F: Future<Output: IntoResponse>> {
 }
 
 impl<F: Future<Output: IntoResponse>> Connections<F> {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, part: fn(usize) -> Part) -> Self {
         Connections {
             slots: Vec::new(),
             free: Vec::new(),
             deadlines: Deadlines::default(),
             shared,
+            part,
         }
     }
 
@@ -64,7 +67,7 @@ impl<F: Future<Output: IntoResponse>> Connections<F> {
     ) -> usize {
         let index = self.free.pop().unwrap_or_else(|| {
             let index = self.slots.len();
-            let waking = PartWaker::new(&self.shared.queue, Part::Connection(index));
+            let waking = PartWaker::new(&self.shared.queue, (self.part)(index));
             let waker = Waker::from(Arc::clone(&waking));
             self.slots.push(Slot {
                 connection: None,

@@ -1,14 +1,16 @@
 //! A server's handle: stops it and looks at it, from anywhere.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use event_listener::Event;
+use http::{Response, StatusCode};
 use neap_core::{Census, Phase, Progress};
 
 use crate::registry::Registry;
 use crate::report::{Report, Totals};
 use crate::run_queue::{Part, RunQueue};
+use crate::{Full, IntoResponse};
 
 /// A handle to a server, to stop it and to look at it. Clones are handles to the same server;
 /// dropping them does nothing.
@@ -74,6 +76,34 @@ impl Handle {
         self.phase() == Phase::Running
     }
 
+    /// The answer to a health check, for `path` being `/livez` or `/readyz`; `None` for others.
+    ///
+    /// Alive is the server until it is done: an orchestrator should not kill it for draining.
+    /// Ready it is while it runs; from the drain's first moment the answer is
+    /// [`Server::draining_status`](crate::Server::draining_status).
+    ///
+    /// ```
+    /// # let server = neap_smol::Server::new();
+    /// let handle = server.handle();
+    /// assert_eq!(handle.health("/readyz").map(|response| response.status().as_u16()), Some(200));
+    /// assert!(handle.health("/").is_none());
+    /// ```
+    #[must_use]
+    pub fn health(&self, path: &str) -> Option<Response<Full>> {
+        match path {
+            "/livez" => Some("alive\n".into_response()),
+            "/readyz" if self.is_ready() => Some("ready\n".into_response()),
+            "/readyz" => {
+                let mut response = "draining\n".into_response();
+                let status = self.shared.draining_status.load(Ordering::Relaxed);
+                *response.status_mut() =
+                    StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+                Some(response)
+            }
+            _ => None,
+        }
+    }
+
     /// How many connections are in which state now.
     #[must_use]
     pub fn census(&self) -> Census {
@@ -122,6 +152,8 @@ pub(crate) struct Shared {
     pub(crate) asked_to_cancel: AtomicBool,
     /// The parts of the report that are not sums.
     pub(crate) outline: Mutex<Report>,
+    /// What `/readyz` says from the drain's first moment on.
+    pub(crate) draining_status: AtomicU16,
     progress: AtomicU8,
     changed: Event,
 }
@@ -136,8 +168,17 @@ impl Shared {
             asked_to_close: AtomicBool::new(false),
             asked_to_cancel: AtomicBool::new(false),
             outline: Mutex::new(Report::empty()),
+            draining_status: AtomicU16::new(StatusCode::SERVICE_UNAVAILABLE.as_u16()),
             progress: AtomicU8::new(Progress::Running as u8),
             changed: Event::new(),
+        }
+    }
+
+    /// Another one on the same run queue.
+    pub(crate) fn beside(other: &Shared) -> Shared {
+        Shared {
+            queue: Arc::clone(&other.queue),
+            ..Shared::new()
         }
     }
 

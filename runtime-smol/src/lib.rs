@@ -34,6 +34,7 @@
 //! `signal` (default): `Server::signals`.
 
 mod address;
+mod admin;
 mod body;
 mod clock;
 mod connection;

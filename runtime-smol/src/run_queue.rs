@@ -19,6 +19,10 @@ pub(crate) enum Part {
     Timer,
     /// A connection, by its number.
     Connection(usize),
+    /// The admin listener has connections waiting.
+    AdminListeners,
+    /// A connection to the admin listener.
+    AdminConnection(usize),
 }
 
 /// The queue. Shared by the server's future and all wakers.

@@ -11,6 +11,7 @@ use async_io::Timer;
 use http::Request;
 use neap_core::{Cause, Config, Lifecycle, Listening, Phase, Progress, Time};
 
+use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::connections::Connections;
 use crate::environment::Environment;
@@ -40,6 +41,7 @@ pub struct Serve<H, F: Future<Output: IntoResponse>> {
     listeners: Listeners,
     connections: Connections<F>,
     env: Environment<H, F>,
+    admin: Option<Admin>,
     signals: Option<StopSignals>,
     /// Armed for `armed`, the earliest of all deadlines.
     timer: Timer,
@@ -63,6 +65,7 @@ pub(crate) struct Parts {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) listeners: Listeners,
+    pub(crate) admin: Option<Admin>,
     pub(crate) signals: Option<StopSignals>,
     pub(crate) observer: Observer,
     pub(crate) owner: Owner,
@@ -91,8 +94,9 @@ impl<H, F: Future<Output: IntoResponse>> Serve<H, F> {
             lifecycle: Lifecycle::new(),
             clock: parts.clock,
             listeners: parts.listeners,
-            connections: Connections::new(shared),
+            connections: Connections::new(shared, Part::Connection),
             env: Environment::new(handler, parts.observer),
+            admin: parts.admin,
             signals: parts.signals,
             timer: Timer::never(),
             armed: Time::NEVER,
@@ -120,6 +124,7 @@ where
                 Part::Control => self.take_commands(now),
                 Part::Timer => self.take_timer(now),
                 Part::Listeners | Part::Connection(_) => {}
+                Part::AdminListeners | Part::AdminConnection(_) => {}
             }
         }
         let mut ended = false;
@@ -133,6 +138,7 @@ where
                     let t = self.lifecycle.tick(now, &self.config);
                     ended |= self.connections.poll(index, t, &mut self.env);
                 }
+                Part::AdminListeners | Part::AdminConnection(_) => self.poll_admin(part, now),
                 Part::Control | Part::Timer => {}
             }
         }
@@ -142,6 +148,18 @@ where
         }
         self.accept(now);
         self.advance(now);
+    }
+
+    fn poll_admin(&mut self, part: Part, now: Time) {
+        let Some(admin) = &mut self.admin else {
+            return;
+        };
+        match part {
+            Part::AdminConnection(index) => {
+                admin.poll_connection(index, now, &self.config, self.env.date);
+            }
+            _ => admin.poll_listeners(now, &self.config, self.env.date),
+        }
     }
 
     /// Signals and commands.
@@ -171,6 +189,9 @@ where
         self.wakers.timer.0.clear();
         self.armed = Time::NEVER;
         self.listeners.handle_timeout(now);
+        if let Some(admin) = &mut self.admin {
+            admin.handle_timeout(now, &self.config, self.env.date);
+        }
         // Connections first: one that has just ended by itself was in time.
         let t = self.lifecycle.tick(now, &self.config);
         while self.connections.expire(t, &mut self.env) {
@@ -280,7 +301,12 @@ where
             .lifecycle
             .poll_timeout(&self.config)
             .unwrap_or(Time::NEVER);
+        let admin = self
+            .admin
+            .as_ref()
+            .map_or(Time::NEVER, Admin::next_deadline);
         lifecycle
+            .min(admin)
             .min(self.connections.next_deadline())
             .min(self.listeners.next_deadline())
     }
@@ -306,6 +332,9 @@ where
     fn report(&mut self) -> Report {
         let now = self.clock.now();
         self.listeners.abandon();
+        if let Some(mut admin) = self.admin.take() {
+            admin.end(now, &self.config);
+        }
         self.write_outline(now);
         self.owner.0.set_progress(Progress::Done);
         Handle::new(&self.owner.0).report()

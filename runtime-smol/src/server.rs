@@ -7,11 +7,13 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 
-use http::Request;
+use http::{Request, StatusCode};
 use neap_core::Config;
 
+use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::event::{Event, Observer};
 use crate::handle::{Owner, Shared};
@@ -49,6 +51,7 @@ pub struct Server {
     max_connections: usize,
     seal: Rung,
     listeners: Vec<Listener>,
+    admin: Vec<Listener>,
     signals: Option<StopSignals>,
     observer: Observer,
     owner: Owner,
@@ -73,6 +76,7 @@ impl Server {
             max_connections: default_max_connections(),
             seal: Rung::default(),
             listeners: Vec::new(),
+            admin: Vec::new(),
             signals: None,
             observer: Observer::default(),
             owner: Owner(Arc::new(Shared::new())),
@@ -154,6 +158,29 @@ impl Server {
         self
     }
 
+    /// Answers health checks on an address of their own: `/livez` and `/readyz`, see
+    /// [`Handle::health`]. It serves through the drain and closes last; its connections hold
+    /// nothing and stand in no report.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be bound.
+    pub fn admin(mut self, address: &Address) -> io::Result<Server> {
+        self.admin.push(Listener::bind(address, self.options)?);
+        Ok(self)
+    }
+
+    /// What `/readyz` answers from the drain's first moment on. Default: 503. `HAProxy` with
+    /// `http-check disable-on-404` takes 404 for a server that drains, 503 for one that is down.
+    #[must_use]
+    pub fn draining_status(self, status: StatusCode) -> Server {
+        self.owner
+            .0
+            .draining_status
+            .store(status.as_u16(), Ordering::Relaxed);
+        self
+    }
+
     /// Sets limits, timeouts and the windows of the shutdown.
     ///
     /// # Panics
@@ -213,6 +240,15 @@ impl Server {
             .collect()
     }
 
+    /// Where the admin listeners are.
+    #[must_use]
+    pub fn admin_addresses(&self) -> Vec<Address> {
+        self.admin
+            .iter()
+            .map(|listener| listener.address().clone())
+            .collect()
+    }
+
     /// The first TCP address it listens on.
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
@@ -258,10 +294,14 @@ impl Server {
         H: Fn(Request<Body>) -> F,
         F: Future<Output: IntoResponse>,
     {
+        let observer = self.observer.clone();
+        let admin =
+            (!self.admin.is_empty()).then(|| Admin::new(self.admin, &self.owner.0, observer));
         let parts = Parts {
             config: self.config,
             clock: Clock::new(),
             listeners: Listeners::new(self.listeners, self.max_connections, self.seal),
+            admin,
             signals: self.signals,
             observer: self.observer,
             owner: self.owner,

@@ -680,3 +680,41 @@ fn a_body_that_does_not_keep_its_declared_length_is_cut_and_reported() {
         );
     }
 }
+
+#[test]
+fn the_admin_listener_answers_through_the_drain_and_holds_nothing() {
+    let server = Server::bind("127.0.0.1:0").unwrap();
+    let server = server.admin(&"127.0.0.1:0".parse().unwrap()).unwrap();
+    let Address::Tcp(admin) = server.admin_addresses()[0] else {
+        panic!()
+    };
+    let running = Running::start_with(
+        |_| server.draining_status(StatusCode::NOT_FOUND),
+        |server| server.run(|_request| pending::<&'static str>()).unwrap(),
+    );
+    let mut probe = std::net::TcpStream::connect(admin).unwrap();
+    probe.set_read_timeout(Some(common::PATIENCE)).unwrap();
+    let mut ask = |path: &str, end: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");
+        probe.write_all(request.as_bytes()).unwrap();
+        read_until(&mut probe, end)
+    };
+    assert!(ask("/readyz", "ready\n").starts_with("HTTP/1.1 200 "));
+    assert!(ask("/else", "\r\n\r\n").starts_with("HTTP/1.1 404 "));
+    let mut held = running.connect();
+    held.write_all(GET.as_bytes()).unwrap();
+    wait_for(&running.handle, |handle| handle.census().busy == 1);
+    assert_eq!(
+        running.handle.census().open(),
+        1,
+        "the probe is in no census"
+    );
+    running.handle.drain();
+    block_on(running.handle.reached(Progress::Waiting));
+    assert!(ask("/readyz", "draining\n").starts_with("HTTP/1.1 404 "));
+    assert!(ask("/livez", "alive\n").starts_with("HTTP/1.1 200 "));
+    drop(held);
+    let report = running.drain();
+    assert_eq!((report.accepted, report.outcomes.total()), (1, 1));
+    assert_eq!(read_all(&mut probe), "");
+}

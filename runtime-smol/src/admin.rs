@@ -1,0 +1,161 @@
+//! The admin listener: health, on an address of its own, to the very end.
+//!
+//! Its connections are nobody's business but its own: they are in no census, hold no drain and
+//! stand in no report. It is what a balancer asks while everything else goes down.
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use http::{Method, Request, Response, StatusCode};
+use neap_core::{Config, HttpDate, Listening, Phase, Tick, Time};
+
+use crate::connections::Connections;
+use crate::environment::Environment;
+use crate::event::Observer;
+use crate::handle::Shared;
+use crate::listener::Listener;
+use crate::listeners::{Arrival, Duty, Listeners};
+use crate::run_queue::{Part, PartWaker};
+use crate::seal::Rung;
+use crate::{Body, ConnectionInfo, Full, Handle, IntoResponse};
+
+/// Connections to the admin listener at once: probes are few.
+const CONNECTIONS: usize = 64;
+
+type Answer = Ready<Response<Full>>;
+type Answering = Box<dyn Fn(Request<Body>) -> Answer + Send>;
+
+/// The admin listeners and their connections.
+pub(crate) struct Admin {
+    listeners: Listeners,
+    connections: Connections<Answer>,
+    env: Environment<Answering, Answer>,
+    /// Its own totals and registry, on the server's run queue.
+    own: Arc<Shared>,
+    waking: (Arc<PartWaker>, Waker),
+}
+
+impl Admin {
+    pub(crate) fn new(listeners: Vec<Listener>, server: &Arc<Shared>, observer: Observer) -> Admin {
+        let own = Arc::new(Shared::beside(server));
+        let handle = Handle::new(server);
+        let answer: Answering = Box::new(move |request| ready(answer(&handle, &request)));
+        let waking = PartWaker::new(&server.queue, Part::AdminListeners);
+        let waker = Waker::from(Arc::clone(&waking));
+        waker.wake_by_ref();
+        Admin {
+            listeners: Listeners::new(listeners, CONNECTIONS, Rung::Plain),
+            connections: Connections::new(Arc::clone(&own), Part::AdminConnection),
+            env: Environment::new(answer, observer),
+            own,
+            waking: (waking, waker),
+        }
+    }
+
+    pub(crate) fn next_deadline(&self) -> Time {
+        self.connections
+            .next_deadline()
+            .min(self.listeners.next_deadline())
+    }
+
+    /// Accepts who is waiting.
+    pub(crate) fn poll_listeners(&mut self, now: Time, config: &Config, date: HttpDate) {
+        self.waking.0.clear();
+        self.listeners.wake();
+        self.accept(now, config, date);
+    }
+
+    pub(crate) fn poll_connection(
+        &mut self,
+        index: usize,
+        now: Time,
+        config: &Config,
+        date: HttpDate,
+    ) {
+        self.env.date = date;
+        if self
+            .connections
+            .poll(index, tick(now, Phase::Running, config), &mut self.env)
+        {
+            self.listeners.room_was_made();
+            self.accept(now, config, date);
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Time, config: &Config, date: HttpDate) {
+        self.env.date = date;
+        self.listeners.handle_timeout(now);
+        while self
+            .connections
+            .expire(tick(now, Phase::Running, config), &mut self.env)
+        {
+            self.listeners.room_was_made();
+        }
+        self.accept(now, config, date);
+    }
+
+    /// The server is done: so is this.
+    pub(crate) fn end(&mut self, now: Time, config: &Config) {
+        self.connections
+            .poll_all(tick(now, Phase::Done, config), &mut self.env);
+    }
+
+    fn accept(&mut self, now: Time, config: &Config, date: HttpDate) {
+        self.env.date = date;
+        let Admin {
+            listeners,
+            connections,
+            env,
+            own,
+            waking,
+        } = self;
+        let observer = env.observer.clone();
+        let listening = Listening::Accept;
+        let duty = Duty {
+            listening,
+            now,
+            drain: &config.drain,
+            observer: &observer,
+        };
+        let t = tick(now, Phase::Running, config);
+        let mut cx = Context::from_waker(&waking.1);
+        listeners.poll(
+            &duty,
+            connections.len(),
+            &mut cx,
+            |Arrival {
+                 socket,
+                 peer,
+                 local,
+             }| {
+                let info = ConnectionInfo::new(peer, local, own);
+                let index = connections.insert(t, socket, info);
+                connections.poll(index, t, env);
+                connections.len()
+            },
+        );
+    }
+}
+
+/// To its own clients the admin listener is always running.
+fn tick(now: Time, phase: Phase, config: &Config) -> Tick<'_> {
+    Tick {
+        now,
+        phase,
+        sealing: Time::NEVER,
+        config,
+    }
+}
+
+fn answer(handle: &Handle, request: &Request<Body>) -> Response<Full> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut response = StatusCode::METHOD_NOT_ALLOWED.into_response();
+        let allow = http::HeaderValue::from_static("GET, HEAD");
+        response.headers_mut().insert(http::header::ALLOW, allow);
+        return response;
+    }
+    handle
+        .health(request.uri().path())
+        .unwrap_or_else(|| StatusCode::NOT_FOUND.into_response())
+}
