@@ -110,6 +110,18 @@ pub(crate) struct Common {
     /// Share the addresses with other processes that do the same
     #[arg(long, env = "NEAP_REUSE_PORT", value_parser = BoolishValueParser::new())]
     pub(crate) reuse_port: bool,
+    /// Address for health checks, /livez and /readyz, answered through the drain
+    #[arg(long, value_name = "ADDR", env = "NEAP_ADMIN", value_delimiter = ',')]
+    pub(crate) admin: Vec<Address>,
+    /// Status of /readyz while draining; HAProxy takes 404 for a server that drains
+    #[arg(
+        long,
+        value_name = "CODE",
+        env = "NEAP_DRAINING_STATUS",
+        default_value = "503",
+        value_parser = clap::value_parser!(u16).range(400..=599)
+    )]
+    pub(crate) draining_status: u16,
     /// How many connections may wait to be accepted
     #[arg(
         long,

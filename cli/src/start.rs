@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use neap_smol::{Address, ConfigError, Report, Server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -51,13 +51,18 @@ pub(crate) fn bind(common: &Common, files: usize) -> Result<Server, StartError> 
         .map_or_else(|| max_connections(files), NonZeroUsize::get);
     server = server.max_connections(most);
     for address in &common.listen {
-        let failed = |source| StartError::Listen {
-            address: address.clone(),
-            source,
-        };
-        server = server.listen(address).map_err(failed)?;
+        server = server.listen(address).map_err(cannot_listen(address))?;
     }
-    Ok(server)
+    for address in &common.admin {
+        server = server.admin(address).map_err(cannot_listen(address))?;
+    }
+    let status = StatusCode::from_u16(common.draining_status);
+    Ok(server.draining_status(status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE)))
+}
+
+fn cannot_listen(address: &Address) -> impl FnOnce(io::Error) -> StartError {
+    let address = address.clone();
+    |source| StartError::Listen { address, source }
 }
 
 /// What the limit of open files leaves room for, with some to spare for the process itself.
@@ -85,7 +90,7 @@ where
     C: Body + Unpin,
     C::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    announce(&server.addresses());
+    announce(&server);
     let result = match access_format(common.log) {
         Some(format) => run_logged(server, common, log, format, handler),
         None => server.run(handler),
@@ -142,15 +147,22 @@ fn access_format(format: LogFormat) -> Option<Format> {
     }
 }
 
-fn announce(addresses: &[Address]) {
-    let lines = addresses.iter().map(|address| match address {
-        Address::Tcp(address) => format!("listening on http://{address}\n"),
-        unix => format!("listening on {unix}\n"),
-    });
+fn announce(server: &Server) {
+    let line = |doing: &str, address: &Address| match address {
+        Address::Tcp(address) => format!("{doing} http://{address}\n"),
+        unix => format!("{doing} {unix}\n"),
+    };
+    let mut lines = String::new();
+    for address in server.addresses() {
+        lines += &line("listening on", &address);
+    }
+    for address in server.admin_addresses() {
+        lines += &line("health checks on", &address);
+    }
     let mut stdout = io::stdout().lock();
     // Nobody may be there to read it, and the server serves all the same.
     let _ = stdout
-        .write_all(lines.collect::<String>().as_bytes())
+        .write_all(lines.as_bytes())
         .and_then(|()| stdout.flush());
 }
 

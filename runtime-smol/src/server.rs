@@ -170,7 +170,7 @@ impl Server {
         Ok(self)
     }
 
-    /// What `/readyz` answers from the drain's first moment on. Default: 503. `HAProxy` with
+    /// What `/readyz` answers from the drain's first moment on. Default: 503. HAProxy with
     /// `http-check disable-on-404` takes 404 for a server that drains, 503 for one that is down.
     #[must_use]
     pub fn draining_status(self, status: StatusCode) -> Server {
