@@ -13,6 +13,7 @@ use crate::exchange::{DataOf, Exchange};
 use crate::input::Inbox;
 use crate::output::Output;
 use crate::registry::Entry;
+use crate::report::Aborted;
 use crate::socket::{Readiness, Socket};
 use crate::{Body, ConnectionInfo, IntoResponse};
 
@@ -29,6 +30,11 @@ pub(crate) struct Served<F: Future<Output: IntoResponse>, S> {
     /// The handler, or the response's body, may have something new: poll it.
     pub(crate) handler_due: bool,
     pub(crate) info: ConnectionInfo,
+    accepted: Time,
+    bytes_in: u64,
+    bytes_out: u64,
+    /// What it was last seen doing, before it began to end.
+    doing: State,
     /// Last, so that the connection leaves the registry after its socket is closed.
     entry: Entry,
 }
@@ -49,6 +55,10 @@ where
             exchange: None,
             handler_due: false,
             info,
+            accepted: t.now,
+            bytes_in: 0,
+            bytes_out: 0,
+            doing: State::Fresh,
             entry,
         }
     }
@@ -60,6 +70,17 @@ where
 
     pub(crate) fn tally(&self) -> Tally {
         self.core.tally()
+    }
+
+    /// What the report says of a connection that was cut off.
+    pub(crate) fn aborted(&self, now: Time) -> Aborted {
+        Aborted {
+            peer: self.info.peer().clone(),
+            state: self.doing,
+            age: now.since(self.accepted),
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+        }
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -131,7 +152,11 @@ where
         if self.output.bytes.is_empty() {
             env.give_output(std::mem::take(&mut self.output.bytes));
         }
-        self.entry.set(self.core.state());
+        let state = self.core.state();
+        self.entry.set(state);
+        if !matches!(state, State::Linger | State::Gone) {
+            self.doing = state;
+        }
         end
     }
 
@@ -207,6 +232,7 @@ where
             Poll::Pending => return false,
             Poll::Ready(Ok(count)) if count > 0 => {
                 self.output.advance(count);
+                self.bytes_out += count as u64;
                 self.handler_due = true;
                 if self.core.handle_written(t, count as u64).is_err() {
                     debug_assert!(false, "output and core disagree about what was handed out");
@@ -250,6 +276,7 @@ where
                 Poll::Ready(done) => done,
             }
         };
+        self.bytes_in += done.as_ref().map_or(0, |count| *count as u64);
         match done {
             Ok(0) => self.core.handle_eof(t),
             Ok(count) if read == Read::Discard => self.core.handle_discarded(t, count as u64),

@@ -152,7 +152,8 @@ impl<F: Future<Output: IntoResponse>> Connections<F> {
         };
         let polled = act(connection, &mut Context::from_waker(&slot.waker));
         if let Poll::Ready(outcome) = polled {
-            self.shared.totals.add(outcome, connection.tally());
+            self.shared
+                .ended(outcome, connection.tally(), || connection.aborted(t.now));
             slot.connection = None;
             self.deadlines.set(index, Time::NEVER);
             self.free.push(index);

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use event_listener::Event;
 use http::{Response, StatusCode};
-use neap_core::{Census, Phase, Progress};
+use neap_core::{Census, Outcome, Phase, Progress, Tally};
 
 use crate::registry::Registry;
-use crate::report::{Report, Totals};
+use crate::report::{Aborted, Report, Totals};
 use crate::run_queue::{Part, RunQueue};
 use crate::{Full, IntoResponse};
 
@@ -179,6 +179,17 @@ impl Shared {
         Shared {
             queue: Arc::clone(&other.queue),
             ..Shared::new()
+        }
+    }
+
+    /// A connection has ended.
+    pub(crate) fn ended(&self, outcome: Outcome, tally: Tally, aborted: impl FnOnce() -> Aborted) {
+        self.totals.add(outcome, tally);
+        if outcome == Outcome::Aborted {
+            let mut outline = self.outline.lock().unwrap_or_else(PoisonError::into_inner);
+            if outline.aborted.len() < Report::ABORTED_KEPT {
+                outline.aborted.push(aborted());
+            }
         }
     }
 

@@ -73,7 +73,7 @@ pub use neap_core::{
     Cause, Census, Config, ConfigError, Drain, Durations, Limits, MisuseError, Outcome, PeerError,
     Phase, Progress, Refusal, State, Timeouts,
 };
-pub use report::{ListenerReport, Outcomes, Report, Requests};
+pub use report::{Aborted, ListenerReport, Outcomes, Report, Requests};
 pub use response::{BoxError, Either, EitherData, Full, IntoResponse};
 pub use seal::Rung;
 pub use serve::Serve;

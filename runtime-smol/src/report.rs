@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use neap_core::{Cause, Durations, Fate, Outcome, Phase, Tally};
+use neap_core::{Cause, Durations, Fate, Outcome, Phase, State, Tally};
 
 use crate::Address;
 use crate::listener::Ownership;
@@ -34,11 +34,32 @@ pub struct Report {
     pub requests: Requests,
     /// Requests that were dispatched, and that the shutdown did not let end.
     pub lost: u64,
+    /// Whom the shutdown cut off: the first [`Report::ABORTED_KEPT`]; `outcomes` counts all.
+    pub aborted: Vec<Aborted>,
     /// How long each part of the shutdown lasted.
     pub durations: Durations,
 }
 
+/// A connection that the shutdown cut off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Aborted {
+    /// Who it was.
+    pub peer: Address,
+    /// What it was doing.
+    pub state: State,
+    /// How long ago it had been accepted.
+    pub age: Duration,
+    /// Bytes read from it.
+    pub bytes_in: u64,
+    /// Bytes written to it.
+    pub bytes_out: u64,
+}
+
 impl Report {
+    /// How many of the connections that were cut off are described.
+    pub const ABORTED_KEPT: usize = 1_024;
+
     /// Whether everybody who was being served was served to the end: no dispatched request was
     /// aborted or cut by the shutdown, and nobody was left in a listener's queue. The `neap`
     /// command's exit status is 0 then, otherwise 1.
@@ -255,6 +276,7 @@ impl Report {
             outcomes: Outcomes::default(),
             requests: Requests::default(),
             lost: 0,
+            aborted: Vec::new(),
             durations: Durations::default(),
         }
     }

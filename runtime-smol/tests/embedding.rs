@@ -15,7 +15,7 @@ use futures_lite::future::{block_on, pending, zip};
 use http::{HeaderMap, Request, Response, StatusCode};
 use neap_smol::{
     Address, Body, BodyError, Config, ConnectionInfo, Full, Handle, IntoResponse, Outcome, Phase,
-    Progress, Serve, Server,
+    Progress, Serve, Server, State,
 };
 
 use common::{GET, Running, read_all, read_until};
@@ -463,7 +463,17 @@ fn close_now_answers_who_waits_with_503_and_reports_it() {
         response.contains("retry-after"),
         "GET may be repeated: {response}"
     );
+    let peer = Address::Tcp(stream.local_addr().unwrap());
     let report = running.drain();
+    let aborted = &report.aborted[0];
+    assert_eq!(
+        (aborted.state, aborted.bytes_in),
+        (State::Busy, GET.len() as u64)
+    );
+    assert_eq!(
+        (&aborted.peer, aborted.bytes_out),
+        (&peer, response.len() as u64)
+    );
     assert_eq!(
         (report.requests.aborted, report.lost, report.is_clean()),
         (1, 1, false)
