@@ -143,6 +143,14 @@ pub(crate) struct Common {
         default_value = "common"
     )]
     pub(crate) log: LogFormat,
+    /// The report at the end, on stderr
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "NEAP_REPORT",
+        default_value = "text"
+    )]
+    pub(crate) report: ReportFormat,
     #[command(flatten)]
     pub(crate) drain: DrainArgs,
 }
@@ -157,6 +165,15 @@ pub(crate) enum LogFormat {
     /// The same with referer and user agent
     Combined,
     /// An object a line
+    Json,
+}
+
+/// What the report looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// A sentence
+    Text,
+    /// An object on one line
     Json,
 }
 

@@ -14,6 +14,7 @@ mod echo;
 mod json;
 mod log;
 mod reply;
+mod report;
 mod serve;
 mod start;
 

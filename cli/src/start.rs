@@ -13,8 +13,9 @@ use neap_smol::{Address, ConfigError, Report, Server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::access_log::{AccessLog, Format};
-use crate::args::{Common, LogFormat};
+use crate::args::{Common, LogFormat, ReportFormat};
 use crate::log::{Log, Style};
+use crate::report;
 
 /// How long the last lines may take to be written.
 const LOG_PATIENCE: Duration = Duration::from_secs(1);
@@ -96,7 +97,10 @@ where
         None => server.run(handler),
     };
     if let Ok(report) = &result {
-        log.event(&report.to_string());
+        match common.report {
+            ReportFormat::Text => log.event(&report.to_string()),
+            ReportFormat::Json => log.line(&report::to_json(report)),
+        }
     }
     log.finish(LOG_PATIENCE);
     result.map_err(StartError::Run)
