@@ -13,7 +13,16 @@ pub(crate) struct ChunkDecoder {
     size: u64,
     /// Bytes of the current line so far, without its CRLF.
     line: u32,
+    /// Bytes of lines that the content does not make up for.
+    excess: u32,
 }
+
+/// As many long lines as a message may have before its content has to make up for them.
+const LINES: usize = 16;
+
+/// What a line may be long for every chunk, a size and a short extension, and for a byte of data.
+const LINE_PER_CHUNK: u64 = 16;
+const LINE_PER_BYTE: u64 = 2;
 
 /// What comes next in the input, behind the framing that was consumed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,6 +68,7 @@ impl ChunkDecoder {
             place: Place::LineStart,
             size: 0,
             line: 0,
+            excess: 0,
         }
     }
 
@@ -98,13 +108,27 @@ impl ChunkDecoder {
         Piece::Data(len)
     }
 
+    /// Limits the length of all lines together (RFC 9112 section 7.1.1): tiny chunks with long
+    /// extensions would otherwise keep us busy with hardly any content, which has a limit of its
+    /// own. A signature on each chunk of an upload is made up for by the chunk's data.
+    fn end_line(&mut self, limits: &Limits) -> Result<(), PeerError> {
+        let allowed = LINE_PER_CHUNK.saturating_add(self.size.saturating_mul(LINE_PER_BYTE));
+        let excess = self.excess.saturating_add(self.line);
+        self.excess = excess.saturating_sub(u32::try_from(allowed).unwrap_or(u32::MAX));
+        self.line = 0;
+        if self.excess as usize > limits.chunk_line.saturating_mul(LINES) {
+            return Err(PeerError::ChunkLineTooLong);
+        }
+        Ok(())
+    }
+
     /// The place after one more byte of framing.
     fn step(&mut self, byte: u8, limits: &Limits) -> Result<Place, PeerError> {
         match (self.place, byte) {
             (Place::DataEnd, b'\r') => return Ok(Place::DataCr),
             (Place::DataCr, b'\n') => return Ok(Place::LineStart),
             (Place::LineCr, b'\n') => {
-                self.line = 0;
+                self.end_line(limits)?;
                 return Ok(if self.size == 0 {
                     Place::Last
                 } else {
@@ -383,6 +407,22 @@ mod tests {
             decode("0".repeat(33).as_bytes()),
             Err(PeerError::ChunkLineTooLong)
         );
+    }
+
+    #[test]
+    fn long_lines_are_refused_once_they_outweigh_the_content() {
+        let line = |size: usize, extension: usize| {
+            let (extension, data) = ("a".repeat(extension), "x".repeat(size));
+            format!("{size:x};{extension}\r\n{data}\r\n")
+        };
+        // 32 bytes of line are 14 more than one byte of data makes up for, and 512 are allowed.
+        let outweighing = line(1, 30).repeat(36);
+        assert!(decode(outweighing.as_bytes()).is_ok());
+        let refused = Err(PeerError::ChunkLineTooLong);
+        assert_eq!(decode(line(1, 30).repeat(37).as_bytes()), refused);
+        assert_eq!(decode((outweighing + &line(0, 30)).as_bytes()), refused);
+        assert!(decode(line(8, 30).repeat(1000).as_bytes()).is_ok());
+        assert!(decode(line(1, 14).repeat(1000).as_bytes()).is_ok());
     }
 
     #[test]

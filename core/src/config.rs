@@ -80,8 +80,9 @@ pub struct Limits {
     /// Bytes of request content, chunk framing not counted; beyond that 413. Default 1 GiB: a
     /// stream costs no memory, an endless one ends.
     pub content: u64,
-    /// Bytes of one chunk line, extensions included; beyond that 400. Default 1 KiB: a size has
-    /// 16 digits, extensions are hardly used.
+    /// Bytes of one chunk line, extensions included; beyond that 400. All lines of a message
+    /// together may be sixteen times as long, not counting 16 bytes for each chunk and two for
+    /// each byte of content. Default 1 KiB: a size has 16 digits, extensions are hardly used.
     pub chunk_line: usize,
     /// Bytes of content that are read and discarded, after a handler answered without reading
     /// it all, to keep the connection; beyond that it is closed. Default 64 KiB.

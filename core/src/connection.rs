@@ -204,12 +204,16 @@ impl Connection {
     /// Reports how many bytes the peer has not acknowledged, as [`Write::Query`] asked.
     pub fn handle_send_queue(&mut self, t: Tick<'_>, bytes: u64) {
         self.observe(t);
-        self.apply(if bytes == 0 {
+        let event = if bytes == 0 {
             Event::Acknowledged
         } else {
             Event::Unacknowledged
-        });
+        };
+        let lingers = self.apply(event) && bytes > 0;
         self.settle(t);
+        if lingers {
+            self.timers.requery(t);
+        }
     }
 
     /// Reports that time has passed, or that the server's phase may have changed. Sockets are to

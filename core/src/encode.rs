@@ -6,19 +6,50 @@ use crate::syntax::Class;
 use crate::{MisuseError, Sink, Status};
 
 /// Fields that the connection decides: a handler's are not sent (RFC 9110 section 7.6.1).
-const OURS: [&str; 6] = [
+const OURS: [&str; 5] = [
     "connection",
     "content-length",
     "transfer-encoding",
     "keep-alive",
     "proxy-connection",
+];
+
+/// Fields that mean nothing behind the content, or something else, and must not stand there
+/// (RFC 9110 section 6.5.1): they frame, route, authenticate, control the response or say how its
+/// content is to be read.
+const NOT_IN_TRAILERS: [&str; 24] = [
+    "age",
+    "authorization",
+    "cache-control",
+    "content-encoding",
+    "content-range",
+    "content-type",
+    "date",
+    "expect",
+    "expires",
+    "host",
+    "location",
+    "max-forwards",
+    "pragma",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "range",
+    "retry-after",
+    "set-cookie",
+    "te",
+    "trailer",
     "upgrade",
+    "vary",
+    "warning",
+    "www-authenticate",
 ];
 
 /// What a pass over the handler's fields found.
+#[derive(Default)]
 pub(crate) struct Seen {
     pub(crate) date: bool,
     pub(crate) close: bool,
+    pub(crate) upgrade: bool,
 }
 
 pub(crate) fn put_status_line<O: Sink>(out: &mut O, status: Status) {
@@ -40,29 +71,65 @@ pub(crate) fn put_field<O: Sink>(out: &mut O, name: &[u8], value: &[u8]) {
     out.put(b"\r\n");
 }
 
-/// Writes the handler's fields, but for those that the connection decides.
+/// Writes the handler's fields, but for those that the connection decides. Of several dates only
+/// the first is sent: no recipient could tell which one holds (RFC 9110 section 5.3).
 pub(crate) fn put_fields<'a, F, O>(out: &mut O, fields: F) -> Result<Seen, MisuseError>
 where
     F: IntoIterator<Item = (&'a [u8], &'a [u8])>,
     O: Sink,
 {
-    let mut seen = Seen {
-        date: false,
-        close: false,
-    };
+    let mut seen = Seen::default();
     for (name, value) in fields {
         check_field(name, value)?;
-        if OURS
-            .iter()
-            .any(|ours| name.eq_ignore_ascii_case(ours.as_bytes()))
-        {
+        if is_any_of(name, &OURS) {
             seen.close |= name.eq_ignore_ascii_case(b"connection") && says_close(value);
             continue;
         }
-        seen.date |= name.eq_ignore_ascii_case(b"date");
-        put_field(out, name, value);
+        let is_date = name.eq_ignore_ascii_case(b"date");
+        if !(is_date && seen.date) {
+            put_field(out, name, value);
+        }
+        seen.date |= is_date;
+        seen.upgrade |= name.eq_ignore_ascii_case(b"upgrade") && !value.is_empty();
     }
     Ok(seen)
+}
+
+/// Writes the handler's trailer fields, but for those that must not stand there.
+pub(crate) fn put_trailers<'a, F, O>(out: &mut O, fields: F) -> Result<(), MisuseError>
+where
+    F: IntoIterator<Item = (&'a [u8], &'a [u8])>,
+    O: Sink,
+{
+    for (name, value) in fields {
+        check_field(name, value)?;
+        if !is_any_of(name, &OURS) && !is_any_of(name, &NOT_IN_TRAILERS) {
+            put_field(out, name, value);
+        }
+    }
+    Ok(())
+}
+
+fn is_any_of(name: &[u8], names: &[&str]) -> bool {
+    let mut names = names.iter();
+    names.any(|one| name.eq_ignore_ascii_case(one.as_bytes()))
+}
+
+/// The `Connection` field. Who sends `Upgrade` names it there (RFC 9110 section 7.8).
+pub(crate) fn put_connection<O: Sink>(out: &mut O, option: &str, upgrade: bool) {
+    let separator = if upgrade && !option.is_empty() {
+        ", "
+    } else {
+        ""
+    };
+    let upgrade = if upgrade { "upgrade" } else { "" };
+    if option.is_empty() && upgrade.is_empty() {
+        return;
+    }
+    out.put(b"connection: ");
+    for part in [option, separator, upgrade, "\r\n"] {
+        out.put(part.as_bytes());
+    }
 }
 
 fn says_close(value: &[u8]) -> bool {
@@ -81,11 +148,12 @@ pub(crate) fn put_framing<O: Sink>(
     version: Version,
 ) {
     let mut digits = [0; 20];
-    if status == Status::RESET_CONTENT {
-        return put_field(out, b"content-length", b"0");
-    }
+    // Behind a 2xx to CONNECT, 205 among them, comes a tunnel (RFC 9110 section 9.3.6).
     if status.is_bodiless() || encoder == Encoder::UntilClose {
         return;
+    }
+    if status == Status::RESET_CONTENT {
+        return put_field(out, b"content-length", b"0");
     }
     match length {
         BodyLength::Known(length) => {

@@ -15,6 +15,8 @@ pub enum PeerError {
     RequestLine,
     /// The method is no token (RFC 9110 section 9.1).
     Method,
+    /// The method has more than 256 bytes (RFC 9112 section 3).
+    MethodTooLong,
     /// The request target has no valid form for its method (RFC 9112 section 3.2).
     Target,
     /// The target exceeds [`Limits::target`](crate::Limits::target).
@@ -49,7 +51,8 @@ pub enum PeerError {
     /// A chunk size, its extensions or the CRLF after its data are malformed
     /// (RFC 9112 section 7.1).
     Chunk,
-    /// A chunk line exceeds [`Limits::chunk_line`](crate::Limits::chunk_line).
+    /// A chunk line, or all of them together, exceed
+    /// [`Limits::chunk_line`](crate::Limits::chunk_line).
     ChunkLineTooLong,
     /// An expectation other than `100-continue` (RFC 9110 section 10.1.1).
     Expectation,
@@ -64,7 +67,7 @@ impl PeerError {
             PeerError::FieldsTooLarge | PeerError::TooManyFields => Status::FIELDS_TOO_LARGE,
             PeerError::VersionUnsupported => Status::VERSION_NOT_SUPPORTED,
             PeerError::ContentTooLarge => Status::CONTENT_TOO_LARGE,
-            PeerError::CodingUnknown => Status::NOT_IMPLEMENTED,
+            PeerError::MethodTooLong | PeerError::CodingUnknown => Status::NOT_IMPLEMENTED,
             PeerError::Expectation => Status::EXPECTATION_FAILED,
             PeerError::RequestLine
             | PeerError::Method
@@ -87,10 +90,11 @@ impl PeerError {
         match self {
             PeerError::RequestLine => "malformed request line",
             PeerError::Method => "malformed method",
+            PeerError::MethodTooLong => "method too long",
             PeerError::Target => "invalid request target",
             PeerError::TargetTooLong => "request target too long",
             PeerError::Version => "malformed HTTP version",
-            PeerError::VersionUnsupported => "HTTP version not supported",
+            PeerError::VersionUnsupported => "HTTP version not supported, use HTTP/1.1 or HTTP/1.0",
             PeerError::LineEnd => "line does not end in CRLF",
             PeerError::Field => "malformed field line",
             PeerError::FieldsTooLarge => "field section too large",
@@ -173,7 +177,7 @@ pub enum MisuseError {
     OutOfOrder,
     /// More was reported than had been handed out.
     TooMuch,
-    /// A status outside 200..=999 for a final response.
+    /// A status outside 200..=599 for a final response.
     Status,
     /// A field with an invalid name, or with a value that holds CR, LF, NUL or another control
     /// character.

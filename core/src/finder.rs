@@ -6,6 +6,14 @@
 
 use crate::{Limits, PeerError};
 
+/// The longest method. Those that are registered have 17 bytes at most; RFC 9112 section 3 has a
+/// server answer with 501 to one that is longer than any it implements, and which methods those are
+/// is for the handler to say.
+const METHOD: usize = 256;
+
+/// `HTTP/1.1` and all other versions are as long.
+const VERSION: usize = 8;
+
 /// The search for the end of one section. A new section takes a new `Finder`.
 ///
 /// It refuses at the first offending byte, no matter how the input is cut: a TLS handshake or an
@@ -71,7 +79,12 @@ impl Finder {
         // A section that fills the window without an end cannot end within the limit. Waiting for
         // one byte more could wait forever: the driver's buffer may be just as large.
         if end.is_none() && window.len() == limit(limits) {
-            return Err(PeerError::FieldsTooLarge);
+            return Err(match self.part {
+                Part::Start | Part::Method => PeerError::MethodTooLong,
+                Part::Target => PeerError::TargetTooLong,
+                Part::Version => PeerError::Version,
+                Part::Lines => PeerError::FieldsTooLarge,
+            });
         }
         Ok(end)
     }
@@ -90,8 +103,11 @@ impl Finder {
             let stop = window[from..].iter().position(|byte| *byte <= b' ');
             let at = stop.map_or(window.len(), |stop| from + stop);
             self.scanned = offset(at);
-            if self.part == Part::Target && at - mark > longest {
-                return Err(PeerError::TargetTooLong);
+            match self.part {
+                Part::Method if at - mark > METHOD => return Err(PeerError::MethodTooLong),
+                Part::Target if at - mark > longest => return Err(PeerError::TargetTooLong),
+                Part::Version if at - mark > VERSION => return Err(PeerError::Version),
+                _ => {}
             }
             let Some(byte) = window.get(at) else {
                 return Ok(());
@@ -99,7 +115,10 @@ impl Finder {
             match (byte, self.part) {
                 (b'\r' | b'\n', part) => match line_end(window, at)? {
                     None => return Ok(()),
-                    Some(next) if part == Part::Version => self.begin(Part::Lines, next),
+                    Some(next) if part == Part::Version && at - mark == VERSION => {
+                        self.begin(Part::Lines, next);
+                    }
+                    Some(_) if part == Part::Version => return Err(PeerError::Version),
                     // Fewer than three parts; with two it is HTTP/0.9.
                     Some(_) => return Err(PeerError::RequestLine),
                 },
@@ -336,7 +355,17 @@ mod tests {
         assert_eq!(head(&input, &small()), Err(PeerError::FieldsTooLarge));
         assert_eq!(head(&input[..64], &small()), Err(PeerError::FieldsTooLarge));
         assert_eq!(head(&input[..63], &small()), Ok(None));
-        assert_eq!(head(&[b'A'; 64], &small()), Err(PeerError::FieldsTooLarge));
+        for (endless, error) in [
+            (b"A" as &[u8], PeerError::MethodTooLong),
+            (b"GET /aaaaaaaaaaa HTTP/1.1\r\nA", PeerError::FieldsTooLarge),
+        ] {
+            let mut input = endless.to_vec();
+            input.resize(64, b'A');
+            assert_eq!(head(&input, &small()), Err(error));
+        }
+        let small = |head| Limits { head, ..small() };
+        assert_eq!(head(b"GET /aaa", &small(8)), Err(PeerError::TargetTooLong));
+        assert_eq!(head(b"GET / HTTP", &small(10)), Err(PeerError::Version));
         assert_eq!(trailers(&[b'A'; 64]), Err(PeerError::FieldsTooLarge));
     }
 

@@ -128,6 +128,12 @@ impl Inbound {
     }
 }
 
+/// Whether a head, as far as it has come, is that of a HEAD request.
+fn is_head(input: &[u8]) -> bool {
+    let line = input.strip_prefix(b"\r\n").unwrap_or(input);
+    line.starts_with(b"HEAD ")
+}
+
 impl<'b> Received<'b> {
     const NOTHING: Received<'static> = Received {
         consumed: 0,
@@ -214,6 +220,8 @@ impl Connection {
             }
             self.apply(Event::Bytes);
         }
+        // A refusal of a HEAD has no content either, whatever else is wrong with it.
+        self.inbound.is_head = is_head(input);
         let limits = &t.config.limits;
         let head = match self.inbound.finder.find_head(input, limits) {
             Ok(Some(len)) => &input[..len],

@@ -2,7 +2,8 @@
 
 use crate::control::{Content, Event, Stage};
 use crate::encode::{
-    check_field, put_chunk_size, put_field, put_fields, put_framing, put_status_line,
+    put_chunk_size, put_connection, put_field, put_fields, put_framing, put_status_line,
+    put_trailers,
 };
 use crate::head::Version;
 use crate::{Connection, HttpDate, MisuseError, Phase, Refusal, Sink, Status, Tick};
@@ -101,7 +102,7 @@ impl Connection {
         let Stage::Running(content) = self.stage() else {
             return Err(MisuseError::OutOfOrder);
         };
-        if status.code() < 200 {
+        if !(200..600).contains(&status.code()) {
             return Err(MisuseError::Status);
         }
         let start = out.len();
@@ -122,11 +123,14 @@ impl Connection {
         if seen.close || until_close || self.must_close(t, content) {
             self.apply(Event::Raise);
         }
-        if self.control().own >= Phase::Draining {
-            out.put(b"connection: close\r\n");
+        let option = if self.control().own >= Phase::Draining {
+            "close"
         } else if self.inbound.version == Version::Http10 {
-            out.put(b"connection: keep-alive\r\n");
-        }
+            "keep-alive"
+        } else {
+            ""
+        };
+        put_connection(out, option, seen.upgrade);
         out.put(b"\r\n");
         self.outbound.encoder = encoder;
         self.apply(Event::ReplyHead { until_close });
@@ -181,7 +185,7 @@ impl Connection {
             Encoder::Chunked | Encoder::UntilClose => {}
         }
         let framing = u64::from(frame.prefix_len) + frame.suffix.len() as u64;
-        self.queue(t, frame.take + framing);
+        self.queue(t, frame.take.saturating_add(framing));
         self.settle(t);
         Ok(frame)
     }
@@ -220,7 +224,7 @@ impl Connection {
         if self.outbound.encoder == Encoder::Chunked {
             let start = out.len();
             out.put(b"0\r\n");
-            if let Err(error) = put_fields(out, fields) {
+            if let Err(error) = put_trailers(out, fields) {
                 out.truncate(start);
                 return Err(error);
             }
@@ -288,7 +292,7 @@ impl Connection {
             put_field(out, b"retry-after", b"1");
         }
         out.put(b"connection: close\r\n\r\n");
-        if !(dispatched && self.inbound.is_head) {
+        if !self.inbound.is_head {
             out.put(text);
             out.put(b"\n");
         }
@@ -302,8 +306,8 @@ impl Connection {
     }
 
     /// Writes the head of a reply that switches protocols: 101 if the client asked for that, or a
-    /// 2xx to CONNECT
-    /// (RFC 9110 section 7.8). Its fields are sent as they are given. Once it is written,
+    /// 2xx to CONNECT (RFC 9110 section 7.8). A 101 needs `Upgrade` among its fields; `Connection`
+    /// is the connection's, and framing fields are left out. Once it is written,
     /// [`Step::Upgrade`](crate::Step::Upgrade) follows.
     ///
     /// # Errors
@@ -333,14 +337,17 @@ impl Connection {
         }
         let start = out.len();
         put_status_line(out, status);
-        for (name, value) in fields {
-            if let Err(error) = check_field(name, value) {
+        let seen = match put_fields(out, fields) {
+            Ok(seen) if seen.upgrade || tunnels => seen,
+            checked => {
                 out.truncate(start);
-                return Err(error);
+                return Err(checked.err().unwrap_or(MisuseError::Field));
             }
-            put_field(out, name, value);
+        };
+        if !seen.date {
+            put_field(out, b"date", &date.0);
         }
-        put_field(out, b"date", &date.0);
+        put_connection(out, "", seen.upgrade);
         out.put(b"\r\n");
         self.apply(Event::Upgrade);
         self.queue(t, (out.len() - start) as u64);

@@ -81,6 +81,16 @@ impl Timers {
         self.since = self.now;
     }
 
+    /// The peer was asked for, and has not acknowledged everything: it is not asked again at once,
+    /// however short lingering may be.
+    pub(crate) fn requery(&mut self, t: Tick<'_>) {
+        const PAUSE: Duration = Duration::from_millis(20);
+        self.since = self
+            .now
+            .after(PAUSE.saturating_sub(t.config.drain.linger_short));
+        self.input = self.input_deadline(t);
+    }
+
     /// The peer has taken output, or output waits where none did.
     pub(crate) fn output_progress(&mut self, t: Tick<'_>) {
         self.output = self.now.after(t.config.timeouts.write);

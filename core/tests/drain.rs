@@ -560,6 +560,8 @@ fn zero_windows_run_their_step_once_without_waiting() {
     world.on(Connection::handle_fin_sent).unwrap();
     world.pass(0);
     assert_eq!(world.wants().write, Write::Query);
+    world.on(|c, t| c.handle_send_queue(t, 1));
+    assert_eq!(world.due_in(), Some(20), "but nobody asks in a circle");
 }
 
 #[test]

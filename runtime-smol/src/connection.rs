@@ -185,7 +185,7 @@ where
         if takes_input && self.output.is_open() && self.take_input(t, cx, env) {
             return true;
         }
-        self.write(wants.write, t, cx) || self.read(wants.read, t, cx, env)
+        self.write(wants.write, t, cx, env) || self.read(wants.read, t, cx, env)
     }
 
     /// Puts the core's own responses into the output.
@@ -207,7 +207,13 @@ where
         done.is_ok()
     }
 
-    fn write(&mut self, write: Write, t: Tick<'_>, cx: &mut Context<'_>) -> bool {
+    fn write<H>(
+        &mut self,
+        write: Write,
+        t: Tick<'_>,
+        cx: &mut Context<'_>,
+        env: &mut Environment<H, F>,
+    ) -> bool {
         match write {
             Write::Flush => self.flush(t, cx),
             Write::Fin => {
@@ -218,7 +224,8 @@ where
                 true
             }
             Write::Query => {
-                self.core.handle_send_queue(t, 0);
+                let unacknowledged = env.send_queue(&self.info);
+                self.core.handle_send_queue(t, unacknowledged);
                 true
             }
             Write::No | Write::Continue | Write::Refuse(_) => false,

@@ -15,6 +15,7 @@ pub(crate) const LISTEN: u8 = 10;
 /// The request: a netlink header of 16 bytes, an `inet_diag_req_v2` of 56.
 const REQUEST_LEN: usize = 72;
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
+const NLM_F_REQUEST: u16 = 0x1;
 const NLM_F_REQUEST_DUMP: u16 = 0x301;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
@@ -43,6 +44,14 @@ impl SockDiag {
         )?))
     }
 
+    /// How many bytes, a FIN counting for one, the peer of a connection has not acknowledged.
+    pub(crate) fn send_queue(&self, local: SocketAddr, peer: SocketAddr) -> io::Result<u64> {
+        rustix::net::send(&self.0, &request_one(local, peer), SendFlags::empty())?;
+        let mut answer = [0; 1024];
+        let (len, _) = rustix::net::recv(&self.0, &mut answer, RecvFlags::DONTWAIT)?;
+        read_send_queue(&answer[..len])
+    }
+
     /// The TCP sockets at the local `address`, where an unspecified one stands for any, that are in
     /// `state`. The answer is computed while it is read; reading never waits.
     pub(crate) fn find(&self, address: SocketAddr, state: u8) -> io::Result<Found> {
@@ -61,15 +70,54 @@ impl SockDiag {
     }
 }
 
+/// The send queue of an `inet_diag_msg`; it stands at 60.
+fn read_send_queue(answer: &[u8]) -> io::Result<u64> {
+    let kind = answer
+        .get(4..6)
+        .map(|kind| u16::from_ne_bytes([kind[0], kind[1]]));
+    match (kind, answer.get(16 + 60..16 + 64)) {
+        (Some(SOCK_DIAG_BY_FAMILY), Some(queue)) => {
+            Ok(u32::from_ne_bytes([queue[0], queue[1], queue[2], queue[3]]).into())
+        }
+        (Some(NLMSG_ERROR), _) => Err(io::ErrorKind::NotFound.into()),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// A request for all sockets at `address` that are in `state`.
 fn request(address: SocketAddr, state: u8) -> [u8; REQUEST_LEN] {
+    let mut request = header(address, NLM_F_REQUEST_DUMP);
+    request[20..24].copy_from_slice(&(1u32 << state).to_ne_bytes());
+    request
+}
+
+/// A request for the one socket between `local` and `peer`.
+fn request_one(local: SocketAddr, peer: SocketAddr) -> [u8; REQUEST_LEN] {
+    let mut request = header(local, NLM_F_REQUEST);
+    request[20..24].fill(0xff);
+    request[26..28].copy_from_slice(&peer.port().to_be_bytes());
+    put_ip(&mut request[28..44], local.ip());
+    put_ip(&mut request[44..60], peer.ip());
+    // No cookie: whichever socket it is.
+    request[64..72].fill(0xff);
+    request
+}
+
+fn put_ip(field: &mut [u8], ip: IpAddr) {
+    match ip {
+        IpAddr::V4(ip) => field[..4].copy_from_slice(&ip.octets()),
+        IpAddr::V6(ip) => field.copy_from_slice(&ip.octets()),
+    }
+}
+
+fn header(address: SocketAddr, flags: u16) -> [u8; REQUEST_LEN] {
     let mut request = [0; REQUEST_LEN];
     #[expect(clippy::cast_possible_truncation, reason = "it is 72")]
     request[..4].copy_from_slice(&(REQUEST_LEN as u32).to_ne_bytes());
     request[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
-    request[6..8].copy_from_slice(&NLM_F_REQUEST_DUMP.to_ne_bytes());
+    request[6..8].copy_from_slice(&flags.to_ne_bytes());
     request[16] = family(address);
     request[17] = IPPROTO_TCP;
-    request[20..24].copy_from_slice(&(1u32 << state).to_ne_bytes());
     request[24..26].copy_from_slice(&address.port().to_be_bytes());
     request
 }
@@ -188,5 +236,25 @@ mod tests {
             }
         );
         assert_eq!(diag.find(address, SYN_RECV).unwrap().sockets, 0);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_send_queue_of_a_connection_is_what_its_peer_has_not_acknowledged() {
+        use std::io::Write;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (local, peer) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
+        let diag = SockDiag::open().unwrap();
+        assert_eq!(diag.send_queue(local, peer).unwrap(), 0);
+        client.set_nonblocking(true).unwrap();
+        // Nobody reads: what exceeds the peer's receive buffer stays here.
+        while client.write(&[0; 65_536]).is_ok() {}
+        assert!(diag.send_queue(local, peer).unwrap() > 0);
+        drop(listener);
+        assert!(
+            diag.send_queue("127.0.0.1:1".parse().unwrap(), peer)
+                .is_err()
+        );
     }
 }
