@@ -421,8 +421,8 @@ mod tests {
         let refused = Err(PeerError::ChunkLineTooLong);
         assert_eq!(decode(line(1, 30).repeat(37).as_bytes()), refused);
         assert_eq!(decode((outweighing + &line(0, 30)).as_bytes()), refused);
-        assert!(decode(line(8, 30).repeat(1000).as_bytes()).is_ok());
-        assert!(decode(line(1, 14).repeat(1000).as_bytes()).is_ok());
+        assert!(decode(line(8, 30).repeat(60).as_bytes()).is_ok());
+        assert!(decode(line(1, 14).repeat(60).as_bytes()).is_ok());
     }
 
     #[test]
