@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use clap::Args;
-use neap_smol::{Config, Drain};
+use clap::{Args, ValueEnum};
+use neap_smol::{Config, Drain, Interrupt};
 
 use crate::duration;
 
@@ -59,6 +59,15 @@ pub(crate) struct DrainArgs {
     #[arg(long, value_name = "DURATION", env = "NEAP_DEBOUNCE", default_value = "250ms",
           value_parser = duration::parse, hide_short_help = true)]
     debounce: Duration,
+    /// What SIGINT does, which Ctrl-C sends
+    #[arg(
+        long,
+        value_name = "ACTION",
+        env = "NEAP_ON_INT",
+        default_value = "drain",
+        hide_short_help = true
+    )]
+    on_int: OnInt,
     /// How many pipelined requests of a connection are still answered
     #[arg(
         long,
@@ -70,7 +79,24 @@ pub(crate) struct DrainArgs {
     pipeline_max: u32,
 }
 
+/// What SIGINT does.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OnInt {
+    /// The same as SIGTERM
+    Drain,
+    /// Closes the server at once; requests under way are aborted
+    Close,
+}
+
 impl DrainArgs {
+    /// What SIGINT is to do.
+    pub(crate) fn interrupt(self) -> Interrupt {
+        match self.on_int {
+            OnInt::Drain => Interrupt::Drain,
+            OnInt::Close => Interrupt::Close,
+        }
+    }
+
     /// The settings that the flags stand for.
     pub(crate) fn config(self) -> Config {
         let mut config = Config::default();

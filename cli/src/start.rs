@@ -44,6 +44,7 @@ pub(crate) fn bind(common: &Common, files: usize) -> Result<Server, StartError> 
     let mut server = Server::new()
         .signals()
         .map_err(StartError::Signals)?
+        .interrupt(common.drain.interrupt())
         .config(config)
         .reuse_port(common.reuse_port)
         .backlog(common.backlog);

@@ -78,6 +78,7 @@ pub use response::{BoxError, Either, EitherData, Full, IntoResponse};
 pub use seal::Rung;
 pub use serve::Serve;
 pub use server::Server;
+pub use signals::Interrupt;
 
 /// The README's examples, compiled.
 #[cfg(all(doctest, feature = "signal"))]

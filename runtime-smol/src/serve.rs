@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use async_io::Timer;
 use http::Request;
-use neap_core::{Cause, Config, Lifecycle, Listening, Phase, Progress, Time};
+use neap_core::{Cause, Config, Lifecycle, Listening, Phase, Progress, SignalEffect, Time};
 
 use crate::admin::Admin;
 use crate::clock::Clock;
@@ -20,7 +20,7 @@ use crate::handle::Owner;
 use crate::listeners::{Arrival, Duty, Listeners};
 use crate::report::Report;
 use crate::run_queue::{Part, PartWaker};
-use crate::signals::StopSignals;
+use crate::signals::{Interrupt, StopSignal, StopSignals};
 use crate::{Body, ConnectionInfo, Handle, IntoResponse};
 
 /// Batches of woken parts that one poll works off before it lets others have the thread.
@@ -43,6 +43,7 @@ pub struct Serve<H, F: Future<Output: IntoResponse>> {
     env: Environment<H, F>,
     admin: Option<Admin>,
     signals: Option<StopSignals>,
+    interrupt: Interrupt,
     /// Armed for `armed`, the earliest of all deadlines.
     timer: Timer,
     armed: Time,
@@ -67,6 +68,7 @@ pub(crate) struct Parts {
     pub(crate) listeners: Listeners,
     pub(crate) admin: Option<Admin>,
     pub(crate) signals: Option<StopSignals>,
+    pub(crate) interrupt: Interrupt,
     pub(crate) observer: Observer,
     pub(crate) owner: Owner,
 }
@@ -98,6 +100,7 @@ impl<H, F: Future<Output: IntoResponse>> Serve<H, F> {
             env: Environment::new(handler, parts.observer),
             admin: parts.admin,
             signals: parts.signals,
+            interrupt: parts.interrupt,
             timer: Timer::never(),
             armed: Time::NEVER,
             wakers,
@@ -167,8 +170,12 @@ where
         self.wakers.control.0.clear();
         let mut cx = Context::from_waker(&self.wakers.control.1);
         if let Some(signals) = &mut self.signals {
-            while signals.poll_stop(&mut cx).is_ready() {
-                let _ = self.lifecycle.handle_signal(now, &self.config);
+            while let Poll::Ready(signal) = signals.poll_stop(&mut cx) {
+                if signal == StopSignal::Interrupt && self.interrupt == Interrupt::Close {
+                    self.lifecycle.close_now(now, Cause::Signal);
+                } else if self.lifecycle.handle_signal(now, &self.config) == SignalEffect::Default {
+                    signal.end_process();
+                }
             }
         }
         let shared = &self.owner.0;

@@ -21,7 +21,7 @@ use crate::listener::{Listener, Options};
 use crate::listeners::Listeners;
 use crate::seal::Rung;
 use crate::serve::{Parts, Serve};
-use crate::signals::StopSignals;
+use crate::signals::{Interrupt, StopSignals};
 use crate::{Address, Body, Handle, IntoResponse, Report};
 
 /// Connections that wait to be accepted, by default: as many as most systems allow.
@@ -53,6 +53,7 @@ pub struct Server {
     listeners: Vec<Listener>,
     admin: Vec<Listener>,
     signals: Option<StopSignals>,
+    interrupt: Interrupt,
     observer: Observer,
     owner: Owner,
 }
@@ -78,6 +79,7 @@ impl Server {
             listeners: Vec::new(),
             admin: Vec::new(),
             signals: None,
+            interrupt: Interrupt::default(),
             observer: Observer::default(),
             owner: Owner(Arc::new(Shared::new())),
         }
@@ -211,8 +213,9 @@ impl Server {
         self
     }
 
-    /// Lets SIGTERM and SIGINT begin the drain; a second one ends it. The signals' handlers are
-    /// installed now, for the whole process. Without this, neap touches no signal.
+    /// Lets SIGTERM and SIGINT begin the drain; each further one goes on to the next step, and once
+    /// the server is closing, ends the process. The signals' handlers are installed now, for the
+    /// whole process. Without this, neap touches no signal.
     ///
     /// # Errors
     ///
@@ -221,6 +224,13 @@ impl Server {
     pub fn signals(mut self) -> io::Result<Server> {
         self.signals = Some(StopSignals::install()?);
         Ok(self)
+    }
+
+    /// What SIGINT does, if signals were asked for. Default: the same as SIGTERM.
+    #[must_use]
+    pub fn interrupt(mut self, interrupt: Interrupt) -> Server {
+        self.interrupt = interrupt;
+        self
     }
 
     /// Calls `observe` with everything that an operator may want to know. It is called on the
@@ -303,6 +313,7 @@ impl Server {
             listeners: Listeners::new(self.listeners, self.max_connections, self.seal),
             admin,
             signals: self.signals,
+            interrupt: self.interrupt,
             observer: self.observer,
             owner: self.owner,
         };

@@ -2,25 +2,75 @@
 
 use std::task::{Context, Poll};
 
+/// What SIGINT does, which Ctrl-C sends, where [`Server::signals`](crate::Server::signals) was
+/// asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Interrupt {
+    /// The same as SIGTERM: it begins the drain, and nothing is lost.
+    #[default]
+    Drain,
+    /// It closes the server at once: requests under way are aborted.
+    Close,
+}
+
+/// A stop signal that has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "signal"),
+    expect(dead_code, reason = "nobody can ask for signals")
+)]
+pub(crate) enum StopSignal {
+    Terminate,
+    Interrupt,
+}
+
+impl StopSignal {
+    /// Does what the signal would have done without a handler: ends the process.
+    pub(crate) fn end_process(self) {
+        #[cfg(feature = "signal")]
+        imp::end_process(self);
+    }
+}
+
 /// SIGTERM and SIGINT. Their handlers are installed when it is made.
 #[cfg(feature = "signal")]
 #[derive(Debug)]
 pub(crate) struct StopSignals(async_signal::Signals);
 
 #[cfg(feature = "signal")]
-impl StopSignals {
-    pub(crate) fn install() -> std::io::Result<StopSignals> {
-        use async_signal::{Signal, Signals};
-        Ok(StopSignals(Signals::new([Signal::Term, Signal::Int])?))
+mod imp {
+    use std::pin::Pin;
+
+    use async_signal::{Signal, Signals};
+    use futures_lite::Stream;
+
+    use super::{Context, Poll, StopSignal, StopSignals};
+
+    impl StopSignals {
+        pub(crate) fn install() -> std::io::Result<StopSignals> {
+            Ok(StopSignals(Signals::new([Signal::Term, Signal::Int])?))
+        }
+
+        /// Ready once for each signal that has come, as far as the system tells them apart.
+        pub(crate) fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<StopSignal> {
+            match Pin::new(&mut self.0).poll_next(cx) {
+                Poll::Ready(Some(Ok(Signal::Int))) => Poll::Ready(StopSignal::Interrupt),
+                Poll::Ready(Some(Ok(_))) => Poll::Ready(StopSignal::Terminate),
+                Poll::Ready(Some(Err(_)) | None) | Poll::Pending => Poll::Pending,
+            }
+        }
     }
 
-    /// Ready once for each signal that has come, as far as the system tells them apart.
-    pub(crate) fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        use futures_lite::Stream;
-        match std::pin::Pin::new(&mut self.0).poll_next(cx) {
-            Poll::Ready(Some(Ok(_))) => Poll::Ready(()),
-            Poll::Ready(Some(Err(_)) | None) | Poll::Pending => Poll::Pending,
+    pub(super) fn end_process(signal: StopSignal) {
+        let number = match signal {
+            StopSignal::Terminate => Signal::Term as i32,
+            StopSignal::Interrupt => Signal::Int as i32,
+        };
+        // To the first process of a container the system does not apply the default action.
+        if std::process::id() != 1 {
+            let _ = signal_hook::low_level::emulate_default_handler(number);
         }
+        std::process::exit(128 + number);
     }
 }
 
@@ -31,7 +81,7 @@ pub(crate) enum StopSignals {}
 
 #[cfg(not(feature = "signal"))]
 impl StopSignals {
-    pub(crate) fn poll_stop(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_stop(&mut self, _cx: &mut Context<'_>) -> Poll<StopSignal> {
         match *self {}
     }
 }
