@@ -8,7 +8,7 @@ use http::Request;
 use neap_core::{Connection, Handler, Outcome, Read, State, Step, Tally, Tick, Time, Wants, Write};
 
 use crate::environment::Environment;
-use crate::event::Event;
+use crate::event::{Event, Holder};
 use crate::exchange::{DataOf, Exchange};
 use crate::input::Inbox;
 use crate::output::Output;
@@ -81,6 +81,16 @@ where
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
         }
+    }
+
+    /// What the log says of it, if it holds the drain.
+    pub(crate) fn holder(&self, now: Time) -> Option<Holder> {
+        let state = self.core.state();
+        matches!(state, State::Head | State::Busy | State::Upgraded).then(|| Holder {
+            peer: self.info.peer().clone(),
+            state,
+            age: now.since(self.accepted),
+        })
     }
 
     pub(crate) fn is_idle(&self) -> bool {

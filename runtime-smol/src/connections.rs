@@ -13,6 +13,7 @@ use neap_core::{Tick, Time};
 use crate::connection::Served;
 use crate::deadlines::Deadlines;
 use crate::environment::Environment;
+use crate::event::Holder;
 use crate::handle::Shared;
 use crate::run_queue::{Part, PartWaker};
 use crate::socket::Socket;
@@ -136,6 +137,17 @@ impl<F: Future<Output: IntoResponse>> Connections<F> {
                 connection.poll(t, cx, env)
             });
         }
+    }
+
+    /// The first `most` of those that hold the drain.
+    pub(crate) fn holders(&self, most: usize, now: Time) -> Vec<Holder> {
+        let open = self
+            .slots
+            .iter()
+            .filter_map(|slot| slot.connection.as_ref());
+        open.filter_map(|connection| connection.holder(now))
+            .take(most)
+            .collect()
     }
 
     /// Lets `act` on connection `index`, and looks after what follows from it.

@@ -1,6 +1,7 @@
 //! How a listener ends, each kind by its own rule.
 
 use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use neap_core::{Drain, Time};
 use crate::Address;
 use crate::half_open::HalfOpen;
 use crate::listener::{Listener, Ownership};
-use crate::seal::Rung;
+use crate::seal::{NOWHERE, Rung};
 use crate::sock_diag::{LISTEN, SockDiag};
 
 /// How often handshakes in flight are asked for. It is the one thing that nobody wakes us for.
@@ -26,6 +27,7 @@ pub(crate) struct Ending {
     half_open: Option<HalfOpen>,
     /// Nobody was left in the middle of a handshake: who has completed one is in the queue.
     clear: bool,
+    /// When to look for them again; meanwhile there may be other reasons to wake up.
     recheck: Time,
 }
 
@@ -56,17 +58,20 @@ impl Ending {
         };
         let window = match listener.ownership() {
             Ownership::Shared => return ending,
-            // Whoever waits with us, or is about to, goes over to a sibling.
-            Ownership::Grouped if is_migrated(address) => return ending,
             Ownership::Grouped => drain.seal_max_group,
             Ownership::Sole => drain.seal_max,
         };
         let rung = listener.seal(first);
         ending.rung = Some(rung);
-        if rung != Rung::Plain {
-            ending.until = now.after(window);
-            ending.half_open = Some(HalfOpen::new(address));
+        if rung == Rung::Plain || is_migrated(listener, address, rung) {
+            return ending;
         }
+        ending.until = now.after(window);
+        ending.half_open = Some(match rung {
+            // The filter lets their ACKs pass, but nobody keeps a list of them.
+            Rung::Filter if setting("tcp_syncookies") == Some(2) => HalfOpen::unknown(address),
+            _ => HalfOpen::new(address),
+        });
         ending
     }
 
@@ -88,6 +93,9 @@ impl Ending {
         let Some(half_open) = &mut self.half_open else {
             return Verdict::Close;
         };
+        if now < self.recheck && self.recheck != Time::NEVER {
+            return Verdict::Wait;
+        }
         match half_open.poll(cx) {
             Poll::Ready(Some(false)) => {
                 self.clear = true;
@@ -105,14 +113,32 @@ impl Ending {
     }
 }
 
-/// Whether the system hands the clients of a closing listener to another one on its address.
-fn is_migrated(address: SocketAddr) -> bool {
-    let setting = fs::read_to_string("/proc/sys/net/ipv4/tcp_migrate_req");
-    let migrates = setting.is_ok_and(|value| value.trim() == "1");
-    migrates && has_sibling(address)
+/// Whether the system hands the clients of a closing listener, whether they wait in its queue or
+/// are still to come, to another one on its address.
+///
+/// That is asked after the seal, of which the first rung can be seen from outside. Two that end at
+/// the same time would otherwise each rely on the other.
+fn is_migrated(listener: &Listener, address: SocketAddr, rung: Rung) -> bool {
+    listener.ownership() == Ownership::Grouped
+        && rung != Rung::Filter
+        && setting("tcp_migrate_req") == Some(1)
+        && has_sibling(listener, address).unwrap_or(false)
 }
 
-fn has_sibling(address: SocketAddr) -> bool {
-    let found = SockDiag::open().and_then(|diag| diag.find(address, LISTEN));
-    found.is_ok_and(|found| found.sockets > 1)
+/// Whether somebody else listens on the address, and is not about to end.
+fn has_sibling(listener: &Listener, address: SocketAddr) -> io::Result<bool> {
+    let inode = listener.inode()?;
+    let mut found = false;
+    SockDiag::open()?.visit(address, LISTEN, |entry| {
+        found |= entry.is_bound_to(address)
+            && entry.interface() != NOWHERE
+            && u64::from(entry.inode()) != inode;
+    })?;
+    Ok(found)
+}
+
+/// One of the system's numbers for TCP.
+fn setting(name: &str) -> Option<u32> {
+    let text = fs::read_to_string(format!("/proc/sys/net/ipv4/{name}"));
+    text.ok()?.trim().parse().ok()
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use neap_core::{Census, Phase, Refusal};
+use neap_core::{Census, Phase, Refusal, State};
 
 use crate::Address;
 use crate::seal::Rung;
@@ -23,6 +23,13 @@ pub enum Event<'a> {
         census: Census,
         /// The drain's deadline, as configured.
         deadline: Duration,
+    },
+    /// The drain goes on; said every five seconds.
+    Waiting {
+        /// Who holds it, the first few of them.
+        holders: &'a [Holder],
+        /// How many hold it.
+        held: usize,
     },
     /// A listener has ended; what had reached it was accepted.
     ListenerClosed {
@@ -103,6 +110,20 @@ impl fmt::Display for Event<'_> {
                 }
                 Ok(())
             }
+            Event::Waiting { holders, held } => {
+                write!(f, "still draining, {held} held")?;
+                let mut separator = ": ";
+                for Holder { peer, state, age } in *holders {
+                    let state = format!("{state:?}").to_lowercase();
+                    write!(f, "{separator}{peer} ({state}, {} s)", age.as_secs())?;
+                    separator = ", ";
+                }
+                if *held > holders.len() {
+                    f.write_str(", …")
+                } else {
+                    Ok(())
+                }
+            }
             Event::ListenerClosed { address, rung } => {
                 write!(f, "stopped listening on {address}")?;
                 rung.map_or(Ok(()), |rung| write!(f, " (seal: {})", rung.name()))
@@ -131,6 +152,18 @@ impl fmt::Display for Event<'_> {
             }
         }
     }
+}
+
+/// A connection that holds the drain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Holder {
+    /// Who it is.
+    pub peer: Address,
+    /// What it is doing.
+    pub state: State,
+    /// How long ago it was accepted.
+    pub age: Duration,
 }
 
 /// Who listens to events, if anybody does.

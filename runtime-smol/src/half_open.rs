@@ -4,6 +4,7 @@
 //! is in no queue that can be accepted from. Closing the listener then resets it. The system can
 //! be asked who they are: by `sock_diag`, or by reading its table of connections.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -13,12 +14,16 @@ use std::thread;
 
 use crate::sock_diag::{SYN_RECV, SockDiag};
 
-/// How one listener's handshakes are asked for.
+/// The clients whose handshakes with a listener had begun when it was sealed.
 #[derive(Debug)]
 pub(crate) struct HalfOpen {
     address: SocketAddr,
     means: Means,
+    awaited: Awaited,
 }
+
+/// Clients, by what the system calls them.
+type Peers = HashSet<Vec<u8>>;
 
 #[derive(Debug)]
 enum Means {
@@ -30,45 +35,62 @@ enum Means {
     None,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Reading {
     Idle,
     Running,
-    Read(Option<bool>),
+    Read(Option<Peers>),
 }
 
 impl HalfOpen {
     pub(crate) fn new(address: SocketAddr) -> HalfOpen {
         let means = match SockDiag::open() {
             Ok(diag) => Means::Diag(diag),
-            Err(_) => Means::Table(Arc::new(Mutex::new(Reading::Idle))),
+            Err(_) => Means::table(),
         };
-        HalfOpen { address, means }
+        HalfOpen {
+            address,
+            means,
+            awaited: Awaited::default(),
+        }
     }
 
-    /// Whether anybody is in the middle of a handshake; `None` if that cannot be known.
+    /// One of which nothing is known.
+    pub(crate) fn unknown(address: SocketAddr) -> HalfOpen {
+        HalfOpen {
+            address,
+            means: Means::None,
+            awaited: Awaited::default(),
+        }
+    }
+
+    /// Looks whether any of them is still in the middle of its handshake; `None` if that cannot be
+    /// known. The first look never says no.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<bool>> {
         if let Means::Diag(diag) = &self.means {
-            match diag.find(self.address, SYN_RECV) {
-                Ok(found) => return Poll::Ready(Some(found.sockets > 0)),
-                Err(_) => self.means = Means::Table(Arc::new(Mutex::new(Reading::Idle))),
+            let mut peers = Peers::new();
+            let looked = diag.visit(self.address, SYN_RECV, |entry| {
+                peers.insert(entry.peer());
+            });
+            match looked {
+                Ok(()) => return Poll::Ready(Some(self.awaited.are_left_in(peers))),
+                Err(_) => self.fall_back(),
             }
         }
         let Means::Table(reading) = &self.means else {
             return Poll::Ready(None);
         };
         let mut state = reading.lock().unwrap_or_else(PoisonError::into_inner);
-        match *state {
+        match std::mem::replace(&mut *state, Reading::Running) {
             Reading::Running => return Poll::Pending,
-            Reading::Read(Some(any)) => {
+            Reading::Read(Some(peers)) => {
                 *state = Reading::Idle;
-                return Poll::Ready(Some(any));
+                return Poll::Ready(Some(self.awaited.are_left_in(peers)));
             }
             Reading::Read(None) => {}
             Reading::Idle => {
                 let started = read_table(self.address, Arc::clone(reading), cx.waker().clone());
                 if started.is_ok() {
-                    *state = Reading::Running;
                     return Poll::Pending;
                 }
             }
@@ -76,6 +98,46 @@ impl HalfOpen {
         drop(state);
         self.means = Means::None;
         Poll::Ready(None)
+    }
+
+    /// To the table, which calls clients by other names.
+    fn fall_back(&mut self) {
+        self.means = Means::table();
+        self.awaited = Awaited::default();
+    }
+}
+
+impl Means {
+    fn table() -> Means {
+        Means::Table(Arc::new(Mutex::new(Reading::Idle)))
+    }
+}
+
+/// Who is waited for. A server that shares our address goes on shaking hands with others, whom the
+/// system does not tell apart from ours: those who were not there when the seal was new do not
+/// count.
+#[derive(Debug, Default)]
+struct Awaited {
+    peers: Peers,
+    /// There has been a look, and another one.
+    looks: (bool, bool),
+}
+
+impl Awaited {
+    /// Takes account of those who are in the middle of a handshake now; says whether any of those
+    /// who are waited for is among them.
+    ///
+    /// The first look is not enough. A SYN that another processor was working on while we sealed
+    /// the listener is listed a moment after that.
+    fn are_left_in(&mut self, now: Peers) -> bool {
+        match self.looks {
+            (_, true) => self.peers.retain(|peer| now.contains(peer)),
+            (first, false) => {
+                self.looks = (true, first);
+                self.peers = now;
+            }
+        }
+        !(self.looks.1 && self.peers.is_empty())
     }
 }
 
@@ -88,24 +150,28 @@ fn read_table(address: SocketAddr, reading: Arc<Mutex<Reading>>, waker: Waker) -
         } else {
             "/proc/net/tcp6"
         };
-        let any = fs::read_to_string(path)
+        let peers = fs::read_to_string(path)
             .ok()
-            .map(|table| is_in_table(&table, address.port()));
-        *reading.lock().unwrap_or_else(PoisonError::into_inner) = Reading::Read(any);
+            .map(|table| peers_in_table(&table, address.port()));
+        *reading.lock().unwrap_or_else(PoisonError::into_inner) = Reading::Read(peers);
         waker.wake();
     })?;
     Ok(())
 }
 
-/// Whether the table has a line for `port` in state `SYN_RECV`:
+/// The peers of the table's lines for `port` in state `SYN_RECV`:
 /// `0: 0100007F:1F90 0100007F:C350 03 …`, in hexadecimal digits.
-fn is_in_table(table: &str, port: u16) -> bool {
+fn peers_in_table(table: &str, port: u16) -> Peers {
     let local = format!(":{port:04X}");
     let state = format!("{SYN_RECV:02X}");
-    table.lines().skip(1).any(|line| {
+    let peer = |line: &str| {
         let mut words = line.split_ascii_whitespace().skip(1);
-        words.next().is_some_and(|word| word.ends_with(&local)) && words.nth(1) == Some(&state)
-    })
+        words.next().filter(|word| word.ends_with(&local))?;
+        let peer = words.next()?;
+        words.next().filter(|word| *word == state)?;
+        Some(peer.into())
+    };
+    table.lines().skip(1).filter_map(peer).collect()
 }
 
 #[cfg(test)]
@@ -119,8 +185,30 @@ mod tests {
 
     #[test]
     fn the_table_is_searched_for_the_listeners_handshakes_only() {
-        assert!(is_in_table(TABLE, 0x1f90));
-        assert!(!is_in_table(TABLE, 0x1f91), "that one is established");
-        assert!(!is_in_table(TABLE, 0xc350), "that is a peer's port");
+        assert_eq!(peers_in_table(TABLE, 0x1f90), peers(&["0100007F:C350"]));
+        assert_eq!(peers_in_table(TABLE, 0x1f91), peers(&[]), "established");
+        assert_eq!(peers_in_table(TABLE, 0xc350), peers(&[]), "a peer's port");
+    }
+
+    fn peers(names: &[&str]) -> Peers {
+        names.iter().map(|name| name.as_bytes().to_vec()).collect()
+    }
+
+    #[test]
+    fn one_look_is_not_enough_to_know_that_nobody_is_left() {
+        let mut awaited = Awaited::default();
+        assert!(awaited.are_left_in(peers(&[])));
+        assert!(awaited.are_left_in(peers(&["late"])));
+        assert!(!awaited.are_left_in(peers(&[])));
+    }
+
+    #[test]
+    fn those_who_come_to_a_sibling_meanwhile_are_not_waited_for() {
+        let mut awaited = Awaited::default();
+        assert!(awaited.are_left_in(peers(&["ours", "quick"])));
+        assert!(awaited.are_left_in(peers(&["ours", "theirs"])));
+        assert!(awaited.are_left_in(peers(&["ours", "theirs", "new"])));
+        assert!(awaited.are_left_in(peers(&["theirs", "new"])));
+        assert!(!awaited.are_left_in(peers(&["new"])));
     }
 }

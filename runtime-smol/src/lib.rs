@@ -66,7 +66,7 @@ mod socket;
 pub use address::{Address, AddressError};
 pub use body::{Body, BodyError};
 pub use connection_info::{ConnectionInfo, Shutdown};
-pub use event::Event;
+pub use event::{Event, Holder};
 pub use handle::Handle;
 pub use listener::Ownership;
 pub use neap_core::{

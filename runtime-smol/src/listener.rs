@@ -140,6 +140,12 @@ impl Listener {
         self.ownership
     }
 
+    /// The number of its socket.
+    pub(crate) fn inode(&self) -> io::Result<u64> {
+        let socket = fs::File::from(self.source.as_fd().try_clone_to_owned()?);
+        Ok(socket.metadata()?.ino())
+    }
+
     /// Keeps new handshakes from beginning; says how. That cannot be undone.
     pub(crate) fn seal(&self, first: Rung) -> Rung {
         seal(&self.source, first)

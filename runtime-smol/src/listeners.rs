@@ -305,15 +305,22 @@ impl Slot {
         };
         if let (Address::Tcp(address), true) = (&self.address, self.ownership != Ownership::Shared)
         {
-            self.lost_in_queue = queued(*address).unwrap_or(0);
+            self.lost_in_queue = queued(*address, &listener).unwrap_or(0);
         }
         drop(listener);
     }
 }
 
-/// How many clients wait at `address`.
-fn queued(address: SocketAddr) -> io::Result<u64> {
-    Ok(SockDiag::open()?.find(address, LISTEN)?.queued)
+/// How many clients wait in the queue of `listener`, and not in that of another one at its address.
+fn queued(address: SocketAddr, listener: &Listener) -> io::Result<u64> {
+    let inode = listener.inode()?;
+    let mut queued = 0;
+    SockDiag::open()?.visit(address, LISTEN, |entry| {
+        if u64::from(entry.inode()) == inode {
+            queued += u64::from(entry.queued());
+        }
+    })?;
+    Ok(queued)
 }
 
 /// Makes an accepted descriptor a connection to be. Where the listener's address does not say

@@ -37,6 +37,10 @@ impl Rung {
     }
 }
 
+/// The interface that the first rung binds listeners to. Interfaces are numbered from one up; the
+/// last number is nobody's.
+pub(crate) const NOWHERE: u32 = i32::MAX.unsigned_abs();
+
 /// Seals `listener`, trying `first` and the rungs below it; says which one held. No rung is
 /// assumed to hold: the system says so.
 pub(crate) fn seal(listener: impl AsFd, first: Rung) -> Rung {
@@ -52,8 +56,7 @@ pub(crate) fn seal(listener: impl AsFd, first: Rung) -> Rung {
 
 #[cfg(target_os = "linux")]
 fn bind_to_nowhere(socket: &SockRef<'_>) -> io::Result<()> {
-    // Interfaces are numbered from one up; the last number is nobody's.
-    socket.bind_device_by_index_v4(NonZeroU32::new(i32::MAX.unsigned_abs()))
+    socket.bind_device_by_index_v4(NonZeroU32::new(NOWHERE))
 }
 
 #[cfg(target_os = "linux")]

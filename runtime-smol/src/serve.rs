@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use async_io::Timer;
 use http::Request;
@@ -25,6 +26,10 @@ use crate::{Body, ConnectionInfo, Handle, IntoResponse};
 
 /// Batches of woken parts that one poll works off before it lets others have the thread.
 const BATCHES: usize = 16;
+
+/// How often the log says who holds the drain, and how many of them.
+const NOTICE: Duration = Duration::from_secs(5);
+const NOTICED: usize = 5;
 
 /// A running server: a future that is ready, with the report, when the server is done.
 ///
@@ -49,6 +54,8 @@ pub struct Serve<H, F: Future<Output: IntoResponse>> {
     armed: Time,
     wakers: Wakers,
     batch: Vec<Part>,
+    /// When the log says next who holds the drain.
+    notice: Time,
     /// The step of which everybody has been told.
     told: Progress,
     owner: Owner,
@@ -105,6 +112,7 @@ impl<H, F: Future<Output: IntoResponse>> Serve<H, F> {
             armed: Time::NEVER,
             wakers,
             batch: Vec::new(),
+            notice: Time::NEVER,
             told: Progress::Running,
             owner: parts.owner,
         }
@@ -206,6 +214,15 @@ where
         }
         self.lifecycle.handle_timeout(now, &self.config);
         self.tell(now);
+        if now >= self.notice {
+            self.notice = now.after(NOTICE);
+            let held = self.owner.0.registry.census().held();
+            let holders = self.connections.holders(NOTICED, now);
+            self.env.observer.tell(&Event::Waiting {
+                holders: &holders,
+                held,
+            });
+        }
     }
 
     /// Accepts who is waiting, or ends the listeners if it is time.
@@ -253,7 +270,7 @@ where
             connections.close_one_idle(t, env);
         }
         if listeners.have_ended() {
-            // Without listeners that failed there is nothing to run for.
+            // If they failed there is nothing left to run for.
             lifecycle.drain(now, config, Cause::Listeners);
             lifecycle.handle_listeners_ended(now);
             self.tell(now);
@@ -293,6 +310,12 @@ where
                 deadline,
             });
         }
+        let draining = phase == Phase::Draining;
+        self.notice = if draining {
+            now.after(NOTICE)
+        } else {
+            Time::NEVER
+        };
         // Done is announced with the report, when nothing is left.
         if phase != Phase::Done {
             self.owner.0.set_progress(self.told);
@@ -314,6 +337,7 @@ where
             .map_or(Time::NEVER, Admin::next_deadline);
         lifecycle
             .min(admin)
+            .min(self.notice)
             .min(self.connections.next_deadline())
             .min(self.listeners.next_deadline())
     }

@@ -25,13 +25,50 @@ const IPPROTO_TCP: u8 = 6;
 #[derive(Debug)]
 pub(crate) struct SockDiag(OwnedFd);
 
-/// What was found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Found {
-    /// How many sockets.
-    pub(crate) sockets: usize,
-    /// How much their receive queues hold: of listeners, the clients that wait to be accepted.
-    pub(crate) queued: u64,
+/// A TCP socket as the system describes it: an `inet_diag_msg`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry<'a>(&'a [u8]);
+
+/// How long an [`Entry`] is.
+const ENTRY_LEN: usize = 72;
+
+impl Entry<'_> {
+    fn word(&self, at: usize) -> u32 {
+        u32::from_ne_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]])
+    }
+
+    /// Its peer's port and address, as the system writes them.
+    pub(crate) fn peer(&self) -> Vec<u8> {
+        [&self.0[6..8], &self.0[24..40]].concat()
+    }
+
+    /// The interface that it is bound to; 0 for none.
+    pub(crate) fn interface(&self) -> u32 {
+        self.word(40)
+    }
+
+    /// How much its receive queue holds: of a listener, the clients that wait to be accepted.
+    pub(crate) fn queued(&self) -> u32 {
+        self.word(56)
+    }
+
+    /// Its number, by which a descriptor of it is recognized.
+    pub(crate) fn inode(&self) -> u32 {
+        self.word(68)
+    }
+
+    /// Whether its local address is this one, and no other that stands for it.
+    pub(crate) fn is_bound_to(&self, address: SocketAddr) -> bool {
+        let local = match address.ip() {
+            IpAddr::V4(ip) => self.0[8..12] == ip.octets(),
+            IpAddr::V6(ip) => self.0[8..24] == ip.octets(),
+        };
+        local && self.has_port(address)
+    }
+
+    fn has_port(&self, address: SocketAddr) -> bool {
+        self.0[4..6] == address.port().to_be_bytes()
+    }
 }
 
 impl SockDiag {
@@ -52,19 +89,23 @@ impl SockDiag {
         read_send_queue(&answer[..len])
     }
 
-    /// The TCP sockets at the local `address`, where an unspecified one stands for any, that are in
-    /// `state`. The answer is computed while it is read; reading never waits.
-    pub(crate) fn find(&self, address: SocketAddr, state: u8) -> io::Result<Found> {
+    /// Visits the TCP sockets at the local `address`, where an unspecified one stands for any, that
+    /// are in `state`. The answer is computed while it is read; reading never waits.
+    pub(crate) fn visit(
+        &self,
+        address: SocketAddr,
+        state: u8,
+        mut visit: impl FnMut(&Entry<'_>),
+    ) -> io::Result<()> {
         rustix::net::send(&self.0, &request(address, state), SendFlags::empty())?;
         let mut buffer = vec![0; 32 * 1024];
-        let mut found = Found::default();
         loop {
             let (len, _) = rustix::net::recv(&self.0, &mut buffer[..], RecvFlags::DONTWAIT)?;
             if len == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            if read_answer(&buffer[..len], address, &mut found)? {
-                return Ok(found);
+            if read_answer(&buffer[..len], address, &mut visit)? {
+                return Ok(());
             }
         }
     }
@@ -135,8 +176,12 @@ fn family(address: SocketAddr) -> u8 {
     family.as_raw() as u8
 }
 
-/// Adds what a datagram of the answer says to `found`. True if it was the last.
-fn read_answer(mut messages: &[u8], address: SocketAddr, found: &mut Found) -> io::Result<bool> {
+/// Visits the sockets at `address` in a datagram of the answer. True if it was the last.
+fn read_answer(
+    mut messages: &[u8],
+    address: SocketAddr,
+    visit: &mut impl FnMut(&Entry<'_>),
+) -> io::Result<bool> {
     while let Some((header, _)) = messages.split_at_checked(16) {
         let len = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
         let kind = u16::from_ne_bytes([header[4], header[5]]);
@@ -145,29 +190,18 @@ fn read_answer(mut messages: &[u8], address: SocketAddr, found: &mut Found) -> i
         match kind {
             NLMSG_DONE => return Ok(true),
             NLMSG_ERROR => return Err(io::Error::other("sock_diag refused the request")),
-            _ => read_socket(message, address, found),
+            SOCK_DIAG_BY_FAMILY => {
+                let entry = Entry(message.get(..ENTRY_LEN).ok_or_else(invalid)?);
+                let any = address.ip().is_unspecified() && entry.has_port(address);
+                if any || entry.is_bound_to(address) {
+                    visit(&entry);
+                }
+            }
+            _ => {}
         }
         messages = messages.get(len.next_multiple_of(4)..).unwrap_or_default();
     }
     Ok(false)
-}
-
-/// Adds the socket of an `inet_diag_msg` to `found`, if it is at `address`. Its local port stands
-/// at 4, its local address at 8, the length of its receive queue at 56.
-fn read_socket(message: &[u8], address: SocketAddr, found: &mut Found) {
-    let Some(fields) = message.get(..60) else {
-        return;
-    };
-    let local = match address.ip() {
-        IpAddr::V4(ip) => fields[8..12] == ip.octets(),
-        IpAddr::V6(ip) => fields[8..24] == ip.octets(),
-    };
-    let port = fields[4..6] == address.port().to_be_bytes();
-    if port && (local || address.ip().is_unspecified()) {
-        found.sockets += 1;
-        let queue = [fields[56], fields[57], fields[58], fields[59]];
-        found.queued += u64::from(u32::from_ne_bytes(queue));
-    }
 }
 
 #[cfg(test)]
@@ -185,9 +219,9 @@ mod tests {
     }
 
     fn sockets(answer: &[u8], address: &str) -> usize {
-        let mut found = Found::default();
-        read_answer(answer, address.parse().unwrap(), &mut found).unwrap();
-        found.sockets
+        let mut found = 0;
+        read_answer(answer, address.parse().unwrap(), &mut |_| found += 1).unwrap();
+        found
     }
 
     #[test]
@@ -203,20 +237,15 @@ mod tests {
         let address = "10.0.0.1:80".parse().unwrap();
         let done = message(NLMSG_DONE, 0, [0; 4]);
         let both = [message(20, 80, [10, 0, 0, 1]), done].concat();
-        let mut found = Found::default();
-        assert!(read_answer(&both, address, &mut found).unwrap());
-        assert_eq!(
-            found,
-            Found {
-                sockets: 1,
-                queued: 7
-            }
-        );
-        assert!(read_answer(&message(NLMSG_ERROR, 0, [0; 4]), address, &mut found).is_err());
+        let mut queued = 0;
+        let mut visit = |entry: &Entry<'_>| queued += entry.queued();
+        assert!(read_answer(&both, address, &mut visit).unwrap());
+        assert!(read_answer(&message(NLMSG_ERROR, 0, [0; 4]), address, &mut visit).is_err());
         assert!(
-            read_answer(&[255; 20], address, &mut found).is_err(),
+            read_answer(&[255; 20], address, &mut visit).is_err(),
             "longer than it is"
         );
+        assert_eq!(queued, 7);
     }
 
     #[cfg(target_os = "linux")]
@@ -228,14 +257,12 @@ mod tests {
         let _clients: Vec<_> = (0..3)
             .map(|_| std::net::TcpStream::connect(address).unwrap())
             .collect();
-        assert_eq!(
-            diag.find(address, LISTEN).unwrap(),
-            Found {
-                sockets: 1,
-                queued: 3
-            }
-        );
-        assert_eq!(diag.find(address, SYN_RECV).unwrap().sockets, 0);
+        let mut queued = Vec::new();
+        diag.visit(address, LISTEN, |entry| queued.push(entry.queued()))
+            .unwrap();
+        assert_eq!(queued, [3]);
+        diag.visit(address, SYN_RECV, |entry| panic!("{entry:?}"))
+            .unwrap();
     }
 
     #[cfg(target_os = "linux")]
