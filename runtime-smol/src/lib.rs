@@ -59,6 +59,7 @@ mod run_queue;
 mod seal;
 mod serve;
 mod server;
+mod shutdown;
 mod signals;
 mod sock_diag;
 mod socket;

@@ -43,6 +43,8 @@ pub(crate) struct Listeners {
     first_rung: Rung,
     /// Accepting waits for a connection to end, or for this moment.
     paused_until: Option<Time>,
+    /// Accepting waits for a connection to end: no more are allowed.
+    full: bool,
     complained: Option<Time>,
 }
 
@@ -89,6 +91,7 @@ impl Listeners {
             max_connections: max_connections.max(1),
             first_rung,
             paused_until: None,
+            full: false,
             complained: None,
         }
     }
@@ -120,13 +123,18 @@ impl Listeners {
         self.paused_until = None;
     }
 
-    /// When [`handle_timeout`](Listeners::handle_timeout) is due.
+    /// When [`handle_timeout`](Listeners::handle_timeout) is due. What listeners wait for does not
+    /// count while they may not be accepted from.
     pub(crate) fn next_deadline(&self) -> Time {
-        let paused = self.paused_until.unwrap_or(Time::NEVER);
-        self.slots
-            .iter()
-            .map(Slot::next_deadline)
-            .fold(paused, Time::min)
+        match self.paused_until {
+            Some(until) => until,
+            None if self.full => Time::NEVER,
+            None => self
+                .slots
+                .iter()
+                .map(Slot::next_deadline)
+                .fold(Time::NEVER, Time::min),
+        }
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Time) {
@@ -161,10 +169,14 @@ impl Listeners {
             Listening::Accept | Listening::End | Listening::Ended => self.max_connections,
         };
         let mut room = Room { open, limit };
+        self.full = false;
         for slot in &mut self.slots {
             match slot.poll(duty, self.first_rung, &mut room, cx, &mut take) {
                 Stop::Next => {}
-                Stop::Full => return false,
+                Stop::Full => {
+                    self.full = true;
+                    return false;
+                }
                 Stop::Exhausted(error) => {
                     self.paused_until = Some(now.after(RETRY));
                     if self

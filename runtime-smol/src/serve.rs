@@ -3,33 +3,28 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use async_io::Timer;
 use http::Request;
-use neap_core::{Cause, Config, Lifecycle, Listening, Phase, Progress, SignalEffect, Time};
+use neap_core::{Cause, Config, Lifecycle, Listening, Phase, Progress, Time};
 
 use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::connections::Connections;
 use crate::environment::Environment;
-use crate::event::{Event, Observer};
+use crate::event::Observer;
 use crate::handle::Owner;
 use crate::listeners::{Arrival, Duty, Listeners};
 use crate::report::Report;
 use crate::run_queue::{Part, PartWaker};
-use crate::signals::{Interrupt, StopSignal, StopSignals};
-use crate::{Body, ConnectionInfo, Handle, IntoResponse};
+use crate::signals::{Interrupt, StopSignals};
+use crate::{Body, ConnectionInfo, IntoResponse};
 
 /// Batches of woken parts that one poll works off before it lets others have the thread.
 const BATCHES: usize = 16;
-
-/// How often the log says who holds the drain, and how many of them.
-const NOTICE: Duration = Duration::from_secs(5);
-const NOTICED: usize = 5;
 
 /// A running server: a future that is ready, with the report, when the server is done.
 ///
@@ -40,32 +35,32 @@ const NOTICED: usize = 5;
 /// anywhere.
 #[must_use = "futures do nothing unless polled"]
 pub struct Serve<H, F: Future<Output: IntoResponse>> {
-    config: Config,
-    lifecycle: Lifecycle,
-    clock: Clock,
-    listeners: Listeners,
-    connections: Connections<F>,
-    env: Environment<H, F>,
-    admin: Option<Admin>,
-    signals: Option<StopSignals>,
-    interrupt: Interrupt,
+    pub(crate) config: Config,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) clock: Clock,
+    pub(crate) listeners: Listeners,
+    pub(crate) connections: Connections<F>,
+    pub(crate) env: Environment<H, F>,
+    pub(crate) admin: Option<Admin>,
+    pub(crate) signals: Option<StopSignals>,
+    pub(crate) interrupt: Interrupt,
     /// Armed for `armed`, the earliest of all deadlines.
     timer: Timer,
-    armed: Time,
-    wakers: Wakers,
+    pub(crate) armed: Time,
+    pub(crate) wakers: Wakers,
     batch: Vec<Part>,
     /// When the log says next who holds the drain.
-    notice: Time,
+    pub(crate) notice: Time,
     /// The step of which everybody has been told.
-    told: Progress,
-    owner: Owner,
+    pub(crate) told: Progress,
+    pub(crate) owner: Owner,
 }
 
 /// Wakers for what is not a connection.
-struct Wakers {
-    control: (Arc<PartWaker>, Waker),
+pub(crate) struct Wakers {
+    pub(crate) control: (Arc<PartWaker>, Waker),
     listeners: (Arc<PartWaker>, Waker),
-    timer: (Arc<PartWaker>, Waker),
+    pub(crate) timer: (Arc<PartWaker>, Waker),
 }
 
 /// What a server is made of before it runs.
@@ -173,58 +168,6 @@ where
         }
     }
 
-    /// Signals and commands.
-    fn take_commands(&mut self, now: Time) {
-        self.wakers.control.0.clear();
-        let mut cx = Context::from_waker(&self.wakers.control.1);
-        if let Some(signals) = &mut self.signals {
-            while let Poll::Ready(signal) = signals.poll_stop(&mut cx) {
-                if signal == StopSignal::Interrupt && self.interrupt == Interrupt::Close {
-                    self.lifecycle.close_now(now, Cause::Signal);
-                } else if self.lifecycle.handle_signal(now, &self.config) == SignalEffect::Default {
-                    signal.end_process();
-                }
-            }
-        }
-        let shared = &self.owner.0;
-        if shared.asked_to_cancel.swap(false, Ordering::AcqRel) {
-            shared.asked_to_drain.store(false, Ordering::Release);
-            self.lifecycle.cancel_drain(now);
-        }
-        if shared.asked_to_drain.load(Ordering::Acquire) {
-            self.lifecycle.drain(now, &self.config, Cause::Request);
-        }
-        if shared.asked_to_close.load(Ordering::Acquire) {
-            self.lifecycle.close_now(now, Cause::Request);
-        }
-        self.tell(now);
-    }
-
-    fn take_timer(&mut self, now: Time) {
-        self.wakers.timer.0.clear();
-        self.armed = Time::NEVER;
-        self.listeners.handle_timeout(now);
-        if let Some(admin) = &mut self.admin {
-            admin.handle_timeout(now, &self.config, self.env.date);
-        }
-        // Connections first: one that has just ended by itself was in time.
-        let t = self.lifecycle.tick(now, &self.config);
-        while self.connections.expire(t, &mut self.env) {
-            self.listeners.room_was_made();
-        }
-        self.lifecycle.handle_timeout(now, &self.config);
-        self.tell(now);
-        if now >= self.notice {
-            self.notice = now.after(NOTICE);
-            let held = self.owner.0.registry.census().held();
-            let holders = self.connections.holders(NOTICED, now);
-            self.env.observer.tell(&Event::Waiting {
-                holders: &holders,
-                held,
-            });
-        }
-    }
-
     /// Accepts who is waiting, or ends the listeners if it is time.
     fn accept(&mut self, now: Time) {
         let listening = self.lifecycle.poll_listening();
@@ -277,54 +220,6 @@ where
         }
     }
 
-    /// Lets the lifecycle see who is connected, as long as that matters.
-    fn advance(&mut self, now: Time) {
-        loop {
-            let before = self.lifecycle.phase();
-            if before == Phase::Running || before == Phase::Done {
-                return;
-            }
-            let census = self.owner.0.registry.census();
-            self.lifecycle.handle_census(now, &census);
-            self.tell(now);
-            if self.lifecycle.phase() == before {
-                return;
-            }
-        }
-    }
-
-    /// Tells everybody of a step that was taken, and nobody of one that was not.
-    fn tell(&mut self, now: Time) {
-        let told = std::mem::replace(&mut self.told, self.lifecycle.progress());
-        if self.told == told {
-            return;
-        }
-        self.write_outline(now);
-        let phase = self.told.phase();
-        if phase != told.phase() && phase != Phase::Done {
-            let census = self.owner.0.registry.census();
-            let deadline = self.config.drain.deadline;
-            self.env.observer.tell(&Event::Phase {
-                phase,
-                census,
-                deadline,
-            });
-        }
-        let draining = phase == Phase::Draining;
-        self.notice = if draining {
-            now.after(NOTICE)
-        } else {
-            Time::NEVER
-        };
-        // Done is announced with the report, when nothing is left.
-        if phase != Phase::Done {
-            self.owner.0.set_progress(self.told);
-        }
-        let t = self.lifecycle.tick(now, &self.config);
-        self.connections.poll_all(t, &mut self.env);
-        self.listeners.room_was_made();
-    }
-
     /// The earliest moment at which something is to be done.
     fn next_deadline(&self) -> Time {
         let lifecycle = self
@@ -358,33 +253,6 @@ where
         if Pin::new(&mut self.timer).poll(&mut cx).is_ready() {
             self.wakers.timer.1.wake_by_ref();
         }
-    }
-
-    fn report(&mut self) -> Report {
-        let now = self.clock.now();
-        self.listeners.abandon();
-        if let Some(mut admin) = self.admin.take() {
-            admin.end(now, &self.config);
-        }
-        self.write_outline(now);
-        self.owner.0.set_progress(Progress::Done);
-        Handle::new(&self.owner.0).report()
-    }
-}
-
-impl<H, F: Future<Output: IntoResponse>> Serve<H, F> {
-    /// Brings the parts of the report that are not sums up to date.
-    fn write_outline(&self, now: Time) {
-        let mut outline = self
-            .owner
-            .0
-            .outline
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        outline.cause = self.lifecycle.cause();
-        outline.forced = self.lifecycle.forced();
-        outline.durations = self.lifecycle.durations(now);
-        outline.listeners = self.listeners.reports();
     }
 }
 

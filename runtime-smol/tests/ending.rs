@@ -1,0 +1,51 @@
+//! Listeners on their way to their end, over real sockets.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::future::{Future, poll_fn};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::pin::pin;
+use std::time::Duration;
+
+use async_io::Timer;
+use neap_smol::{Config, Server};
+
+/// A sealed listener whose window was over asked to be looked at again at once, and again, as long
+/// as no more connections were allowed: a whole processor, for nothing.
+#[test]
+fn a_sealed_listener_that_may_not_accept_waits_without_spinning() {
+    let mut config = Config::default();
+    config.drain.seal_max = Duration::from_millis(20);
+    let server = Server::bind("127.0.0.1:0").unwrap();
+    let server = server.max_connections(1).config(config);
+    let address = server.local_addr().unwrap();
+    let clients = [0; 2].map(|_| {
+        std::thread::spawn(move || {
+            let mut stream = TcpStream::connect(address).unwrap();
+            let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+            stream.write_all(request).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        })
+    });
+    let handle = server.handle();
+    let mut serving = pin!(server.serve(|_request| {
+        handle.drain();
+        async {
+            Timer::after(Duration::from_millis(400)).await;
+            "slow"
+        }
+    }));
+    let mut polls = 0;
+    let report = smol::block_on(poll_fn(|cx| {
+        polls += 1;
+        serving.as_mut().poll(cx)
+    }));
+    assert!(report.is_clean());
+    for client in clients {
+        assert!(client.join().unwrap().ends_with("slow"));
+    }
+    assert!(polls < 100, "{polls}");
+}
