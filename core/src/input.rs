@@ -128,12 +128,6 @@ impl Inbound {
     }
 }
 
-/// Whether a head, as far as it has come, is that of a HEAD request.
-fn is_head(input: &[u8]) -> bool {
-    let line = input.strip_prefix(b"\r\n").unwrap_or(input);
-    line.starts_with(b"HEAD ")
-}
-
 impl<'b> Received<'b> {
     const NOTHING: Received<'static> = Received {
         consumed: 0,
@@ -221,7 +215,11 @@ impl Connection {
             self.apply(Event::Bytes);
         }
         // A refusal of a HEAD has no content either, whatever else is wrong with it.
-        self.inbound.is_head = is_head(input);
+        self.inbound.is_head = input.starts_with(b"HEAD ");
+        // The one that is ignored was taken above; the finder would take another.
+        if self.inbound.blank_lines == BLANK_LINES && input.starts_with(b"\r\n") {
+            return self.refused(PeerError::RequestLine);
+        }
         let limits = &t.config.limits;
         let head = match self.inbound.finder.find_head(input, limits) {
             Ok(Some(len)) => &input[..len],
@@ -341,7 +339,10 @@ impl Connection {
     /// Hands content on, or throws it away if nobody will want it.
     fn content<'b>(&mut self, t: Tick<'_>, framing: usize, bytes: &'b [u8]) -> Received<'b> {
         let consumed = framing + bytes.len();
-        self.input_progress();
+        // Who drips content that is only skipped gains no time by it.
+        if self.stage() != Stage::Skipping {
+            self.input_progress();
+        }
         let dropped = matches!(
             self.stage(),
             Stage::Running(Content::Dropped) | Stage::Replying(Content::Dropped) | Stage::Skipping

@@ -60,18 +60,18 @@ impl World {
     fn seal(&mut self) {
         self.phase = Phase::Draining;
         self.sealing = self.now;
-        self.on(|connection, t| connection.handle_timeout(t));
+        self.on(Connection::handle_timeout);
     }
 
     fn set_phase(&mut self, phase: Phase) {
         self.phase = phase;
-        self.on(|connection, t| connection.handle_timeout(t));
+        self.on(Connection::handle_timeout);
     }
 
     /// Lets `millis` pass, then tells the connection.
     fn pass(&mut self, millis: u64) {
         self.now = self.now.after(Duration::from_millis(millis));
-        self.on(|connection, t| connection.handle_timeout(t));
+        self.on(Connection::handle_timeout);
     }
 
     /// Milliseconds until the connection wants to be told of the time.

@@ -1,0 +1,207 @@
+//! Servers as processes of their own.
+
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "what helps tests panics where a test fails"
+)]
+
+use std::cell::OnceCell;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+use std::{env, thread};
+
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+
+/// How long anything may take that should take no time. Long: machines are slow at times, and it
+/// passes only where a test fails.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Which server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// `neap echo`.
+    Echo,
+    /// The example of `neap-core`, on plain threads.
+    Blocking,
+}
+
+impl Program {
+    /// Builds it, once, with the profile of the tests, and says where it is.
+    fn path(self) -> &'static Path {
+        static ECHO: OnceLock<PathBuf> = OnceLock::new();
+        static BLOCKING: OnceLock<PathBuf> = OnceLock::new();
+        match self {
+            Program::Echo => {
+                ECHO.get_or_init(|| build(&["-p", "neap-cli", "--bin", "neap"], "neap"))
+            }
+            Program::Blocking => BLOCKING.get_or_init(|| {
+                let what = ["-p", "neap-core", "--example", "blocking"];
+                build(&what, "examples/blocking")
+            }),
+        }
+    }
+}
+
+/// Runs Cargo, which does nothing if all is built, and finds what it has built beside this test.
+fn build(what: &[&str], name: &str) -> PathBuf {
+    let test = env::current_exe().expect("a test knows where it is");
+    // target/PROFILE/deps/TEST
+    let profile = test.ancestors().nth(2).expect("tests are built in target");
+    let target = profile.parent().expect("tests are built in target");
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into()));
+    cargo.arg("build").arg("--quiet").args(what);
+    cargo.arg("--target-dir").arg(target);
+    if profile.ends_with("release") {
+        cargo.arg("--release");
+    }
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    cargo.arg("--manifest-path").arg(manifest);
+    let status = cargo.status().expect("Cargo runs");
+    assert!(status.success(), "cargo build {what:?}: {status}");
+    profile.join(name)
+}
+
+/// A server that runs. Dropping it kills it.
+#[derive(Debug)]
+pub struct Server {
+    /// Which one it is.
+    pub program: Program,
+    /// Where it listens.
+    pub address: SocketAddr,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: Receiver<String>,
+    /// What came from `stdout`, whose end is the process's.
+    ended: OnceCell<String>,
+    stderr: Receiver<String>,
+}
+
+/// How a server ended.
+#[derive(Debug)]
+pub struct Exit {
+    /// As the system tells it.
+    pub status: ExitStatus,
+    /// How long it was waited for.
+    pub took: Duration,
+    /// What it said after it had begun to listen.
+    pub stdout: String,
+    /// What it complained about.
+    pub stderr: String,
+}
+
+impl Server {
+    /// Starts `program` on a free port, `options` behind what it needs, and waits until it
+    /// listens.
+    #[must_use]
+    pub fn start(program: Program, options: &[&str]) -> Server {
+        let mut command = Command::new(program.path());
+        match program {
+            Program::Echo => command.args(["echo", "--listen", "127.0.0.1:0"]),
+            Program::Blocking => command.arg("127.0.0.1:0"),
+        };
+        command.args(options).stdin(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the server starts");
+        let stderr = collect(child.stderr.take().expect("stderr is piped"));
+        let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        let mut line = String::new();
+        let read = stdout.read_line(&mut line);
+        let address = line.trim_end().strip_prefix("listening on http://");
+        let Some(address) = address.and_then(|address| address.parse().ok()) else {
+            let _ = child.kill();
+            panic!(
+                "{read:?} {line:?} instead of its address; {:?}",
+                stderr.recv()
+            );
+        };
+        Server {
+            program,
+            address,
+            stdin: child.stdin.take(),
+            child,
+            stdout: collect(stdout),
+            ended: OnceCell::new(),
+            stderr,
+        }
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("a server that runs takes signals");
+    }
+
+    /// Stops it in its tracks, and waits until it stands.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+        let stopped = waitpid(Some(self.pid()), WaitOptions::UNTRACED);
+        let (_, status) = stopped
+            .expect("it is our child")
+            .expect("nothing else ends the wait");
+        assert!(status.stopped(), "{status:?}");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Begins the drain in the way that the program knows.
+    pub fn drain(&mut self) {
+        match self.program {
+            Program::Echo => self.signal(Signal::TERM),
+            Program::Blocking => drop(self.stdin.take()),
+        }
+    }
+
+    /// Waits for its end, so long at most.
+    pub fn has_exited_within(&self, patience: Duration) -> bool {
+        if self.ended.get().is_some() {
+            return true;
+        }
+        // Its output ends when it does.
+        let stdout = self.stdout.recv_timeout(patience);
+        stdout.is_ok_and(|stdout| self.ended.set(stdout).is_ok())
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn exit(mut self) -> Exit {
+        let start = Instant::now();
+        assert!(self.has_exited_within(PATIENCE), "it does not exit");
+        let took = start.elapsed();
+        Exit {
+            status: self.child.wait().expect("it is our child"),
+            took,
+            stdout: self.ended.take().unwrap_or_default(),
+            stderr: self.stderr.recv().unwrap_or_default(),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Both fail where it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads to the end in the background.
+fn collect(mut source: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = source.read_to_end(&mut bytes);
+        // Nobody may be interested any more.
+        let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+    receiver
+}
