@@ -15,7 +15,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions, kill_process, prlimit, waitpid};
 
 /// How long anything may take that should take no time. Long: machines are slow at times, and it
 /// passes only where a test fails.
@@ -137,6 +137,15 @@ impl Server {
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).expect("a server that runs takes signals");
+    }
+
+    /// Leaves it no more than `files` descriptors, those that it has included.
+    pub fn limit_files(&self, files: u64) {
+        let limit = Rlimit {
+            current: Some(files),
+            maximum: Some(files),
+        };
+        prlimit(Some(self.pid()), Resource::Nofile, limit).expect("a child can be limited");
     }
 
     /// Stops it in its tracks, and waits until it stands.
