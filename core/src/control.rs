@@ -123,7 +123,7 @@ table! { c;
     DoneFresh: Fresh | LookFresh, Server(Phase::Done) => gone(ClosedFresh);
     DoneIdle: Idle | LookIdle, Server(Phase::Done) if !c.unflushed => gone(ClosedIdle);
     DoneFlushed: Ending, Server(Phase::Done) if !c.unflushed => to(Gone);
-    DoneUpgraded: Upgraded, Server(Phase::Done) => resets(Outcome::Upgraded);
+    DoneUpgraded: Upgraded, Server(Phase::Done) => gone(Outcome::Upgraded);
     DoneAborts: Head | Idle | LookIdle | Asked(_) | Running(_) | Replying(_) | Skipping | Refusing
         | Ending | Upgrading, Server(Phase::Done) => resets(Aborted);
     ClosingFresh: Fresh | LookFresh, Server(Phase::Closing) => ends(ClosedFresh);

@@ -14,8 +14,11 @@ use crate::listener::{Listener, Ownership};
 use crate::seal::{NOWHERE, Rung};
 use crate::sock_diag::{LISTEN, SockDiag};
 
-/// How often handshakes in flight are asked for. It is the one thing that nobody wakes us for.
-const RECHECK: Duration = Duration::from_millis(5);
+/// How soon handshakes in flight are asked for again, twice as long each time up to the longest.
+/// It is the one thing that nobody wakes us for; and in a group every moment of the seal costs
+/// somebody a second.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 
 /// A listener on its way to its end.
 #[derive(Debug)]
@@ -29,6 +32,7 @@ pub(crate) struct Ending {
     clear: bool,
     /// When to look for them again; meanwhile there may be other reasons to wake up.
     recheck: Time,
+    pause: Duration,
 }
 
 /// What to do with an ending listener whose queue is empty.
@@ -51,6 +55,7 @@ impl Ending {
             half_open: None,
             clear: false,
             recheck: Time::NEVER,
+            pause: SHORTEST_PAUSE,
         };
         listener.hide();
         let &Address::Tcp(address) = listener.address() else {
@@ -102,7 +107,8 @@ impl Ending {
                 Verdict::AcceptAgain
             }
             Poll::Ready(Some(true)) => {
-                self.recheck = now.after(RECHECK);
+                self.recheck = now.after(self.pause);
+                self.pause = LONGEST_PAUSE.min(self.pause * 2);
                 Verdict::Wait
             }
             Poll::Ready(None) | Poll::Pending => {

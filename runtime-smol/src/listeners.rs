@@ -161,6 +161,12 @@ impl Listeners {
         mut take: impl FnMut(Arrival) -> usize,
     ) -> bool {
         let now = duty.now;
+        if duty.listening != Listening::Accept {
+            // All of them, whether they may be accepted from or not.
+            for slot in &mut self.slots {
+                slot.end(duty, self.first_rung);
+            }
+        }
         if self.paused_until.is_some() {
             return false;
         }
@@ -171,7 +177,7 @@ impl Listeners {
         let mut room = Room { open, limit };
         self.full = false;
         for slot in &mut self.slots {
-            match slot.poll(duty, self.first_rung, &mut room, cx, &mut take) {
+            match slot.poll(duty, &mut room, cx, &mut take) {
                 Stop::Next => {}
                 Stop::Full => {
                     self.full = true;
@@ -212,31 +218,31 @@ struct Room {
 }
 
 impl Slot {
+    /// Lets nobody new come, if that has not been seen to.
+    fn end(&mut self, duty: &Duty<'_>, first_rung: Rung) {
+        let Some(listener) = &mut self.listener else {
+            return;
+        };
+        let begin = || Ending::begin(listener, first_rung, duty.drain, duty.now);
+        let ending = self.ending.get_or_insert_with(begin);
+        if duty.listening != Listening::End {
+            ending.hurry(duty.now);
+        }
+        if self.ownership == Ownership::Shared {
+            // Who waits is accepted by the others.
+            self.close(duty);
+        }
+    }
+
     fn poll(
         &mut self,
         duty: &Duty<'_>,
-        first_rung: Rung,
         room: &mut Room,
         cx: &mut Context<'_>,
         take: &mut impl FnMut(Arrival) -> usize,
     ) -> Stop {
-        let Some(listener) = &mut self.listener else {
+        if duty.listening == Listening::Accept && !self.ready {
             return Stop::Next;
-        };
-        match duty.listening {
-            Listening::Accept if !self.ready => return Stop::Next,
-            Listening::Accept => {}
-            Listening::End | Listening::TurnAway | Listening::Ended => {
-                let begin = || Ending::begin(listener, first_rung, duty.drain, duty.now);
-                let ending = self.ending.get_or_insert_with(begin);
-                if duty.listening != Listening::End {
-                    ending.hurry(duty.now);
-                }
-                if self.ownership == Ownership::Shared {
-                    // Who waits is accepted by the others.
-                    return self.close(duty);
-                }
-            }
         }
         for _ in 0..BATCH {
             if room.open >= room.limit {

@@ -9,7 +9,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use async_io::Timer;
-use neap_smol::{Config, Server};
+use futures_lite::future::yield_now;
+use neap_smol::{Address, Config, Server};
 
 /// A sealed listener whose window was over asked to be looked at again at once, and again, as long
 /// as no more connections were allowed: a whole processor, for nothing.
@@ -21,8 +22,8 @@ fn a_sealed_listener_that_may_not_accept_waits_without_spinning() {
     let server = server.max_connections(1).config(config);
     let address = server.local_addr().unwrap();
     let clients = [0; 2].map(|_| {
+        let mut stream = TcpStream::connect(address).unwrap();
         std::thread::spawn(move || {
-            let mut stream = TcpStream::connect(address).unwrap();
             let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
             stream.write_all(request).unwrap();
             let mut answer = String::new();
@@ -48,4 +49,38 @@ fn a_sealed_listener_that_may_not_accept_waits_without_spinning() {
         assert!(client.join().unwrap().ends_with("slow"));
     }
     assert!(polls < 100, "{polls}");
+}
+
+/// The second one went on answering SYNs until there was room to accept from the first.
+#[test]
+fn all_listeners_are_sealed_at_once_even_when_none_may_be_accepted_from() {
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let server = Server::bind("127.0.0.1:0").unwrap();
+    let server = server.listen(&listen).unwrap().max_connections(1);
+    let addresses = server.addresses();
+    let address = |index: usize| match addresses[index] {
+        Address::Tcp(address) => address,
+        _ => panic!("{addresses:?}"),
+    };
+    let (first, second) = (address(0), address(1));
+    let mut client = TcpStream::connect(first).unwrap();
+    client
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    let handle = server.handle();
+    let report = smol::block_on(server.serve(|_request| {
+        handle.drain();
+        async move {
+            // A few turns later the drain has begun.
+            for _ in 0..5 {
+                yield_now().await;
+            }
+            TcpStream::connect(second)
+                .map_or_else(|error| error.kind().to_string(), |_| "let in".into())
+        }
+    }));
+    assert!(report.is_clean());
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("connection refused"), "{answer}");
 }

@@ -227,8 +227,7 @@ impl Walk {
 
 /// What may be reported in this state, whatever it was that led there: it has to fit.
 fn reports(control: &Control) -> Vec<Event> {
-    use Content::{Dropped, Expected, Held, Invited, Wanted, Whole};
-    use Event::{Abandon, ContentBytes, ContentEnd, Demand, Expired, Refuse, ReplyCut, ReplyEnd};
+    use Event::{Abandon, ContentBytes, ContentEnd, Expired, Refuse, ReplyCut, ReplyEnd};
     use Stage::{Fresh, Head, Idle, Lingering, LookFresh, LookIdle, Querying, Skipping};
     use Stage::{Gone, Replying, Running, Upgraded};
     let mut reports = vec![Event::Server(Phase::Closing), Event::Server(Phase::Done)];
@@ -244,7 +243,7 @@ fn reports(control: &Control) -> Vec<Event> {
         LookFresh | LookIdle => vec![Event::Bytes, Event::Nothing],
         Head => vec![
             Event::Bytes,
-            Event::Request(Whole),
+            Event::Request(Content::Whole),
             Refuse,
             Expired(Timer::Input),
         ],
@@ -275,31 +274,36 @@ fn reports(control: &Control) -> Vec<Event> {
         Upgraded => vec![Event::UpgradeEnd],
         Stage::Ending | Stage::Upgrading | Gone => vec![],
     });
+    reports.extend(reports_of_content(control));
+    reports
+}
+
+/// The same for what concerns an exchange that has a handler.
+fn reports_of_content(control: &Control) -> Vec<Event> {
+    use Content::{Dropped, Expected, Held, Invited, Wanted, Whole};
+    use Event::{Abandon, ContentBytes, ContentEnd, Continued, Demand, Expired};
+    use Stage::{Replying, Running};
     let (Running(content) | Replying(content)) = control.stage else {
-        return reports;
+        return vec![];
     };
+    let replies = matches!(control.stage, Replying(_));
+    let reply = Event::ReplyHead { until_close: false };
+    let mut reports = match content {
+        Whole => vec![],
+        Expected if control.own >= Phase::Draining => vec![Demand, reply],
+        Expected => vec![Demand],
+        Invited => vec![Demand, Continued, ContentBytes, ContentEnd],
+        Held if replies => vec![Demand, Abandon],
+        Held => vec![Demand, reply],
+        Wanted => vec![Demand, Abandon, ContentBytes, ContentEnd],
+        Dropped => vec![Abandon, ContentBytes, ContentEnd],
+    };
+    if content == Wanted {
+        reports.push(Expired(Timer::Input));
+    }
     if control.half_closed {
         reports.push(Expired(Timer::HalfClose));
     }
-    let replies = matches!(control.stage, Replying(_));
-    reports.extend(match content {
-        Whole => vec![],
-        Expected if control.own >= Phase::Draining => {
-            vec![Demand, Event::ReplyHead { until_close: false }]
-        }
-        Expected => vec![Demand],
-        Invited => vec![Demand, Event::Continued, ContentBytes, ContentEnd],
-        Held if replies => vec![Demand, Abandon],
-        Held => vec![Demand, Event::ReplyHead { until_close: false }],
-        Wanted => vec![
-            Demand,
-            Abandon,
-            ContentBytes,
-            ContentEnd,
-            Expired(Timer::Input),
-        ],
-        Dropped => vec![Abandon, ContentBytes, ContentEnd],
-    });
     reports
 }
 
