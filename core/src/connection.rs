@@ -79,14 +79,30 @@ impl Connection {
         self.refusal
     }
 
-    /// Whether the current request has been received whole.
+    /// Whether the last request has been received whole. Never true of one that was refused, cut
+    /// off or abandoned by its client.
     #[must_use]
     pub fn is_request_whole(&self) -> bool {
-        !matches!(
+        matches!(
+            self.control.stage,
+            Stage::Asked(Content::Whole)
+                | Stage::Running(Content::Whole)
+                | Stage::Replying(Content::Whole)
+                | Stage::Upgrading
+                | Stage::Upgraded
+                | Stage::Idle
+                | Stage::LookIdle
+        )
+    }
+
+    /// Whether the handler can still be given content of its request, or has been given all of it.
+    #[must_use]
+    pub fn is_content_deliverable(&self) -> bool {
+        matches!(
             self.control.stage,
             Stage::Asked(content) | Stage::Running(content) | Stage::Replying(content)
-                if content != Content::Whole
-        ) && self.control.stage != Stage::Skipping
+                if content != Content::Dropped
+        )
     }
 
     /// How much content of the current request is still to come, if its framing says that.

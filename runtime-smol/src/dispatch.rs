@@ -189,7 +189,14 @@ where
             .core
             .reply_head(t, status, length, &env.date, fields, out)
         {
-            Ok(()) => exchange.replying = true,
+            Ok(()) => {
+                exchange.replying = true;
+                if !self.core.is_content_deliverable() {
+                    // The client was not invited to send it, and the reply has said that it ends
+                    // the connection: what comes now is thrown away.
+                    exchange.feed = None;
+                }
+            }
             Err(error) => {
                 let peer = self.info.peer();
                 env.observer.tell(&Event::InvalidResponse { peer, error });

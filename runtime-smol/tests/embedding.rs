@@ -728,3 +728,50 @@ fn the_admin_listener_answers_through_the_drain_and_holds_nothing() {
     assert_eq!((report.accepted, report.outcomes.total()), (1, 1));
     assert_eq!(read_all(&mut probe), "");
 }
+
+/// A handler on another thread, or one that replies first, must not take broken or uninvited
+/// content for the whole of it.
+#[test]
+fn content_that_did_not_come_whole_never_looks_whole_to_its_handler() {
+    let broken = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+                  5\r\nhello\r\nXX";
+    let uninvited = "POST /early HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\
+                     Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    for request in [broken, uninvited] {
+        let (send, collected) = std::sync::mpsc::channel();
+        let running = Running::start(move |server| {
+            let handler = move |request: Request<Body>| {
+                let send = send.clone();
+                let early = request.uri().path() == "/early";
+                let collect = request.into_body().collect(100);
+                std::thread::spawn(move || send.send(block_on(collect)));
+                async move {
+                    if !early {
+                        pending::<()>().await;
+                    }
+                    Response::new(Endless)
+                }
+            };
+            server.run(handler).unwrap()
+        });
+        let mut stream = running.connect();
+        stream.write_all(request.as_bytes()).unwrap();
+        let result = collected.recv_timeout(common::PATIENCE).unwrap();
+        assert_eq!(result, Err(BodyError::Incomplete));
+        running.handle.close_now();
+    }
+}
+
+/// A body that never ends, and never gives anything.
+struct Endless;
+
+impl http_body::Body for Endless {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        std::task::Poll::Pending
+    }
+}

@@ -63,14 +63,8 @@ impl Peer<'_> {
         while self.output.len() >= AHEAD {
             self.wait(Time::NEVER)?;
         }
-        let frame = self
-            .connection
-            .reply_body(self.tick(), piece.len() as u64)?;
-        let take = usize::try_from(frame.take).unwrap_or(piece.len());
-        self.output.extend_from_slice(frame.prefix());
-        self.output.extend_from_slice(&piece[..take]);
-        self.output.extend_from_slice(frame.suffix);
-        Ok(())
+        let t = self.tick();
+        self.connection.reply_content(t, piece, &mut self.output)
     }
 
     pub(crate) fn text(&mut self, status: u16, text: &str, allow: &str) -> Result<(), MisuseError> {

@@ -235,7 +235,13 @@ impl<'p> Driver<'p> {
                 let exchange = self.exchanges.last_mut().expect("they are of a request");
                 exchange.request.trailers = trailers;
             }
-            Taken::Refused(error) => self.refused = Some(error),
+            Taken::Refused(error) => {
+                self.refused = Some(error);
+                assert!(
+                    !self.connection.is_request_whole(),
+                    "refused, and yet whole"
+                );
+            }
         }
         if let Some(exchange) = self.exchanges.last_mut() {
             let is_whole = matches!(

@@ -1,0 +1,4 @@
+//! `neap_tests::fuzzing::connection`, for libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| neap_tests::fuzzing::connection(input));
