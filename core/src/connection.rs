@@ -1,10 +1,10 @@
 //! A connection: the control state, and the bytes, times and counters beside it.
 
-use crate::control::{Content, Control, Event, Stage, Timer};
+use crate::control::{Control, Event, Stage, Timer};
 use crate::input::Inbound;
 use crate::reply::Outbound;
 use crate::timers::Timers;
-use crate::{Fate, MisuseError, Outcome, PeerError, Phase, Refusal, Tick, Time};
+use crate::{Fate, MisuseError, PeerError, Phase, Refusal, Tick, Time};
 
 /// One HTTP/1.1 connection, without its socket, its buffers and its handler.
 ///
@@ -20,10 +20,10 @@ pub struct Connection {
     pub(crate) outbound: Outbound,
     pub(crate) refusal: Option<Refusal>,
     /// Bytes handed out and not reported as written.
-    unsent: u64,
+    pub(crate) unsent: u64,
     /// Whether so much is unsent that no further request should be read.
     pub(crate) full: bool,
-    tally: Tally,
+    pub(crate) tally: Tally,
     /// Requests whose reply has been handed out whole, written or not.
     replied: u32,
 }
@@ -65,80 +65,6 @@ impl Connection {
     pub fn poll_timeout(&self) -> Option<Time> {
         let earliest = self.timers.earliest();
         (earliest != Time::NEVER).then_some(earliest)
-    }
-
-    /// The control state, for model checkers and diagrams.
-    #[must_use]
-    pub fn control(&self) -> Control {
-        self.control
-    }
-
-    /// The refusal that was, or is to be, the last response.
-    #[must_use]
-    pub fn refusal(&self) -> Option<Refusal> {
-        self.refusal
-    }
-
-    /// Whether the last request has been received whole. Never true of one that was refused, cut
-    /// off or abandoned by its client.
-    #[must_use]
-    pub fn is_request_whole(&self) -> bool {
-        matches!(
-            self.control.stage,
-            Stage::Asked(Content::Whole)
-                | Stage::Running(Content::Whole)
-                | Stage::Replying(Content::Whole)
-                | Stage::Upgrading
-                | Stage::Upgraded
-                | Stage::Idle
-                | Stage::LookIdle
-        )
-    }
-
-    /// Whether the handler can still be given content of its request, or has been given all of it.
-    #[must_use]
-    pub fn is_content_deliverable(&self) -> bool {
-        matches!(
-            self.control.stage,
-            Stage::Asked(content) | Stage::Running(content) | Stage::Replying(content)
-                if content != Content::Dropped
-        )
-    }
-
-    /// How much content of the current request is still to come, if its framing says that.
-    #[must_use]
-    pub fn content_length(&self) -> Option<u64> {
-        self.inbound.content_left()
-    }
-
-    /// Whether the current request is a HEAD: its reply has no content.
-    #[must_use]
-    pub fn is_head_request(&self) -> bool {
-        self.inbound.is_head
-    }
-
-    /// Bytes of output that wait to be written.
-    #[must_use]
-    pub fn unsent(&self) -> u64 {
-        self.unsent
-    }
-
-    /// What became of the connection's requests.
-    #[must_use]
-    pub fn tally(&self) -> Tally {
-        let rest = match self.control.outcome {
-            Some(Outcome::Refused) if self.refusal == Some(Refusal::HandlerFailed) => {
-                Fate::Panicked
-            }
-            Some(Outcome::Truncated | Outcome::Stalled) => Fate::Truncated,
-            Some(Outcome::Aborted) if self.outbound.begun() => Fate::Truncated,
-            Some(Outcome::Aborted) => Fate::Aborted,
-            Some(Outcome::Refused | Outcome::Upgraded | Outcome::Completed) => Fate::Completed,
-            Some(Outcome::ClosedIdle | Outcome::ClosedFresh | Outcome::Vanished) | None => {
-                Fate::Vanished
-            }
-        };
-        Tally { rest, ..self.tally }
     }
 
     /// Reports that the handler has been started.

@@ -1,7 +1,7 @@
-//! What a connection asks of its driver: levels, read off the control state.
+//! What a connection asks of its driver, and what it tells: read off its state, never stored.
 
-use crate::control::{Content, Stage};
-use crate::{Connection, Handler, Outcome, Read, State, Step, Wants, Write};
+use crate::control::{Content, Control, Stage};
+use crate::{Connection, Fate, Handler, Outcome, Read, Refusal, State, Step, Tally, Wants, Write};
 
 impl Connection {
     /// What the driver should do now. Pure: asking changes nothing.
@@ -40,6 +40,80 @@ impl Connection {
             Stage::Ending | Stage::Lingering | Stage::Querying => State::Linger,
             Stage::Upgraded => State::Upgraded,
         }
+    }
+
+    /// The control state, for model checkers and diagrams.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        self.control
+    }
+
+    /// The refusal that was, or is to be, the last response.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.refusal
+    }
+
+    /// Whether the last request has been received whole. Never true of one that was refused, cut
+    /// off or abandoned by its client.
+    #[must_use]
+    pub fn is_request_whole(&self) -> bool {
+        matches!(
+            self.control.stage,
+            Stage::Asked(Content::Whole)
+                | Stage::Running(Content::Whole)
+                | Stage::Replying(Content::Whole)
+                | Stage::Upgrading
+                | Stage::Upgraded
+                | Stage::Idle
+                | Stage::LookIdle
+        )
+    }
+
+    /// Whether the handler can still be given content of its request, or has been given all of it.
+    #[must_use]
+    pub fn is_content_deliverable(&self) -> bool {
+        matches!(
+            self.control.stage,
+            Stage::Asked(content) | Stage::Running(content) | Stage::Replying(content)
+                if content != Content::Dropped
+        )
+    }
+
+    /// How much content of the current request is still to come, if its framing says that.
+    #[must_use]
+    pub fn content_length(&self) -> Option<u64> {
+        self.inbound.content_left()
+    }
+
+    /// Whether the current request is a HEAD: its reply has no content.
+    #[must_use]
+    pub fn is_head_request(&self) -> bool {
+        self.inbound.is_head
+    }
+
+    /// Bytes of output that wait to be written.
+    #[must_use]
+    pub fn unsent(&self) -> u64 {
+        self.unsent
+    }
+
+    /// What became of the connection's requests.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        let rest = match self.control.outcome {
+            Some(Outcome::Refused) if self.refusal == Some(Refusal::HandlerFailed) => {
+                Fate::Panicked
+            }
+            Some(Outcome::Truncated | Outcome::Stalled) => Fate::Truncated,
+            Some(Outcome::Aborted) if self.outbound.begun() => Fate::Truncated,
+            Some(Outcome::Aborted) => Fate::Aborted,
+            Some(Outcome::Refused | Outcome::Upgraded | Outcome::Completed) => Fate::Completed,
+            Some(Outcome::ClosedIdle | Outcome::ClosedFresh | Outcome::Vanished) | None => {
+                Fate::Vanished
+            }
+        };
+        Tally { rest, ..self.tally }
     }
 
     fn wanted_read(&self) -> Read {

@@ -61,6 +61,7 @@ mod finder;
 mod framing;
 mod head;
 mod input;
+mod last_reply;
 mod levels;
 mod lifecycle;
 mod outcome;

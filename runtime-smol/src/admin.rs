@@ -16,6 +16,7 @@ use crate::event::Observer;
 use crate::handle::Shared;
 use crate::listener::Listener;
 use crate::listeners::{Arrival, Duty, Listeners};
+use crate::refusal::Refusals;
 use crate::run_queue::{Part, PartWaker};
 use crate::seal::Rung;
 use crate::{Body, ConnectionInfo, Full, Handle, IntoResponse};
@@ -47,7 +48,7 @@ impl Admin {
         Admin {
             listeners: Listeners::new(listeners, CONNECTIONS, Rung::Plain),
             connections: Connections::new(Arc::clone(&own), Part::AdminConnection),
-            env: Environment::new(answer, observer),
+            env: Environment::new(answer, observer, Refusals::default()),
             own,
             waking: (waking, waker),
         }

@@ -9,9 +9,10 @@ use neap_core::{Connection, Handler, Outcome, Read, State, Step, Tally, Tick, Ti
 
 use crate::environment::Environment;
 use crate::event::{Event, Holder};
-use crate::exchange::{DataOf, Exchange};
+use crate::exchange::{DataOf, Exchange, catch};
 use crate::input::Inbox;
 use crate::output::Output;
+use crate::refusal::RefusalPage;
 use crate::registry::Entry;
 use crate::report::Aborted;
 use crate::socket::{Readiness, Socket};
@@ -210,7 +211,19 @@ where
                     peer: self.info.peer(),
                     refusal,
                 });
-                self.core.reply_refusal(t, &env.date, out)
+                let make = env.refusals.0.as_ref();
+                match make.and_then(|make| catch(|| make(refusal)).ok()) {
+                    None => self.core.reply_refusal(t, &env.date, out),
+                    Some(RefusalPage {
+                        content_type,
+                        content,
+                    }) => {
+                        let content = &[&content[..]];
+                        let content_type = content_type.as_bytes();
+                        self.core
+                            .reply_refusal_as(t, &env.date, content_type, content, out)
+                    }
+                }
             }
             _ => self.core.reply_continue(t, out),
         };

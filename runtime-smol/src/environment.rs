@@ -6,6 +6,7 @@ use neap_core::{HttpDate, Spans};
 
 use crate::event::Observer;
 use crate::exchange::Places;
+use crate::refusal::Refusals;
 use crate::sock_diag::SockDiag;
 use crate::{Address, ConnectionInfo, IntoResponse};
 
@@ -26,6 +27,7 @@ pub(crate) struct Environment<H, F: Future<Output: IntoResponse>> {
     pub(crate) spans: Box<Spans>,
     pub(crate) date: HttpDate,
     pub(crate) observer: Observer,
+    pub(crate) refusals: Refusals,
     places: Vec<Places<F>>,
     outputs: Vec<Vec<u8>>,
     /// Opened when it is first needed, if it can be.
@@ -33,13 +35,14 @@ pub(crate) struct Environment<H, F: Future<Output: IntoResponse>> {
 }
 
 impl<H, F: Future<Output: IntoResponse>> Environment<H, F> {
-    pub(crate) fn new(handler: H, observer: Observer) -> Self {
+    pub(crate) fn new(handler: H, observer: Observer, refusals: Refusals) -> Self {
         Environment {
             handler,
             buffer: vec![0; READ_BUFFER],
             spans: Box::new(Spans::new()),
             date: HttpDate([b' '; 29]),
             observer,
+            refusals,
             places: Vec::new(),
             outputs: Vec::new(),
             diag: None,

@@ -126,7 +126,7 @@ pub(crate) struct Panicked;
 
 /// Calls code that is not ours. What it leaves behind when it panics is dropped, never used: that
 /// is why it may be asserted to be unwind safe.
-fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
+pub(crate) fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
         // A payload whose destructor panics as well would end the thread.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));

@@ -52,6 +52,7 @@ mod input;
 mod listener;
 mod listeners;
 mod output;
+mod refusal;
 mod registry;
 mod report;
 mod response;
@@ -74,6 +75,7 @@ pub use neap_core::{
     Cause, Census, Config, ConfigError, Drain, Durations, Limits, MisuseError, Outcome, PeerError,
     Phase, Progress, Refusal, State, Timeouts,
 };
+pub use refusal::RefusalPage;
 pub use report::{Aborted, ListenerReport, Outcomes, Report, Requests};
 pub use response::{BoxError, Either, EitherData, Full, IntoResponse};
 pub use seal::Rung;

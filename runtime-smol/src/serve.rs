@@ -18,6 +18,7 @@ use crate::environment::Environment;
 use crate::event::Observer;
 use crate::handle::Owner;
 use crate::listeners::{Arrival, Duty, Listeners};
+use crate::refusal::Refusals;
 use crate::report::Report;
 use crate::run_queue::{Part, PartWaker};
 use crate::signals::{Interrupt, StopSignals};
@@ -72,6 +73,7 @@ pub(crate) struct Parts {
     pub(crate) signals: Option<StopSignals>,
     pub(crate) interrupt: Interrupt,
     pub(crate) observer: Observer,
+    pub(crate) refusals: Refusals,
     pub(crate) owner: Owner,
 }
 
@@ -99,7 +101,7 @@ impl<H, F: Future<Output: IntoResponse>> Serve<H, F> {
             clock: parts.clock,
             listeners: parts.listeners,
             connections: Connections::new(shared, Part::Connection),
-            env: Environment::new(handler, parts.observer),
+            env: Environment::new(handler, parts.observer, parts.refusals),
             admin: parts.admin,
             signals: parts.signals,
             interrupt: parts.interrupt,

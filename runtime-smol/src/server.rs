@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 
 use http::{Request, StatusCode};
-use neap_core::Config;
+use neap_core::{Config, Refusal};
 
 use crate::admin::Admin;
 use crate::clock::Clock;
@@ -19,6 +19,7 @@ use crate::event::{Event, Observer};
 use crate::handle::{Owner, Shared};
 use crate::listener::{Listener, Options};
 use crate::listeners::Listeners;
+use crate::refusal::{RefusalPage, Refusals};
 use crate::seal::Rung;
 use crate::serve::{Parts, Serve};
 use crate::signals::{Interrupt, StopSignals};
@@ -55,6 +56,7 @@ pub struct Server {
     signals: Option<StopSignals>,
     interrupt: Interrupt,
     observer: Observer,
+    refusals: Refusals,
     owner: Owner,
 }
 
@@ -81,6 +83,7 @@ impl Server {
             signals: None,
             interrupt: Interrupt::default(),
             observer: Observer::default(),
+            refusals: Refusals::default(),
             owner: Owner(Arc::new(Shared::new())),
         }
     }
@@ -241,6 +244,27 @@ impl Server {
         self
     }
 
+    /// Gives the server's own responses, to requests that break the protocol for instance, another
+    /// look than a short text. It is called on the server's thread and should return soon.
+    ///
+    /// ```
+    /// use http::HeaderValue;
+    /// use neap_smol::{RefusalPage, Server};
+    ///
+    /// let server = Server::new().refusals(|refusal| RefusalPage {
+    ///     content_type: HeaderValue::from_static("application/json"),
+    ///     content: format!("{{\"error\":\"{refusal}\"}}").into(),
+    /// });
+    /// ```
+    #[must_use]
+    pub fn refusals(
+        mut self,
+        make: impl Fn(Refusal) -> RefusalPage + Send + Sync + 'static,
+    ) -> Server {
+        self.refusals = Refusals(Some(Arc::new(make)));
+        self
+    }
+
     /// Where it listens, with the ports that the system chose.
     #[must_use]
     pub fn addresses(&self) -> Vec<Address> {
@@ -315,6 +339,7 @@ impl Server {
             signals: self.signals,
             interrupt: self.interrupt,
             observer: self.observer,
+            refusals: self.refusals,
             owner: self.owner,
         };
         Serve::new(parts, handler)

@@ -15,7 +15,7 @@ use futures_lite::future::{block_on, pending, zip};
 use http::{HeaderMap, Request, Response, StatusCode};
 use neap_smol::{
     Address, Body, BodyError, Config, ConnectionInfo, Full, Handle, IntoResponse, Outcome, Phase,
-    Progress, Serve, Server, State,
+    Progress, RefusalPage, Serve, Server, State,
 };
 
 use common::{GET, Running, read_all, read_until};
@@ -774,4 +774,30 @@ impl http_body::Body for Endless {
     ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
         std::task::Poll::Pending
     }
+}
+
+#[test]
+fn refusals_can_be_given_another_look() {
+    let running = Running::start_with(
+        |server| {
+            server.refusals(|refusal| RefusalPage {
+                content_type: http::HeaderValue::from_static("text/html"),
+                content: format!("<h1>{}</h1>", refusal.status().code()).into(),
+            })
+        },
+        |server| server.run(hello).unwrap(),
+    );
+    let response = running.exchange("GET / HTTP/1.1\r\n\r\n");
+    assert!(
+        response.starts_with("HTTP/1.1 400 Bad Request\r\n"),
+        "{response}"
+    );
+    assert!(
+        response.contains("content-type: text/html\r\ncontent-length: 12\r\n"),
+        "{response}"
+    );
+    assert!(
+        response.ends_with("connection: close\r\n\r\n<h1>400</h1>"),
+        "{response}"
+    );
 }
