@@ -112,7 +112,7 @@ impl Connection {
         self.settle(t);
     }
 
-    /// Reports that the look that [`Read::Look`] asked for found nothing.
+    /// Reports that the look that [`Read::Look`](crate::Read::Look) asked for found nothing.
     pub fn handle_nothing(&mut self, t: Tick<'_>) {
         self.observe(t);
         self.apply(Event::Nothing);
@@ -128,7 +128,8 @@ impl Connection {
         self.event(t, Event::FinSent)
     }
 
-    /// Reports that `bytes` of input were thrown away, as [`Read::Discard`] asked.
+    /// Reports that `bytes` of input were thrown away, as [`Read::Discard`](crate::Read::Discard)
+    /// asked.
     pub fn handle_discarded(&mut self, t: Tick<'_>, bytes: u64) {
         self.observe(t);
         self.timers.input_progress();
@@ -143,7 +144,8 @@ impl Connection {
         self.settle(t);
     }
 
-    /// Reports how many bytes the peer has not acknowledged, as [`Write::Query`] asked.
+    /// Reports how many bytes the peer has not acknowledged, as
+    /// [`Write::Query`](crate::Write::Query) asked.
     pub fn handle_send_queue(&mut self, t: Tick<'_>, bytes: u64) {
         self.observe(t);
         let event = if bytes == 0 {
@@ -226,7 +228,8 @@ impl Connection {
         self.settle(t);
     }
 
-    /// Reports that the driver has handed the socket over, as [`Step::Upgrade`] asked.
+    /// Reports that the driver has handed the socket over, as
+    /// [`Step::Upgrade`](crate::Step::Upgrade) asked.
     ///
     /// # Errors
     ///

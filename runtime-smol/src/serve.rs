@@ -30,7 +30,7 @@ const BATCHES: usize = 16;
 /// A running server: a future that is ready, with the report, when the server is done.
 ///
 /// All connections live inside it. **Dropping it drops them at once**, with their handlers; to stop
-/// gracefully, call [`Handle::drain`] and go on polling until it is ready.
+/// gracefully, call [`Handle::drain`](crate::Handle::drain) and go on polling until it is ready.
 ///
 /// It is `Send` if the handler and its futures are, and needs no executor: it can be awaited
 /// anywhere.
