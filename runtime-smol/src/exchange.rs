@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
 use http_body::{Body as _, Frame};
 use neap_core::{BodyLength, Fields, Head};
@@ -162,6 +162,11 @@ pub(crate) fn request(head: &Head<'_>, body: Body) -> Option<Request<Body>> {
         neap_core::Version::Http11 => Version::HTTP_11,
     };
     *request.headers_mut() = header_map(fields, text)?;
+    if let (Some(authority), true) = (request.uri().authority(), request.uri().scheme().is_some()) {
+        // The target of a request in absolute-form outranks its Host (RFC 9112 section 3.2.2).
+        let host = HeaderValue::from_str(authority.as_str()).ok()?;
+        request.headers_mut().insert(HOST, host);
+    }
     Some(request)
 }
 

@@ -801,3 +801,16 @@ fn refusals_can_be_given_another_look() {
         "{response}"
     );
 }
+
+#[test]
+fn the_target_of_a_request_in_absolute_form_outranks_its_host() {
+    let running = Running::start(|server| {
+        let handler = |request: Request<Body>| async move {
+            let hosts: Vec<_> = request.headers().get_all("host").iter().collect();
+            format!("{hosts:?} {}", request.uri().path())
+        };
+        server.run(handler).unwrap()
+    });
+    let response = running.exchange("GET http://a.example:81/x HTTP/1.1\r\nHost: b\r\n\r\n");
+    assert!(response.ends_with("[\"a.example:81\"] /x"), "{response}");
+}
