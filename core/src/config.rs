@@ -92,6 +92,10 @@ pub struct Limits {
     /// Bytes of unsent output above which no further request is taken from a connection.
     /// Default 64 KiB: pipelined responses share writes, but are not hoarded.
     pub unsent: u64,
+    /// Bytes of content, or of output taken by the peer, that count as progress: so many within
+    /// [`Timeouts::content`] and [`Timeouts::write`] each buy another such time. Default 512:
+    /// slower than any line, faster than a client that only wants to stay.
+    pub progress: u64,
     /// Pipelined requests that are still answered once the drain has begun. Default 16: a client
     /// may not prolong the drain.
     pub pipeline: u32,
@@ -108,6 +112,7 @@ impl Default for Limits {
             discard: 64 * 1024,
             linger: 1 << 20,
             unsent: 64 * 1024,
+            progress: 512,
             pipeline: 16,
         }
     }
@@ -120,11 +125,12 @@ pub struct Timeouts {
     /// From accept, or from a head's first byte, to the end of the head; beyond that 408.
     /// Default 30 s.
     pub head: Duration,
-    /// Without a byte of wanted content; beyond that 408, or the response is cut. It bounds
-    /// progress, not the whole upload. Default 30 s.
+    /// Without progress of wanted content ([`Limits::progress`]); beyond that 408, or the response
+    /// is cut. It does not bound the whole upload, nor count the time in which the handler does not
+    /// ask for content. Default 30 s.
     pub content: Duration,
-    /// Without a byte of the response taken by the peer; beyond that the connection is reset.
-    /// It bounds progress, not the whole download. Default 30 s.
+    /// Without progress of the response ([`Limits::progress`]); beyond that the connection is
+    /// reset. It does not bound the whole download. Default 30 s.
     pub write: Duration,
     /// Between requests; beyond that the connection is closed. Default 75 s: balancers reuse
     /// idle connections for 60 s, and the side that closes first should be theirs.

@@ -88,7 +88,7 @@ impl Connection {
         }
         self.unsent -= bytes;
         self.full = self.unsent > t.config.limits.unsent;
-        self.timers.output_progress(t);
+        self.timers.output_taken(t, bytes);
         if self.unsent == 0 && self.control.unflushed {
             self.tally.completed = self.replied;
             self.apply(Event::Flushed);
@@ -132,7 +132,7 @@ impl Connection {
     /// asked.
     pub fn handle_discarded(&mut self, t: Tick<'_>, bytes: u64) {
         self.observe(t);
-        self.timers.input_progress();
+        self.timers.silence_broken();
         if self.control.stage == Stage::Querying {
             self.apply(Event::Unacknowledged);
         }
@@ -294,8 +294,8 @@ impl Connection {
         self.control.stage
     }
 
-    pub(crate) fn input_progress(&mut self) {
-        self.timers.input_progress();
+    pub(crate) fn content_came(&mut self, t: Tick<'_>, bytes: u64) {
+        self.timers.content_came(t, bytes);
     }
 
     pub(crate) fn count_request(&mut self) {
@@ -321,7 +321,7 @@ impl Connection {
             return;
         }
         if self.unsent == 0 {
-            self.timers.output_progress(t);
+            self.timers.output_waits(t);
             self.apply(Event::Queued);
         }
         self.unsent = self.unsent.saturating_add(bytes);

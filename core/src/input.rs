@@ -341,7 +341,7 @@ impl Connection {
         let consumed = framing + bytes.len();
         // Who drips content that is only skipped gains no time by it.
         if self.stage() != Stage::Skipping {
-            self.input_progress();
+            self.content_came(t, bytes.len() as u64);
         }
         let dropped = matches!(
             self.stage(),

@@ -46,6 +46,12 @@ impl Time {
         Time(self.0.saturating_add(nanos))
     }
 
+    /// The moment `window` earlier, or the origin where the clock did not run yet.
+    pub(crate) fn before(self, window: Duration) -> Time {
+        let nanos = u64::try_from(window.as_nanos()).unwrap_or(u64::MAX);
+        Time(self.0.saturating_sub(nanos))
+    }
+
     /// How long ago `earlier` was; zero if it is yet to come.
     #[must_use]
     pub fn since(self, earlier: Time) -> Duration {

@@ -42,6 +42,22 @@ impl Wait {
     }
 }
 
+/// Bytes that are not enough to be progress yet.
+#[derive(Clone, Copy, Debug, Default)]
+struct Meter(u64);
+
+impl Meter {
+    /// Adds `bytes`; true if that makes it progress.
+    fn add(&mut self, t: Tick<'_>, bytes: u64) -> bool {
+        self.0 = self.0.saturating_add(bytes);
+        let progress = self.0 >= t.config.limits.progress;
+        if progress {
+            self.0 = 0;
+        }
+        progress
+    }
+}
+
 /// When each wait of a connection ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timers {
@@ -50,6 +66,13 @@ pub(crate) struct Timers {
     wait: Wait,
     /// When the wait for input began, or last made progress.
     since: Time,
+    /// How long the current request's content has been waited for without progress, before the
+    /// wait was interrupted by a handler that did not ask for more.
+    spent: Duration,
+    /// Content that is too little to be progress yet.
+    content: Meter,
+    /// Output taken by the peer that is too little to be progress yet.
+    taken: Meter,
     input: Time,
     output: Time,
     half_close: Time,
@@ -62,6 +85,9 @@ impl Timers {
             now: t.now,
             wait: Wait::Nothing,
             since: t.now,
+            spent: Duration::ZERO,
+            content: Meter::default(),
+            taken: Meter::default(),
             input: Time::NEVER,
             output: Time::NEVER,
             half_close: Time::NEVER,
@@ -76,8 +102,15 @@ impl Timers {
         self.now = self.now.max(t.now);
     }
 
-    /// Some of what is waited for has come.
-    pub(crate) fn input_progress(&mut self) {
+    /// Content has come.
+    pub(crate) fn content_came(&mut self, t: Tick<'_>, bytes: u64) {
+        if self.content.add(t, bytes) {
+            self.since = self.now;
+        }
+    }
+
+    /// A lingering peer has sent something.
+    pub(crate) fn silence_broken(&mut self) {
         self.since = self.now;
     }
 
@@ -91,9 +124,17 @@ impl Timers {
         self.input = self.input_deadline(t);
     }
 
-    /// The peer has taken output, or output waits where none did.
-    pub(crate) fn output_progress(&mut self, t: Tick<'_>) {
+    /// Output waits where none did.
+    pub(crate) fn output_waits(&mut self, t: Tick<'_>) {
+        self.taken = Meter::default();
         self.output = self.now.after(t.config.timeouts.write);
+    }
+
+    /// The peer has taken output: it is there, and its handler goes on.
+    pub(crate) fn output_taken(&mut self, t: Tick<'_>, bytes: u64) {
+        if self.taken.add(t, bytes) {
+            self.output = self.now.after(t.config.timeouts.write);
+        }
         if self.half_close != Time::NEVER {
             self.half_close = self.now.after(t.config.drain.half_close_grace);
         }
@@ -103,8 +144,7 @@ impl Timers {
     pub(crate) fn settle(&mut self, t: Tick<'_>, control: &Control) {
         let wait = Wait::of(control);
         if wait != self.wait {
-            self.wait = wait;
-            self.since = self.now;
+            self.change_wait(wait);
         }
         self.input = self.input_deadline(t);
         if !control.unflushed {
@@ -124,6 +164,21 @@ impl Timers {
         } else if self.linger == Time::NEVER {
             self.linger = self.now.after(t.config.drain.linger_max);
         }
+    }
+
+    fn change_wait(&mut self, wait: Wait) {
+        if self.wait == Wait::Content {
+            self.spent = self.now.since(self.since);
+        }
+        if wait == Wait::Head {
+            self.spent = Duration::ZERO;
+            self.content = Meter::default();
+        }
+        self.wait = wait;
+        self.since = match wait {
+            Wait::Content => self.now.before(self.spent),
+            _ => self.now,
+        };
     }
 
     /// The windows of connections without a whole request shrink once sealing has begun, but run

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use neap_core::{Config, Outcome, PeerError, Read, Time, Write};
+use neap_core::{Config, Outcome, PeerError, Phase, Read, Tick, Time, Write};
 
 use crate::case::PROBE;
 use crate::memory::Memory;
@@ -168,6 +168,27 @@ fn a_client_that_does_not_read_is_reset_after_30_seconds() {
 }
 
 #[test]
+fn a_client_that_takes_a_response_byte_by_byte_is_reset_after_30_seconds() {
+    let mut memory = memory();
+    memory.takes_output = false;
+    memory.send(GET);
+    for second in 1..30 {
+        let now = Time::ZERO.after(seconds(second));
+        memory.wait_until(now);
+        let tick = Tick {
+            now,
+            phase: Phase::Running,
+            sealing: Time::NEVER,
+            config: &memory.config,
+        };
+        memory.core.handle_written(tick, 1).unwrap();
+        assert!(!memory.is_over());
+    }
+    memory.wait_until(Time::ZERO.after(seconds(30)));
+    assert_eq!(memory.seen.outcome, Some((Outcome::Stalled, true)));
+}
+
+#[test]
 fn a_client_that_sends_nothing_is_sent_away_after_30_seconds() {
     let mut memory = memory();
     memory.wait_until(Time::ZERO.after(seconds(29)));
@@ -210,14 +231,28 @@ fn content_that_stops_is_refused_after_30_seconds() {
 
 /// Progress is what counts there, not the whole: an upload over a slow line may take its time.
 #[test]
-fn content_that_drips_is_read_for_as_long_as_it_drips() {
+fn content_that_comes_slowly_is_read_for_as_long_as_it_comes() {
     let mut memory = memory();
-    memory.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n");
-    for byte in 1..=100 {
-        memory.wait_until(Time::ZERO.after(seconds(29 * byte)));
+    memory.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 51200\r\n\r\n");
+    for piece in 1..=100 {
+        memory.wait_until(Time::ZERO.after(seconds(29 * piece)));
+        memory.send(&[b'x'; 512]);
+    }
+    assert_eq!(responses(&memory)[0].content.len(), 51_200);
+}
+
+/// Each byte is handed on as it comes, so that the handler asks anew each time: that must not buy
+/// the client another timeout.
+#[test]
+fn content_that_drips_is_refused_after_30_seconds() {
+    let mut memory = memory();
+    memory.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
+    for second in 1..30 {
+        memory.wait_until(Time::ZERO.after(seconds(second)));
         memory.send(b"x");
     }
-    assert_eq!(responses(&memory)[0].content.len(), 100);
+    memory.wait_until(Time::ZERO.after(seconds(30)));
+    assert_eq!(responses(&memory)[0].status, 408);
 }
 
 #[test]
