@@ -171,7 +171,7 @@ fn a_client_that_does_not_read_is_reset_after_30_seconds() {
 fn a_client_that_takes_a_response_byte_by_byte_is_reset_after_30_seconds() {
     let mut memory = memory();
     memory.takes_output = false;
-    memory.send(GET);
+    memory.send(GET.as_bytes());
     for second in 1..30 {
         let now = Time::ZERO.after(seconds(second));
         memory.wait_until(now);
