@@ -158,6 +158,7 @@ fn the_limits_are_the_defaults() {
         ("limits.discard", bytes(limits.discard)),
         ("limits.linger", bytes(limits.linger)),
         ("limits.unsent", bytes(limits.unsent)),
+        ("limits.progress", bytes(limits.progress)),
         ("timeouts.head", seconds(timeouts.head)),
         ("timeouts.content", seconds(timeouts.content)),
         ("timeouts.write", seconds(timeouts.write)),
