@@ -1,23 +1,33 @@
 //! A server for the tests with a real round trip, which choose how its listener is sealed.
 //!
 //! `sealed-server ADDRESS RUNG [reuse-port] [adopted] [window=MILLISECONDS]`, where the rung is
-//! `interface`, `filter` or `plain`. An adopted listener is bound by the standard library, which
-//! lets one of IPv6 stand for IPv4 as well.
+//! `interface`, `filter` or `plain`. An adopted listener is bound beforehand, and one of IPv6 then
+//! stands for IPv4 as well.
 //!
 //! Its answer to a request is the request's target, many times over. It tells on stdout where it
 //! listens, what happens, and at last its report; its exit status is that of the `neap` command.
 //! It ends with whoever holds its stdin.
 
 use std::error::Error;
-use std::io::Read;
-use std::net::TcpListener;
+use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use neap_smol::{Config, Rung, Server};
+use socket2::{Domain, Socket, Type};
 
 /// How often an answer repeats the target: it is more than one segment long.
 const REPEATED: usize = 100;
+
+/// With room for as many handshakes as neap's own: beyond that Linux resorts to SYN cookies.
+fn bind(address: SocketAddr) -> io::Result<Socket> {
+    let listener = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    listener.set_only_v6(false)?;
+    listener.bind(&address.into())?;
+    listener.listen(4096)?;
+    Ok(listener)
+}
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -50,14 +60,14 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         .seal(rung)
         .on_event(|event| println!("{event}"));
     let server = if adopted {
-        server.listener(TcpListener::bind(&address)?)?
+        server.listener(bind(address.parse()?)?)?
     } else {
         server.listen(&address.parse()?)?
     };
     println!("listening on {server}");
     let handle = server.handle();
     std::thread::spawn(move || {
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        let _ = io::stdin().read_to_end(&mut Vec::new());
         handle.close_now();
     });
     let report = server.run(|request| {
