@@ -93,3 +93,8 @@ pub use sink::Sink;
 pub use status::{HttpDate, Status};
 pub use time::{Tick, Time};
 pub use wants::{Handler, Read, State, Step, Wants, Write};
+
+/// The code on the page for porters, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/porting.md")]
+struct Porting;

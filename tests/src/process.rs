@@ -28,22 +28,47 @@ pub enum Program {
     Echo,
     /// The example of `neap-core`, on plain threads.
     Blocking,
+    /// The example of these tests, on tokio.
+    Tokio,
+    /// The example of these tests, on mio: readiness by hand.
+    Mio,
+    /// The example of these tests, on compio: completions, `io_uring` on Linux.
+    Compio,
 }
 
 impl Program {
+    /// The ports of `neap-core`. They drain when their standard input ends.
+    pub const PORTS: [Program; 4] = [
+        Program::Blocking,
+        Program::Tokio,
+        Program::Mio,
+        Program::Compio,
+    ];
+
+    /// All that are judged by the same tests.
+    pub const ALL: [Program; 5] = [
+        Program::Blocking,
+        Program::Tokio,
+        Program::Mio,
+        Program::Compio,
+        Program::Echo,
+    ];
+
     /// Builds it, once, with the profile of the tests, and says where it is.
     fn path(self) -> &'static Path {
-        static ECHO: OnceLock<PathBuf> = OnceLock::new();
-        static BLOCKING: OnceLock<PathBuf> = OnceLock::new();
-        match self {
-            Program::Echo => {
-                ECHO.get_or_init(|| build(&["-p", "neap-cli", "--bin", "neap"], "neap"))
-            }
-            Program::Blocking => BLOCKING.get_or_init(|| {
-                let what = ["-p", "neap-core", "--example", "blocking"];
-                build(&what, "examples/blocking")
-            }),
-        }
+        static BUILT: [OnceLock<PathBuf>; Program::ALL.len()] =
+            [const { OnceLock::new() }; Program::ALL.len()];
+        let (package, kind, target) = match self {
+            Program::Echo => ("neap-cli", "--bin", "neap"),
+            Program::Blocking => ("neap-core", "--example", "blocking"),
+            Program::Tokio => ("neap-tests", "--example", "port_tokio"),
+            Program::Mio => ("neap-tests", "--example", "port_mio"),
+            Program::Compio => ("neap-tests", "--example", "port_compio"),
+        };
+        BUILT[self as usize].get_or_init(|| {
+            let folder = if kind == "--example" { "examples/" } else { "" };
+            build(&["-p", package, kind, target], &format!("{folder}{target}"))
+        })
     }
 }
 
@@ -102,7 +127,7 @@ impl Server {
         let mut command = Command::new(program.path());
         match program {
             Program::Echo => command.args(["echo", "--listen", "127.0.0.1:0"]),
-            Program::Blocking => command.arg("127.0.0.1:0"),
+            _ => command.arg("127.0.0.1:0"),
         };
         command.args(options).stdin(Stdio::piped());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -167,7 +192,7 @@ impl Server {
     pub fn drain(&mut self) {
         match self.program {
             Program::Echo => self.signal(Signal::TERM),
-            Program::Blocking => drop(self.stdin.take()),
+            _ => drop(self.stdin.take()),
         }
     }
 

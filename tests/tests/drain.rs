@@ -18,7 +18,7 @@ const FOREVER: &str = "GET /delay/600000 HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// Runs a test against each server.
 fn on_each(test: impl Fn(Server)) {
-    for program in [Program::Blocking, Program::Echo] {
+    for program in Program::ALL {
         eprintln!("{program:?}:");
         test(start(program));
     }
@@ -27,7 +27,7 @@ fn on_each(test: impl Fn(Server)) {
 fn start(program: Program) -> Server {
     match program {
         Program::Echo => Server::start(program, &["--deadline", "30s"]),
-        Program::Blocking => Server::start(program, &[]),
+        _ => Server::start(program, &[]),
     }
 }
 
@@ -96,14 +96,26 @@ fn answers_its_backlog(program: Program, clients: usize) {
 
 #[test]
 fn accept_backlog() {
-    answers_its_backlog(Program::Blocking, 50);
-    answers_its_backlog(Program::Echo, 50);
+    for program in Program::ALL {
+        eprintln!("{program:?}:");
+        answers_its_backlog(program, 50);
+    }
     answers_its_backlog(Program::Echo, 500);
 }
 
+/// Those whose deadline can be chosen. The blocking port has none but the default.
+const TIMED: [Program; 4] = [Program::Tokio, Program::Mio, Program::Compio, Program::Echo];
+
 #[test]
 fn timeout() {
-    let mut server = Server::start(Program::Echo, &["--deadline", "1s"]);
+    for program in TIMED {
+        eprintln!("{program:?}:");
+        runs_into_its_deadline(program);
+    }
+}
+
+fn runs_into_its_deadline(program: Program) {
+    let mut server = Server::start(program, &["--deadline", "1s"]);
     let mut client = Client::with(server.address, FOREVER);
     server.drain();
     let response = client.response();
@@ -216,8 +228,10 @@ fn a_second_signal_ends_what_the_first_one_waited_for() {
 
 #[test]
 fn a_stream_that_the_deadline_cuts_looks_cut() {
-    for version in ["HTTP/1.1", "HTTP/1.0"] {
-        let mut server = Server::start(Program::Echo, &["--deadline", "1s"]);
+    let each = |version| TIMED.map(|program| (program, version));
+    for (program, version) in ["HTTP/1.1", "HTTP/1.0"].into_iter().flat_map(each) {
+        eprintln!("{program:?}, {version}:");
+        let mut server = Server::start(program, &["--deadline", "1s"]);
         let request = format!("GET /stream/1000/1000 {version}\r\nHost: a\r\n\r\n");
         let mut client = Client::with(server.address, request);
         client.await_some();
@@ -317,7 +331,7 @@ fn vanishes(program: Program, stage: Stage, way: Way, before: bool) {
 /// All stages and ways side by side: most of the time is the server's grace for half-closed ones.
 fn all_vanish(before: bool) {
     thread::scope(|scope| {
-        for program in [Program::Blocking, Program::Echo] {
+        for program in Program::ALL {
             for stage in STAGES {
                 for way in [Way::Fin, Way::Reset] {
                     scope.spawn(move || vanishes(program, stage, way, before));

@@ -1,5 +1,5 @@
-//! What HTTP asks of a server, byte for byte, of the command and of the blocking example alike:
-//! what both do is the core's.
+//! What HTTP asks of a server, byte for byte, of the command and of each port of the core alike:
+//! what all of them do is the core's.
 
 use std::thread;
 
@@ -8,7 +8,7 @@ use neap_tests::process::{Program, Server};
 
 /// Runs a test against each server.
 fn on_each(test: impl Fn(&Server)) {
-    for program in [Program::Blocking, Program::Echo] {
+    for program in Program::ALL {
         eprintln!("{program:?}:");
         test(&Server::start(program, &[]));
     }

@@ -1,0 +1,110 @@
+//! What the ports answer: a part of what `neap echo` does.
+
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use neap_core::{BodyLength, Head, HttpDate, MisuseError};
+
+use crate::peer::Exchange;
+
+/// How large a piece of generated content is.
+const PIECE: usize = 16 * 1024;
+
+/// What the handler keeps of a head, whose views end with the buffer they look into.
+#[derive(Default)]
+pub(crate) struct Request {
+    method: String,
+    path: String,
+    length: Option<u64>,
+}
+
+impl Request {
+    pub(crate) fn new(head: Head<'_>) -> Request {
+        let length = head.fields().get("content-length");
+        let path = head.target().split('?').next().unwrap_or_default();
+        Request {
+            method: head.method().to_owned(),
+            path: path.to_owned(),
+            length: length.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok()),
+        }
+    }
+}
+
+/// The application.
+pub(crate) async fn handle(request: Request, peer: Rc<Exchange>) -> Result<(), MisuseError> {
+    let number = |part: &str| part.parse::<u64>().unwrap_or(0);
+    let milliseconds = |part| Duration::from_millis(number(part));
+    // A reply to HEAD ends with its head.
+    let pieces = |count| if request.method == "HEAD" { 0 } else { count };
+    let route: Vec<&str> = request.path.split('/').skip(1).collect();
+    match (request.method.as_str(), route.as_slice()) {
+        ("POST" | "PUT", ["echo"]) => echo(&request, &peer).await,
+        ("GET" | "HEAD", [""]) => peer.text(200, "Hello, World!", "").await,
+        ("GET" | "HEAD", ["delay", ms]) => {
+            peer.pause(milliseconds(ms)).await;
+            peer.text(200, "waited\n", "").await
+        }
+        ("GET" | "HEAD", ["stream", count, ms]) => {
+            peer.reply(200, BodyLength::Unknown, "")?;
+            for piece in 0..pieces(number(count)) {
+                if piece > 0 {
+                    peer.pause(milliseconds(ms)).await;
+                }
+                peer.send(b"chunk\n").await?;
+            }
+            peer.end()
+        }
+        ("GET" | "HEAD", ["bytes", len]) => {
+            peer.reply(200, BodyLength::Known(number(len)), "")?;
+            // What exceeds the declared length is left out.
+            for _ in 0..pieces(number(len).div_ceil(PIECE as u64)) {
+                peer.send(&[b'.'; PIECE]).await?;
+            }
+            peer.end()
+        }
+        (_, ["echo"]) => peer.text(405, "method not allowed\n", "POST, PUT").await,
+        (_, [""] | ["delay" | "bytes", _] | ["stream", _, _]) => {
+            peer.text(405, "method not allowed\n", "GET, HEAD").await
+        }
+        _ => peer.text(404, "not found\n", "").await,
+    }
+}
+
+/// Returns the content while it is still coming in.
+async fn echo(request: &Request, peer: &Exchange) -> Result<(), MisuseError> {
+    let mut piece = peer.content().await;
+    let length = request.length;
+    let length = length.map_or(BodyLength::Unknown, BodyLength::Known);
+    peer.reply(200, length, "")?;
+    while !piece.is_empty() {
+        peer.send(&piece).await?;
+        piece = peer.content().await;
+    }
+    peer.end()
+}
+
+/// Now, as `Date` has it. The days are counted in years that begin in March, so that the leap day
+/// is a year's last.
+pub(crate) fn date() -> HttpDate {
+    const MONTHS: &str = "MarAprMayJunJulAugSepOctNovDecJanFeb";
+    const WEEKDAYS: &str = "ThuFriSatSunMonTueWed";
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = since.unwrap_or_default().as_secs();
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let (era, day) = ((days + 719_468) / 146_097, (days + 719_468) % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let text = format!(
+        "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
+        &WEEKDAYS[3 * (days % 7) as usize..][..3],
+        day - (153 * month + 2) / 5 + 1,
+        &MONTHS[3 * month as usize..][..3],
+        400 * era + year + u64::from(month >= 10),
+        second / 3_600,
+        second / 60 % 60,
+        second % 60,
+    );
+    let text = text.into_bytes().try_into();
+    HttpDate(text.expect("29 bytes until the year 9999"))
+}

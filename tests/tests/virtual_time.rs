@@ -1,0 +1,278 @@
+//! The core driven without a socket and without a clock: the ports' application over wires in
+//! memory, in a time that jumps from one deadline to the next. Hours pass in no time, and a minute
+//! is a minute on any machine.
+//!
+//! The driver is [`Simulation`]; as a port it is the smallest one.
+
+use std::collections::VecDeque;
+use std::io::{self, Read as _};
+use std::rc::Rc;
+use std::time::Duration;
+
+use neap_core::{Cause, Config, Read, Step, Time, Wants, Write};
+
+use peer::{PIECE, Peer, Server};
+
+#[path = "../examples/ports/application.rs"]
+mod application;
+#[path = "../examples/ports/peer.rs"]
+mod peer;
+
+const HELLO: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+/// More turns without an end to them, at one moment, than anything here needs.
+const TURNS: usize = 10_000;
+
+/// How a connection ended for the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Fin,
+    Reset,
+}
+
+/// A connection: what is under way to the server, and what the client has received.
+struct Wire {
+    sent: VecDeque<u8>,
+    /// Whether the client has ended its side.
+    is_finished: bool,
+    received: Vec<u8>,
+    end: Option<End>,
+    peer: Option<Peer>,
+}
+
+impl Wire {
+    /// Does what is wanted. True if something was done.
+    fn turn(&mut self) -> bool {
+        let Some(mut peer) = self.peer.take() else {
+            return false;
+        };
+        let moved = match peer.settle() {
+            Step::Go(wants) => self.write(&peer, wants) | self.read(&peer, wants.read),
+            Step::Close { reset, .. } => {
+                let end = if reset { End::Reset } else { End::Fin };
+                self.end = Some(end);
+                return true;
+            }
+            Step::Upgrade => return true,
+        };
+        let moved = peer.handle_timeout() || moved;
+        self.peer = Some(peer);
+        moved
+    }
+
+    fn write(&mut self, peer: &Peer, wants: Wants) -> bool {
+        match wants.write {
+            Write::Flush => peer.flush(|output| {
+                self.received.extend_from_slice(output);
+                Ok(output.len())
+            }),
+            Write::Fin => {
+                self.end = Some(End::Fin);
+                peer.handle_fin_sent()
+            }
+            Write::Query => peer.handle_no_query(),
+            Write::No | Write::Continue | Write::Refuse(_) => false,
+        }
+    }
+
+    fn read(&mut self, peer: &Peer, read: Read) -> bool {
+        if read == Read::No {
+            return false;
+        }
+        let buffer = &mut [0; PIECE];
+        let received = if self.sent.is_empty() && !self.is_finished {
+            Err(io::ErrorKind::WouldBlock.into())
+        } else {
+            self.sent.read(buffer)
+        };
+        peer.handle_read(read, buffer, received)
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.received).into_owned()
+    }
+}
+
+/// A server, its clients and their time.
+struct Simulation {
+    server: Rc<Server>,
+    wires: Vec<Wire>,
+}
+
+impl Simulation {
+    fn new() -> Simulation {
+        Simulation {
+            server: Server::new(Config::default()),
+            wires: Vec::new(),
+        }
+    }
+
+    /// A client connects and sends `request`.
+    fn connect(&mut self, request: &str) -> usize {
+        let id = self.wires.len();
+        self.wires.push(Wire {
+            sent: request.bytes().collect(),
+            is_finished: false,
+            received: Vec::new(),
+            end: None,
+            peer: Some(Peer::new(&self.server, id as u64, false)),
+        });
+        self.turn();
+        id
+    }
+
+    fn send(&mut self, id: usize, bytes: &str) {
+        self.wires[id].sent.extend(bytes.bytes());
+        self.turn();
+    }
+
+    /// Somebody tells the server to stop. Here nobody waits to be accepted.
+    fn drain(&mut self) {
+        let (server, now) = (&self.server, self.server.now());
+        let mut lifecycle = server.lifecycle.borrow_mut();
+        lifecycle.drain(now, server.config(), Cause::Request);
+        lifecycle.handle_listeners_ended(now);
+        drop(lifecycle);
+        self.turn();
+    }
+
+    /// Everybody turns until nothing moves any more.
+    fn turn(&mut self) {
+        for _ in 0..TURNS {
+            let risen = self.server.advance();
+            let moved = self
+                .wires
+                .iter_mut()
+                .filter_map(|wire| wire.turn().then_some(()));
+            if moved.count() == 0 && !risen {
+                return;
+            }
+        }
+        panic!("a connection turns and turns at {:?}", self.server.now());
+    }
+
+    /// Lets time pass, from deadline to deadline.
+    fn pass(&mut self, duration: Duration) {
+        let until = self.server.now().after(duration);
+        loop {
+            let peers = self.wires.iter().filter_map(|wire| wire.peer.as_ref());
+            let due = peers.map(Peer::due).fold(self.server.due(), Time::min);
+            assert!(due > self.server.now(), "a deadline has no effect");
+            self.server.set_now(due.min(until));
+            self.turn();
+            if due > until {
+                return;
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.server.is_over()
+    }
+}
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+#[test]
+fn a_pause_of_a_handler_lasts_as_long_as_it_says() {
+    let mut simulation = Simulation::new();
+    let client = simulation.connect("GET /delay/3600000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    simulation.pass(seconds(3599));
+    assert_eq!(simulation.wires[client].text(), "");
+    simulation.pass(seconds(1));
+    assert!(
+        simulation.wires[client]
+            .text()
+            .ends_with("\r\n\r\nwaited\n")
+    );
+}
+
+#[test]
+fn a_head_that_is_not_completed_is_refused_when_its_time_is_over() {
+    let mut simulation = Simulation::new();
+    let client = simulation.connect(&HELLO[..20]);
+    simulation.pass(seconds(29));
+    assert_eq!(simulation.wires[client].text(), "");
+    simulation.pass(seconds(1));
+    let wire = &simulation.wires[client];
+    assert!(wire.text().starts_with("HTTP/1.1 408 "), "{}", wire.text());
+    assert_eq!(wire.end, Some(End::Fin));
+}
+
+#[test]
+fn an_idle_connection_is_kept_for_75_seconds_and_closed_without_a_word() {
+    let mut simulation = Simulation::new();
+    let client = simulation.connect(HELLO);
+    let received = simulation.wires[client].text();
+    simulation.pass(seconds(74));
+    assert_eq!(simulation.wires[client].end, None);
+    simulation.pass(seconds(1));
+    let wire = &simulation.wires[client];
+    assert_eq!((wire.end, wire.text()), (Some(End::Fin), received));
+}
+
+#[test]
+fn a_request_that_arrives_with_its_deadline_is_answered() {
+    let mut simulation = Simulation::new();
+    let client = simulation.connect(HELLO);
+    // The bytes and the timer are there at the same moment: the bytes were in time.
+    simulation.wires[client].sent.extend(HELLO.bytes());
+    simulation.pass(seconds(75));
+    let replies = simulation.wires[client].text();
+    assert_eq!(replies.matches("HTTP/1.1 200 ").count(), 2, "{replies}");
+}
+
+#[test]
+fn a_drain_ends_idle_connections_at_once_and_waits_for_those_that_work() {
+    let mut simulation = Simulation::new();
+    let idle = simulation.connect(HELLO);
+    let busy = simulation.connect("GET /delay/10000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    let half = simulation.connect(HELLO);
+    simulation.send(half, &HELLO[..20]);
+    simulation.drain();
+    simulation.pass(seconds(1));
+    assert_eq!(simulation.wires[idle].end, Some(End::Fin));
+    assert_eq!(simulation.wires[idle].text().matches("HTTP/1.1").count(), 1);
+    assert_eq!(simulation.wires[busy].end, None);
+    simulation.send(half, &HELLO[20..]);
+    let replies = simulation.wires[half].text();
+    assert!(replies.contains("connection: close\r\n"), "{replies}");
+    simulation.pass(seconds(8));
+    assert!(!simulation.is_done());
+    simulation.pass(seconds(1));
+    let reply = simulation.wires[busy].text();
+    assert!(reply.contains("connection: close\r\n"), "{reply}");
+    assert!(reply.ends_with("waited\n"), "{reply}");
+    // Clients that do not close hold the lingering, which has its own end.
+    simulation.pass(seconds(10));
+    assert!(simulation.is_done() && !simulation.server.has_aborted());
+}
+
+#[test]
+fn what_the_deadline_cuts_off_is_told_so() {
+    let mut simulation = Simulation::new();
+    let waits = simulation.connect("GET /delay/600000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    let streams = simulation.connect("GET /stream/1000/1000 HTTP/1.0\r\n\r\n");
+    let config = Config::default();
+    simulation.drain();
+    simulation.pass(config.drain.deadline - seconds(1));
+    assert_eq!(simulation.wires[waits].text(), "");
+    simulation.pass(seconds(1));
+    let refusal = simulation.wires[waits].text();
+    assert!(refusal.starts_with("HTTP/1.1 503 "), "{refusal}");
+    // Only the end of the connection delimits it: a FIN would make it look whole.
+    assert_eq!(simulation.wires[streams].end, Some(End::Reset));
+    simulation.pass(config.drain.close_grace);
+    assert!(simulation.is_done() && simulation.server.has_aborted());
+}
+
+#[test]
+fn a_client_that_vanishes_is_not_waited_for() {
+    let mut simulation = Simulation::new();
+    let client = simulation.connect("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na");
+    simulation.wires[client].is_finished = true;
+    simulation.drain();
+    simulation.pass(seconds(1));
+    assert!(simulation.is_done());
+}
