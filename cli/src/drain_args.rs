@@ -24,7 +24,7 @@ pub(crate) struct DrainArgs {
           value_parser = duration::parse, hide_short_help = true)]
     seal_max: Duration,
     /// The same with --reuse-port, where new clients have to wait meanwhile
-    #[arg(long, value_name = "DURATION", env = "NEAP_SEAL_MAX_GROUP", default_value = "100ms",
+    #[arg(long, value_name = "DURATION", env = "NEAP_SEAL_MAX_GROUP", default_value = "900ms",
           value_parser = duration::parse, hide_short_help = true)]
     seal_max_group: Duration,
     /// How long an idle connection is kept for its last call

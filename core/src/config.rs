@@ -22,6 +22,10 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// The windows of a shutdown.
     pub drain: Drain,
+    /// Whether requests come over secured connections: TLS that ends here, or at a gateway that is
+    /// trusted. Only then a request for an `https` target is served (RFC 9110 section 7.4).
+    /// Default: no.
+    pub secure: bool,
 }
 
 impl Config {
@@ -164,8 +168,9 @@ pub struct Drain {
     /// How long a sealed listener waits for handshakes that had begun, at most; it ends as soon as
     /// there are none. Default 1 s: time for one retransmission of our SYN-ACK.
     pub seal_max: Duration,
-    /// The same for a listener that shares its address with other processes: clients that are
-    /// assigned to it meanwhile have to try again, so the default is one round trip, 100 ms.
+    /// The same for a listener that shares its address with other processes. Clients that are
+    /// assigned to it meanwhile have to try again, after a second: with less than that, their second
+    /// try finds another process. Default 900 ms; mostly it takes one round trip.
     pub seal_max_group: Duration,
     /// How long an idle connection is kept for its last call. Default 250 ms, which bounds the
     /// race with a request that is already under way.
@@ -195,7 +200,7 @@ impl Default for Drain {
             close_grace: Duration::from_millis(500),
             lame_duck: Duration::ZERO,
             seal_max: Duration::from_secs(1),
-            seal_max_group: Duration::from_millis(100),
+            seal_max_group: Duration::from_millis(900),
             quiet: Duration::from_millis(250),
             first_byte_grace: Duration::from_secs(1),
             head_grace: Duration::from_secs(5),

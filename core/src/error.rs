@@ -36,6 +36,8 @@ pub enum PeerError {
     TooManyFields,
     /// `Host` is missing, repeated or malformed (RFC 9112 section 3.2).
     Host,
+    /// An `https` target over a connection that is not secured (RFC 9110 section 7.4).
+    Misdirected,
     /// `Content-Length` is malformed or contradicts itself (RFC 9110 section 8.6).
     ContentLength,
     /// `Transfer-Encoding` and `Content-Length` together, the first step of request smuggling
@@ -69,6 +71,7 @@ impl PeerError {
             PeerError::ContentTooLarge => Status::CONTENT_TOO_LARGE,
             PeerError::MethodTooLong | PeerError::CodingUnknown => Status::NOT_IMPLEMENTED,
             PeerError::Expectation => Status::EXPECTATION_FAILED,
+            PeerError::Misdirected => Status::MISDIRECTED_REQUEST,
             PeerError::RequestLine
             | PeerError::Method
             | PeerError::Target
@@ -100,6 +103,7 @@ impl PeerError {
             PeerError::FieldsTooLarge => "field section too large",
             PeerError::TooManyFields => "too many fields",
             PeerError::Host => "missing or invalid Host",
+            PeerError::Misdirected => "https target over a connection that is not secured",
             PeerError::ContentLength => "invalid Content-Length",
             PeerError::LengthAndCoding => "both Transfer-Encoding and Content-Length",
             PeerError::TransferEncoding => "invalid Transfer-Encoding",

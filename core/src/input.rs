@@ -128,6 +128,12 @@ impl Inbound {
     }
 }
 
+/// Whether a target in absolute-form is of the scheme that needs a secured connection.
+fn is_https(target: &str) -> bool {
+    let scheme = target.split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
+}
+
 impl<'b> Received<'b> {
     const NOTHING: Received<'static> = Received {
         consumed: 0,
@@ -226,8 +232,12 @@ impl Connection {
             Ok(None) => return Received::NOTHING,
             Err(error) => return self.refused(error),
         };
-        let parsed = parse_head(head, spans, limits)
-            .and_then(|parsed| semantics(&parsed, limits).map(|semantics| (parsed, semantics)));
+        let parsed = parse_head(head, spans, limits).and_then(|parsed| {
+            if !t.config.secure && is_https(parsed.target()) {
+                return Err(PeerError::Misdirected);
+            }
+            semantics(&parsed, limits).map(|semantics| (parsed, semantics))
+        });
         match parsed {
             Ok((parsed, semantics)) => {
                 self.begin_request(&semantics);

@@ -23,6 +23,8 @@ impl Status {
     pub const URI_TOO_LONG: Status = Status(414);
     /// 417 Expectation Failed.
     pub const EXPECTATION_FAILED: Status = Status(417);
+    /// 421 Misdirected Request.
+    pub const MISDIRECTED_REQUEST: Status = Status(421);
     /// 431 Request Header Fields Too Large.
     pub const FIELDS_TOO_LARGE: Status = Status(431);
     /// 500 Internal Server Error.

@@ -584,3 +584,16 @@ fn who_comes_too_late_is_turned_away() {
     assert!(world.refusal().starts_with("HTTP/1.1 503 "));
     assert_eq!(world.part(), Outcome::Refused);
 }
+
+#[test]
+fn an_https_target_is_served_where_connections_are_secured() {
+    const HTTPS: &[u8] = b"GET https://test/ HTTP/1.1\r\nHost: test\r\n\r\n";
+    let mut plain = World::new();
+    plain.input(HTTPS);
+    assert!(plain.refusal().starts_with("HTTP/1.1 421 "));
+    let mut config = Config::default();
+    config.secure = true;
+    let mut secure = World::with(config);
+    secure.input(HTTPS);
+    assert!(secure.reply().starts_with("HTTP/1.1 200 "));
+}

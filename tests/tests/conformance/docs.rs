@@ -13,7 +13,7 @@ use crate::{cases, config};
 
 const PAGE: &str = include_str!("../../../docs/http.md");
 
-const ERRORS: [PeerError; 20] = [
+const ERRORS: [PeerError; 21] = [
     PeerError::RequestLine,
     PeerError::Method,
     PeerError::MethodTooLong,
@@ -26,6 +26,7 @@ const ERRORS: [PeerError; 20] = [
     PeerError::FieldsTooLarge,
     PeerError::TooManyFields,
     PeerError::Host,
+    PeerError::Misdirected,
     PeerError::ContentLength,
     PeerError::LengthAndCoding,
     PeerError::TransferEncoding,

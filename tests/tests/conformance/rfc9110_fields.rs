@@ -210,6 +210,10 @@ table! { misdirected, "RFC 9110 7.4";
     "which authorities are served is for the handler to say": [
         "GET / HTTP/1.1\r\nHost: unknown.example\r\n\r\n",
     ] => kept([hello().with("x-authority", "unknown.example")]);
+    "an https target is refused over a connection that is not secured": [
+        "GET https://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET HTTPS://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] => refused(421);
 }
 
 table! { connection, "RFC 9110 7.6.1";
