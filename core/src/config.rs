@@ -169,8 +169,8 @@ pub struct Drain {
     /// there are none. Default 1 s: time for one retransmission of our SYN-ACK.
     pub seal_max: Duration,
     /// The same for a listener that shares its address with other processes. Clients that are
-    /// assigned to it meanwhile have to try again, after a second: with less than that, their second
-    /// try finds another process. Default 900 ms; mostly it takes one round trip.
+    /// assigned to it meanwhile have to try again, after a second: with less than that, their
+    /// second try finds another process. Default 900 ms; mostly it takes one round trip.
     pub seal_max_group: Duration,
     /// How long an idle connection is kept for its last call. Default 250 ms, which bounds the
     /// race with a request that is already under way.
