@@ -1,4 +1,4 @@
-//! Status codes and dates, as they stand in a response head.
+//! Status codes.
 
 /// A status code of three digits (RFC 9110 section 15).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -130,8 +130,3 @@ impl Status {
         }
     }
 }
-
-/// A date in the format of RFC 9110 section 5.6.7 (`Sun, 06 Nov 1994 08:49:37 GMT`), which the
-/// driver supplies: the core has no clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct HttpDate(pub [u8; 29]);

@@ -37,10 +37,8 @@ impl Clock {
         let second = now.as_nanos() / 1_000_000_000;
         if self.second != Some(second) {
             self.second = Some(second);
-            let text = httpdate::fmt_http_date(SystemTime::now());
-            if let Ok(bytes) = text.as_bytes().try_into() {
-                self.date = HttpDate(bytes);
-            }
+            let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+            self.date = HttpDate::from_unix_seconds(since.unwrap_or_default().as_secs());
         }
         self.date
     }

@@ -82,28 +82,8 @@ fn echo(request: &Request, peer: &mut Peer<'_>) -> Result<(), MisuseError> {
     peer.end()
 }
 
-/// Now, as `Date` has it. The days are counted in years that begin in March, so that the leap day
-/// is a year's last.
+/// Now, as `Date` has it.
 pub(crate) fn date() -> HttpDate {
-    const MONTHS: &str = "MarAprMayJunJulAugSepOctNovDecJanFeb";
-    const WEEKDAYS: &str = "ThuFriSatSunMonTueWed";
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let seconds = since.unwrap_or_default().as_secs();
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let (era, day) = ((days + 719_468) / 146_097, (days + 719_468) % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let text = format!(
-        "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
-        &WEEKDAYS[3 * (days % 7) as usize..][..3],
-        day - (153 * month + 2) / 5 + 1,
-        &MONTHS[3 * month as usize..][..3],
-        400 * era + year + u64::from(month >= 10),
-        second / 3_600,
-        second / 60 % 60,
-        second % 60,
-    );
-    let text = text.into_bytes().try_into();
-    HttpDate(text.expect("29 bytes until the year 9999"))
+    HttpDate::from_unix_seconds(since.unwrap_or_default().as_secs())
 }

@@ -1,0 +1,82 @@
+//! Dates, as they stand in a head.
+
+/// A date in the format of RFC 9110 section 5.6.7 (`Sun, 06 Nov 1994 08:49:37 GMT`). The core has
+/// no clock: the driver says what time it is.
+///
+/// ```
+/// use neap_core::HttpDate;
+///
+/// let date = HttpDate::from_unix_seconds(784_111_777);
+/// assert_eq!(&date.0, b"Sun, 06 Nov 1994 08:49:37 GMT");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HttpDate(pub [u8; 29]);
+
+/// The last second that the format can write: the end of the year 9999.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+const WEEKDAYS: [&[u8; 3]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed"];
+
+/// Years are counted from March on, so that the leap day is a year's last.
+const MONTHS: [&[u8; 3]; 12] = [
+    b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec", b"Jan", b"Feb",
+];
+
+impl HttpDate {
+    /// The date `seconds` after 1970-01-01 00:00:00 UTC; beyond the year 9999, its last second.
+    #[must_use]
+    pub fn from_unix_seconds(seconds: u64) -> HttpDate {
+        let seconds = seconds.min(LAST_SECOND);
+        let (days, second) = (seconds / 86_400, seconds % 86_400);
+        // The calendar repeats itself every 400 years, which have 146,097 days. Day 0 of the count
+        // is the first of March of the year 0, 719,468 days before 1970.
+        let (era, day) = ((days + 719_468) / 146_097, (days + 719_468) % 146_097);
+        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+        let day = day - (365 * year + year / 4 - year / 100);
+        let month = (5 * day + 2) / 153;
+        let day = day - (153 * month + 2) / 5 + 1;
+        let year = 400 * era + year + u64::from(month >= 10);
+        let mut date = *b"Day, 00 Mon 0000 00:00:00 GMT";
+        date[..3].copy_from_slice(WEEKDAYS[(days % 7) as usize]);
+        date[8..11].copy_from_slice(MONTHS[month as usize]);
+        put_digits(&mut date[5..7], day);
+        put_digits(&mut date[12..16], year);
+        put_digits(&mut date[17..19], second / 3_600);
+        put_digits(&mut date[20..22], second / 60 % 60);
+        put_digits(&mut date[23..25], second % 60);
+        HttpDate(date)
+    }
+}
+
+/// Writes `number` with as many digits as there is room for.
+fn put_digits(room: &mut [u8], mut number: u64) {
+    for digit in room.iter_mut().rev() {
+        *digit = b"0123456789"[(number % 10) as usize];
+        number /= 10;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(seconds: u64) -> [u8; 29] {
+        HttpDate::from_unix_seconds(seconds).0
+    }
+
+    #[test]
+    fn days_around_leap_years_and_the_ends_of_time_are_right() {
+        for (seconds, date) in [
+            (0, b"Thu, 01 Jan 1970 00:00:00 GMT"),
+            (951_782_399, b"Mon, 28 Feb 2000 23:59:59 GMT"),
+            (951_782_400, b"Tue, 29 Feb 2000 00:00:00 GMT"),
+            (951_868_800, b"Wed, 01 Mar 2000 00:00:00 GMT"),
+            (4_107_542_399, b"Sun, 28 Feb 2100 23:59:59 GMT"),
+            (4_107_542_400, b"Mon, 01 Mar 2100 00:00:00 GMT"),
+            (LAST_SECOND, b"Fri, 31 Dec 9999 23:59:59 GMT"),
+            (u64::MAX, b"Fri, 31 Dec 9999 23:59:59 GMT"),
+        ] {
+            assert_eq!(&text(seconds), date);
+        }
+    }
+}
