@@ -3,7 +3,7 @@
 use crate::head::Version;
 use crate::reply::{BodyLength, Encoder};
 use crate::syntax::Class;
-use crate::{MisuseError, Sink, Status};
+use crate::{HttpDate, MisuseError, Sink, Status};
 
 /// Fields that the connection decides: a handler's are not sent (RFC 9110 section 7.6.1).
 const OURS: [&str; 5] = [
@@ -190,6 +190,27 @@ pub(crate) fn put_chunk_size(prefix: &mut [u8; 18], len: u64) -> u8 {
     prefix[usize::from(end)] = b'\r';
     prefix[usize::from(end) + 1] = b'\n';
     end + 2
+}
+
+/// Begins a head: the status line, the handler's fields, and `Date` unless they have one. Where a
+/// field is not valid, `out` is left as it was.
+pub(crate) fn put_head<'a, F, O>(
+    out: &mut O,
+    status: Status,
+    date: &HttpDate,
+    fields: F,
+) -> Result<Seen, MisuseError>
+where
+    F: IntoIterator<Item = (&'a [u8], &'a [u8])>,
+    O: Sink,
+{
+    let start = out.len();
+    put_status_line(out, status);
+    let seen = put_fields(out, fields).inspect_err(|_| out.truncate(start))?;
+    if !seen.date {
+        put_field(out, b"date", &date.0);
+    }
+    Ok(seen)
 }
 
 /// Whether a field can stand in a head: no CR, LF or other control character, no empty name

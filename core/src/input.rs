@@ -315,7 +315,6 @@ impl Connection {
             }
             Piece::Last => {
                 self.inbound.decoder = Decoder::Trailers;
-                self.inbound.finder = Finder::default();
                 Received::skipped(framing)
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::control::{Content, Event, Stage};
 use crate::encode::{
-    check_field, put_connection, put_field, put_fields, put_framing, put_status_line,
+    check_field, put_connection, put_field, put_framing, put_head, put_status_line,
 };
 use crate::head::Version;
 use crate::reply::Encoder;
@@ -111,16 +111,10 @@ impl Connection {
             return Err(MisuseError::Status);
         }
         let start = out.len();
-        put_status_line(out, status);
-        let seen = match put_fields(out, fields) {
-            Ok(seen) if seen.upgrade || tunnels => seen,
-            checked => {
-                out.truncate(start);
-                return Err(checked.err().unwrap_or(MisuseError::Field));
-            }
-        };
-        if !seen.date {
-            put_field(out, b"date", &date.0);
+        let seen = put_head(out, status, date, fields)?;
+        if !(seen.upgrade || tunnels) {
+            out.truncate(start);
+            return Err(MisuseError::Field);
         }
         put_connection(out, "", seen.upgrade);
         out.put(b"\r\n");

@@ -1,10 +1,7 @@
 //! Sending: reply heads, content framing, refusals.
 
 use crate::control::{Content, Event, Stage};
-use crate::encode::{
-    put_chunk_size, put_connection, put_field, put_fields, put_framing, put_status_line,
-    put_trailers,
-};
+use crate::encode::{put_chunk_size, put_connection, put_framing, put_head, put_trailers};
 use crate::head::Version;
 use crate::{Connection, HttpDate, MisuseError, Phase, Sink, Status, Tick};
 
@@ -106,17 +103,7 @@ impl Connection {
             return Err(MisuseError::Status);
         }
         let start = out.len();
-        put_status_line(out, status);
-        let seen = match put_fields(out, fields) {
-            Ok(seen) => seen,
-            Err(error) => {
-                out.truncate(start);
-                return Err(error);
-            }
-        };
-        if !seen.date {
-            put_field(out, b"date", &date.0);
-        }
+        let seen = put_head(out, status, date, fields)?;
         let encoder = self.encoder(status, length);
         put_framing(out, status, length, encoder, self.inbound.version);
         let until_close = encoder == Encoder::UntilClose;
