@@ -15,11 +15,11 @@ use crate::environment::Environment;
 use crate::event::Observer;
 use crate::handle::Shared;
 use crate::listener::Listener;
-use crate::listeners::{Arrival, Duty, Listeners};
+use crate::listeners::{Duty, Listeners};
 use crate::refusal::Refusals;
 use crate::run_queue::{Part, PartWaker};
 use crate::seal::Rung;
-use crate::{Body, ConnectionInfo, Full, Handle, IntoResponse};
+use crate::{Body, Full, Handle, IntoResponse};
 
 /// Connections to the admin listener at once: probes are few.
 const CONNECTIONS: usize = 64;
@@ -32,13 +32,12 @@ pub(crate) struct Admin {
     listeners: Listeners,
     connections: Connections<Answer>,
     env: Environment<Answering, Answer>,
-    /// Its own totals and registry, on the server's run queue.
-    own: Arc<Shared>,
     waking: (Arc<PartWaker>, Waker),
 }
 
 impl Admin {
     pub(crate) fn new(listeners: Vec<Listener>, server: &Arc<Shared>, observer: Observer) -> Admin {
+        // Its own totals and registry, on the server's run queue.
         let own = Arc::new(Shared::beside(server));
         let handle = Handle::new(server);
         let answer: Answering = Box::new(move |request| ready(answer(&handle, &request)));
@@ -47,9 +46,8 @@ impl Admin {
         waker.wake_by_ref();
         Admin {
             listeners: Listeners::new(listeners, CONNECTIONS, Rung::Plain),
-            connections: Connections::new(Arc::clone(&own), Part::AdminConnection),
+            connections: Connections::new(own, Part::AdminConnection),
             env: Environment::new(answer, observer, Refusals::default()),
-            own,
             waking: (waking, waker),
         }
     }
@@ -108,7 +106,6 @@ impl Admin {
             listeners,
             connections,
             env,
-            own,
             waking,
         } = self;
         let observer = env.observer.clone();
@@ -121,21 +118,11 @@ impl Admin {
         };
         let t = tick(now, Phase::Running, config);
         let mut cx = Context::from_waker(&waking.1);
-        listeners.poll(
-            &duty,
-            connections.len(),
-            &mut cx,
-            |Arrival {
-                 socket,
-                 peer,
-                 local,
-             }| {
-                let info = ConnectionInfo::new(peer, local, own);
-                let index = connections.insert(t, socket, info);
-                connections.poll(index, t, env);
-                connections.len()
-            },
-        );
+        listeners.poll(&duty, connections.len(), &mut cx, |arrival| {
+            let index = connections.insert(t, arrival);
+            connections.poll(index, t, env);
+            connections.len()
+        });
     }
 }
 

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -15,8 +16,8 @@ use crate::deadlines::Deadlines;
 use crate::environment::Environment;
 use crate::event::Holder;
 use crate::handle::Shared;
+use crate::listeners::Arrival;
 use crate::run_queue::{Part, PartWaker};
-use crate::socket::Socket;
 use crate::{Body, ConnectionInfo, IntoResponse};
 
 /// A reactor's view of a socket: the portable one.
@@ -60,12 +61,7 @@ impl<F: Future<Output: IntoResponse>> Connections<F> {
     }
 
     /// Takes in an accepted socket. It is in the registry before anything is awaited.
-    pub(crate) fn insert(
-        &mut self,
-        t: Tick<'_>,
-        socket: Socket<Source>,
-        info: ConnectionInfo,
-    ) -> usize {
+    pub(crate) fn insert(&mut self, t: Tick<'_>, arrival: Arrival) -> usize {
         let index = self.free.pop().unwrap_or_else(|| {
             let index = self.slots.len();
             let waking = PartWaker::new(&self.shared.queue, (self.part)(index));
@@ -77,8 +73,11 @@ impl<F: Future<Output: IntoResponse>> Connections<F> {
             });
             index
         });
+        let accepted = &self.shared.totals.accepted;
+        accepted.fetch_add(1, Ordering::Relaxed);
+        let info = ConnectionInfo::new(arrival.peer, arrival.local, &self.shared);
         let entry = self.shared.registry.entry(index);
-        self.slots[index].connection = Some(Served::new(t, socket, info, entry));
+        self.slots[index].connection = Some(Served::new(t, arrival.socket, info, entry));
         index
     }
 

@@ -103,11 +103,9 @@ where
         request.extensions_mut().insert(self.info.clone());
         let mut places = env.take_places();
         let started = places.start(|| (env.handler)(request));
-        let is_head = self.core.is_head_request();
         self.exchange = Some(Exchange {
             places,
             feed,
-            is_head,
             replying: false,
         });
         self.handler_due = true;
@@ -180,7 +178,9 @@ where
             self.core
                 .handle_buffered(t, self.inbox.pending(&env.buffer));
         }
-        let length = exchange.places.length(response, exchange.is_head);
+        let length = exchange
+            .places
+            .length(response, self.core.is_head_request());
         let status = Status::new(response.status().as_u16()).unwrap_or(Status::OK);
         let fields = response.headers().iter();
         let fields = fields.map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));

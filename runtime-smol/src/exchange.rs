@@ -138,7 +138,6 @@ pub(crate) fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
 pub(crate) struct Exchange<F: Future<Output: IntoResponse>> {
     pub(crate) places: Places<F>,
     pub(crate) feed: Option<Feed>,
-    pub(crate) is_head: bool,
     /// The reply's head has been written; its body is being sent.
     pub(crate) replying: bool,
 }

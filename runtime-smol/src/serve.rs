@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
 use async_io::Timer;
@@ -17,12 +16,12 @@ use crate::connections::Connections;
 use crate::environment::Environment;
 use crate::event::Observer;
 use crate::handle::Owner;
-use crate::listeners::{Arrival, Duty, Listeners};
+use crate::listeners::{Duty, Listeners};
 use crate::refusal::Refusals;
 use crate::report::Report;
 use crate::run_queue::{Part, PartWaker};
 use crate::signals::{Interrupt, StopSignals};
-use crate::{Body, ConnectionInfo, IntoResponse};
+use crate::{Body, IntoResponse};
 
 /// Batches of woken parts that one poll works off before it lets others have the thread.
 const BATCHES: usize = 16;
@@ -183,7 +182,6 @@ where
             lifecycle,
             config,
             wakers,
-            owner,
             ..
         } = self;
         let t = lifecycle.tick(now, config);
@@ -197,14 +195,7 @@ where
             observer: &observer,
         };
         let exhausted = listeners.poll(&duty, open, &mut cx, |arrival| {
-            let Arrival {
-                socket,
-                peer,
-                local,
-            } = arrival;
-            let info = ConnectionInfo::new(peer, local, &owner.0);
-            owner.0.totals.accepted.fetch_add(1, Ordering::Relaxed);
-            let index = connections.insert(t, socket, info);
+            let index = connections.insert(t, arrival);
             if listening == Listening::TurnAway {
                 connections.turn_away(index, t);
             }
