@@ -48,6 +48,7 @@ fn listener(listener: &ListenerReport) -> Value {
         "ownership": listener.ownership.name(),
         "ended": listener.ended,
         "rung": listener.rung.map(neap_smol::Rung::name),
+        "lost_in_handshake": listener.lost_in_handshake,
         "lost_in_queue": listener.lost_in_queue,
     })
 }

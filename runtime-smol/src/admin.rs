@@ -19,6 +19,8 @@ use crate::listeners::{Duty, Listeners};
 use crate::refusal::Refusals;
 use crate::run_queue::{Part, PartWaker};
 use crate::seal::Rung;
+use crate::serve::TransportOf;
+use crate::system::System;
 use crate::{Body, Full, Handle, IntoResponse};
 
 /// Connections to the admin listener at once: probes are few.
@@ -28,15 +30,19 @@ type Answer = Ready<Response<Full>>;
 type Answering = Box<dyn Fn(Request<Body>) -> Answer + Send>;
 
 /// The admin listeners and their connections.
-pub(crate) struct Admin {
-    listeners: Listeners,
-    connections: Connections<Answer>,
+pub(crate) struct Admin<S: System> {
+    listeners: Listeners<S::Listener>,
+    connections: Connections<Answer, TransportOf<S>>,
     env: Environment<Answering, Answer>,
     waking: (Arc<PartWaker>, Waker),
 }
 
-impl Admin {
-    pub(crate) fn new(listeners: Vec<Listener>, server: &Arc<Shared>, observer: Observer) -> Admin {
+impl<S: System> Admin<S> {
+    pub(crate) fn new(
+        listeners: Vec<Listener<S::Listener>>,
+        server: &Arc<Shared>,
+        observer: Observer,
+    ) -> Admin<S> {
         // Its own totals and registry, on the server's run queue.
         let own = Arc::new(Shared::beside(server));
         let handle = Handle::new(server);

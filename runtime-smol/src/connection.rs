@@ -15,16 +15,16 @@ use crate::output::Output;
 use crate::refusal::RefusalPage;
 use crate::registry::Entry;
 use crate::report::Aborted;
-use crate::socket::{Readiness, Socket};
+use crate::system::Transport;
 use crate::{Body, ConnectionInfo, IntoResponse};
 
 /// Steps that a connection may take before others get their turn.
 const TURN: usize = 64;
 
 /// A connection and everything that belongs to it.
-pub(crate) struct Served<F: Future<Output: IntoResponse>, S> {
+pub(crate) struct Served<F: Future<Output: IntoResponse>, T> {
     pub(crate) core: Connection,
-    socket: Socket<S>,
+    transport: T,
     pub(crate) inbox: Inbox,
     pub(crate) output: Output<DataOf<F>>,
     pub(crate) exchange: Option<Exchange<F>>,
@@ -40,17 +40,17 @@ pub(crate) struct Served<F: Future<Output: IntoResponse>, S> {
     entry: Entry,
 }
 
-impl<F, S> Served<F, S>
+impl<F, T> Served<F, T>
 where
     F: Future<Output: IntoResponse>,
-    S: Readiness,
+    T: Transport,
 {
-    pub(crate) fn new(t: Tick<'_>, socket: Socket<S>, info: ConnectionInfo, entry: Entry) -> Self {
+    pub(crate) fn new(t: Tick<'_>, transport: T, info: ConnectionInfo, entry: Entry) -> Self {
         let core = Connection::new(t);
         entry.set(core.state());
         Served {
             core,
-            socket,
+            transport,
             inbox: Inbox::default(),
             output: Output::new(),
             exchange: None,
@@ -106,7 +106,7 @@ where
         cx: &mut Context<'_>,
         env: &mut Environment<H, F>,
     ) -> Poll<Outcome> {
-        self.socket.expect_input();
+        self.transport.expect_input();
         let closed = self.poll(t, cx, env);
         if closed.is_pending() {
             self.core.handle_timeout(t);
@@ -139,7 +139,7 @@ where
             match self.core.poll_step() {
                 Step::Close { outcome, reset } => {
                     if reset {
-                        self.socket.reset_on_close();
+                        self.transport.reset_on_close();
                     }
                     self.drop_exchange(env);
                     end = Poll::Ready(outcome);
@@ -196,7 +196,7 @@ where
         if takes_input && self.output.is_open() && self.take_input(t, cx, env) {
             return true;
         }
-        self.write(wants.write, t, cx, env) || self.read(wants.read, t, cx, env)
+        self.write(wants.write, t, cx) || self.read(wants.read, t, cx, env)
     }
 
     /// Puts the core's own responses into the output.
@@ -230,24 +230,22 @@ where
         done.is_ok()
     }
 
-    fn write<H>(
-        &mut self,
-        write: Write,
-        t: Tick<'_>,
-        cx: &mut Context<'_>,
-        env: &mut Environment<H, F>,
-    ) -> bool {
+    fn write(&mut self, write: Write, t: Tick<'_>, cx: &mut Context<'_>) -> bool {
         match write {
             Write::Flush => self.flush(t, cx),
-            Write::Fin => {
-                // A socket that cannot be ended any more is a broken one.
-                if self.socket.end().is_err() || self.core.handle_fin_sent(t).is_err() {
-                    self.core.handle_io_error(t);
+            Write::Fin => match self.transport.poll_end(cx) {
+                Poll::Pending => false,
+                Poll::Ready(ended) => {
+                    // A socket that cannot be ended any more is a broken one.
+                    if ended.is_err() || self.core.handle_fin_sent(t).is_err() {
+                        self.core.handle_io_error(t);
+                    }
+                    true
                 }
-                true
-            }
+            },
             Write::Query => {
-                let unacknowledged = env.send_queue(&self.info);
+                let (local, peer) = (self.info.local(), self.info.peer());
+                let unacknowledged = self.transport.unacknowledged(local, peer);
                 self.core.handle_send_queue(t, unacknowledged);
                 true
             }
@@ -258,7 +256,7 @@ where
     fn flush(&mut self, t: Tick<'_>, cx: &mut Context<'_>) -> bool {
         let mut slices = [IoSlice::new(&[]); 3];
         let used = self.output.slices(&mut slices);
-        match self.socket.poll_write(cx, &slices[..used]) {
+        match self.transport.poll_write(cx, &slices[..used]) {
             Poll::Pending => return false,
             Poll::Ready(Ok(count)) if count > 0 => {
                 self.output.advance(count);
@@ -293,7 +291,7 @@ where
         }
         self.inbox.keep(&env.buffer);
         let done = if read == Read::Look {
-            match self.socket.try_read(&mut env.buffer) {
+            match self.transport.try_read(&mut env.buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.core.handle_nothing(t);
                     return true;
@@ -301,7 +299,7 @@ where
                 done => done,
             }
         } else {
-            match self.socket.poll_read(cx, &mut env.buffer) {
+            match self.transport.poll_read(cx, &mut env.buffer) {
                 Poll::Pending => return false,
                 Poll::Ready(done) => done,
             }

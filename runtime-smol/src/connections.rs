@@ -1,13 +1,11 @@
 //! The connections of a server: numbered, woken and polled one by one.
 
 use std::future::Future;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use async_io::Async;
 use http::Request;
 use neap_core::{Tick, Time};
 
@@ -18,14 +16,12 @@ use crate::event::Holder;
 use crate::handle::Shared;
 use crate::listeners::Arrival;
 use crate::run_queue::{Part, PartWaker};
+use crate::system::Transport;
 use crate::{Body, ConnectionInfo, IntoResponse};
 
-/// A reactor's view of a socket: the portable one.
-type Source = Async<OwnedFd>;
-
 /// All connections, by number. Numbers are used again.
-pub(crate) struct Connections<F: Future<Output: IntoResponse>> {
-    slots: Vec<Slot<F>>,
+pub(crate) struct Connections<F: Future<Output: IntoResponse>, T> {
+    slots: Vec<Slot<F, T>>,
     free: Vec<usize>,
     deadlines: Deadlines,
     shared: Arc<Shared>,
@@ -33,13 +29,13 @@ pub(crate) struct Connections<F: Future<Output: IntoResponse>> {
     part: fn(usize) -> Part,
 }
 
-struct Slot<F: Future<Output: IntoResponse>> {
-    connection: Option<Served<F, Source>>,
+struct Slot<F: Future<Output: IntoResponse>, T> {
+    connection: Option<Served<F, T>>,
     waking: Arc<PartWaker>,
     waker: Waker,
 }
 
-impl<F: Future<Output: IntoResponse>> Connections<F> {
+impl<F: Future<Output: IntoResponse>, T: Transport> Connections<F, T> {
     pub(crate) fn new(shared: Arc<Shared>, part: fn(usize) -> Part) -> Self {
         Connections {
             slots: Vec::new(),
@@ -61,7 +57,7 @@ impl<F: Future<Output: IntoResponse>> Connections<F> {
     }
 
     /// Takes in an accepted socket. It is in the registry before anything is awaited.
-    pub(crate) fn insert(&mut self, t: Tick<'_>, arrival: Arrival) -> usize {
+    pub(crate) fn insert(&mut self, t: Tick<'_>, arrival: Arrival<T>) -> usize {
         let index = self.free.pop().unwrap_or_else(|| {
             let index = self.slots.len();
             let waking = PartWaker::new(&self.shared.queue, (self.part)(index));
@@ -77,7 +73,7 @@ impl<F: Future<Output: IntoResponse>> Connections<F> {
         accepted.fetch_add(1, Ordering::Relaxed);
         let info = ConnectionInfo::new(arrival.peer, arrival.local, &self.shared);
         let entry = self.shared.registry.entry(index);
-        self.slots[index].connection = Some(Served::new(t, arrival.socket, info, entry));
+        self.slots[index].connection = Some(Served::new(t, arrival.transport, info, entry));
         index
     }
 
@@ -129,7 +125,7 @@ impl<F: Future<Output: IntoResponse>> Connections<F> {
         t: Tick<'_>,
         env: &mut Environment<H, F>,
     ) {
-        let is_idle = |slot: &Slot<F>| slot.connection.as_ref().is_some_and(Served::is_idle);
+        let is_idle = |slot: &Slot<F, T>| slot.connection.as_ref().is_some_and(Served::is_idle);
         if let Some(index) = self.slots.iter().position(is_idle) {
             self.with(index, t, |connection, cx| {
                 connection.close_idle(t);
@@ -154,7 +150,7 @@ impl<F: Future<Output: IntoResponse>> Connections<F> {
         &mut self,
         index: usize,
         t: Tick<'_>,
-        act: impl FnOnce(&mut Served<F, Source>, &mut Context<'_>) -> Poll<neap_core::Outcome>,
+        act: impl FnOnce(&mut Served<F, T>, &mut Context<'_>) -> Poll<neap_core::Outcome>,
     ) -> bool {
         let slot = &mut self.slots[index];
         slot.waking.clear();

@@ -12,16 +12,16 @@ use crate::connection::Served;
 use crate::environment::Environment;
 use crate::event::Event;
 use crate::exchange::{BodyFailure, DataOf, Exchange, request, trailers};
-use crate::socket::Readiness;
+use crate::system::Transport;
 use crate::{Body, IntoResponse};
 
 /// Unsent output above which the response's body is not asked for more.
 const HIGH_WATER: u64 = 64 * 1024;
 
-impl<F, S> Served<F, S>
+impl<F, T> Served<F, T>
 where
     F: Future<Output: IntoResponse>,
-    S: Readiness,
+    T: Transport,
 {
     /// Gives buffered input to the core. False if it could make nothing of it.
     pub(crate) fn take_input<H: Fn(Request<Body>) -> F>(

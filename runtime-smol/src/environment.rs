@@ -4,11 +4,10 @@ use std::future::Future;
 
 use neap_core::{HttpDate, Spans};
 
+use crate::IntoResponse;
 use crate::event::Observer;
 use crate::exchange::Places;
 use crate::refusal::Refusals;
-use crate::sock_diag::SockDiag;
-use crate::{Address, ConnectionInfo, IntoResponse};
 
 /// One read's worth of input.
 const READ_BUFFER: usize = 64 * 1024;
@@ -30,8 +29,6 @@ pub(crate) struct Environment<H, F: Future<Output: IntoResponse>> {
     pub(crate) refusals: Refusals,
     places: Vec<Places<F>>,
     outputs: Vec<Vec<u8>>,
-    /// Opened when it is first needed, if it can be.
-    diag: Option<SockDiag>,
 }
 
 impl<H, F: Future<Output: IntoResponse>> Environment<H, F> {
@@ -45,7 +42,6 @@ impl<H, F: Future<Output: IntoResponse>> Environment<H, F> {
             refusals,
             places: Vec::new(),
             outputs: Vec::new(),
-            diag: None,
         }
     }
 
@@ -70,22 +66,5 @@ impl<H, F: Future<Output: IntoResponse>> Environment<H, F> {
         if fits && self.outputs.len() < KEPT {
             self.outputs.push(output);
         }
-    }
-
-    /// How much of what was sent to a connection's peer is not acknowledged; zero where the system
-    /// does not tell.
-    pub(crate) fn send_queue(&mut self, connection: &ConnectionInfo) -> u64 {
-        let (Address::Tcp(local), Address::Tcp(peer)) = (connection.local(), connection.peer())
-        else {
-            return 0;
-        };
-        if self.diag.is_none() {
-            self.diag = SockDiag::open().ok();
-        }
-        let answer = self
-            .diag
-            .as_ref()
-            .and_then(|diag| diag.send_queue(*local, *peer).ok());
-        answer.unwrap_or(0)
     }
 }

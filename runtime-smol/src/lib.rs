@@ -35,6 +35,7 @@
 
 mod address;
 mod admin;
+mod bind;
 mod body;
 mod clock;
 mod connection;
@@ -48,10 +49,14 @@ mod event;
 mod exchange;
 mod half_open;
 mod handle;
+mod handshakes;
 mod input;
 mod listener;
 mod listeners;
+mod listening;
+mod native;
 mod output;
+mod probe;
 mod refusal;
 mod registry;
 mod report;
@@ -64,6 +69,7 @@ mod shutdown;
 mod signals;
 mod sock_diag;
 mod socket;
+pub mod system;
 
 pub use address::{Address, AddressError};
 pub use body::{Body, BodyError};

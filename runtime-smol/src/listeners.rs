@@ -1,22 +1,18 @@
 //! All listeners of a server: accepting in batches, pausing, ending.
 
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use async_io::Async;
 use neap_core::{Drain, Listening, Time};
 
 use crate::Address;
 use crate::ending::{Ending, Verdict};
 use crate::event::{Event, Observer};
-use crate::listener::{Accepted, Listener, Ownership};
+use crate::listener::{Attempt, Listener, Ownership};
 use crate::report::ListenerReport;
 use crate::seal::Rung;
-use crate::sock_diag::{LISTEN, SockDiag};
-use crate::socket::Socket;
+use crate::system::{Accepted, ListeningSocket};
 
 /// Connections accepted in one go before those that are open get their turn.
 const BATCH: usize = 256;
@@ -29,16 +25,16 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// A connection that has just been accepted.
-pub(crate) struct Arrival {
-    pub(crate) socket: Socket<Async<OwnedFd>>,
+pub(crate) struct Arrival<T> {
+    pub(crate) transport: T,
     pub(crate) peer: Address,
     pub(crate) local: Address,
 }
 
 /// The listeners.
 #[derive(Debug)]
-pub(crate) struct Listeners {
-    slots: Vec<Slot>,
+pub(crate) struct Listeners<L> {
+    slots: Vec<Slot<L>>,
     max_connections: usize,
     first_rung: Rung,
     /// Accepting waits for a connection to end, or for this moment.
@@ -49,15 +45,17 @@ pub(crate) struct Listeners {
 }
 
 #[derive(Debug)]
-struct Slot {
+struct Slot<L> {
     address: Address,
     /// `None` once it has ended.
-    listener: Option<Listener>,
+    listener: Option<Listener<L>>,
     /// Somebody may be waiting.
     ready: bool,
     ownership: Ownership,
     /// Once it is on its way to its end.
     ending: Option<Ending>,
+    /// Who was still in the middle of a handshake when it was closed.
+    lost_in_handshake: u64,
     /// Who was left in its queue when it was closed by force.
     lost_in_queue: u64,
 }
@@ -72,18 +70,19 @@ enum Stop {
     Exhausted(io::Error),
 }
 
-impl Listeners {
+impl<L: ListeningSocket> Listeners<L> {
     pub(crate) fn new(
-        listeners: Vec<Listener>,
+        listeners: Vec<Listener<L>>,
         max_connections: usize,
         first_rung: Rung,
-    ) -> Listeners {
-        let slot = |listener: Listener| Slot {
+    ) -> Listeners<L> {
+        let slot = |listener: Listener<L>| Slot {
             address: listener.address().clone(),
             ownership: listener.ownership(),
             listener: Some(listener),
             ready: true,
             ending: None,
+            lost_in_handshake: 0,
             lost_in_queue: 0,
         };
         Listeners {
@@ -97,11 +96,12 @@ impl Listeners {
     }
 
     pub(crate) fn reports(&self) -> Vec<ListenerReport> {
-        let report = |slot: &Slot| ListenerReport {
+        let report = |slot: &Slot<L>| ListenerReport {
             address: slot.address.clone(),
             ownership: slot.ownership,
             ended: slot.listener.is_none(),
             rung: slot.ending.as_ref().and_then(|ending| ending.rung),
+            lost_in_handshake: slot.lost_in_handshake,
             lost_in_queue: slot.lost_in_queue,
         };
         self.slots.iter().map(report).collect()
@@ -158,7 +158,7 @@ impl Listeners {
         duty: &Duty<'_>,
         open: usize,
         cx: &mut Context<'_>,
-        mut take: impl FnMut(Arrival) -> usize,
+        mut take: impl FnMut(Arrival<L::Transport>) -> usize,
     ) -> bool {
         let now = duty.now;
         if duty.listening != Listening::Accept {
@@ -217,7 +217,7 @@ struct Room {
     limit: usize,
 }
 
-impl Slot {
+impl<L: ListeningSocket> Slot<L> {
     /// Lets nobody new come, if that has not been seen to.
     fn end(&mut self, duty: &Duty<'_>, first_rung: Rung) {
         let Some(listener) = &mut self.listener else {
@@ -239,7 +239,7 @@ impl Slot {
         duty: &Duty<'_>,
         room: &mut Room,
         cx: &mut Context<'_>,
-        take: &mut impl FnMut(Arrival) -> usize,
+        take: &mut impl FnMut(Arrival<L::Transport>) -> usize,
     ) -> Stop {
         if duty.listening == Listening::Accept && !self.ready {
             return Stop::Next;
@@ -252,18 +252,17 @@ impl Slot {
                 return Stop::Next;
             };
             match listener.accept() {
-                Accepted::Connection(fd, peer) => match arrival(fd, peer, &self.address) {
-                    Ok(arrival) => room.open = take(arrival),
-                    Err(error) => return Stop::Exhausted(error),
-                },
-                Accepted::Retry => {}
-                Accepted::Empty => match self.poll_empty(duty, cx) {
+                Attempt::Connection(accepted) => {
+                    room.open = take(self.arrival(accepted));
+                }
+                Attempt::Retry => {}
+                Attempt::Empty => match self.poll_empty(duty, cx) {
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(error)) => return self.fail(&error, duty),
                     Poll::Pending => return Stop::Next,
                 },
-                Accepted::Exhausted(error) => return Stop::Exhausted(error),
-                Accepted::Failed(error) => return self.fail(&error, duty),
+                Attempt::Exhausted(error) => return Stop::Exhausted(error),
+                Attempt::Failed(error) => return self.fail(&error, duty),
             }
         }
         cx.waker().wake_by_ref();
@@ -272,8 +271,8 @@ impl Slot {
 
     /// Nobody waits: ready if it is worth looking again at once, or if this was its end.
     fn poll_empty(&mut self, duty: &Duty<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Some(ending) = &mut self.ending {
-            match ending.poll(duty.now, cx) {
+        if let (Some(ending), Some(listener)) = (&mut self.ending, &mut self.listener) {
+            match ending.poll(listener, duty.now, cx) {
                 Verdict::AcceptAgain => return Poll::Ready(Ok(())),
                 Verdict::Wait => {}
                 Verdict::Close => {
@@ -300,6 +299,7 @@ impl Slot {
     fn close(&mut self, duty: &Duty<'_>) -> Stop {
         self.listener = None;
         let rung = self.ending.as_ref().and_then(|ending| ending.rung);
+        self.lost_in_handshake = self.ending.as_ref().map_or(0, Ending::given_up);
         duty.observer.tell(&Event::ListenerClosed {
             address: &self.address,
             rung,
@@ -321,39 +321,17 @@ impl Slot {
         let Some(listener) = self.listener.take() else {
             return;
         };
-        if let (Address::Tcp(address), true) = (&self.address, self.ownership != Ownership::Shared)
-        {
-            self.lost_in_queue = queued(*address, &listener).unwrap_or(0);
+        if self.ownership != Ownership::Shared {
+            self.lost_in_queue = listener.socket().queued().unwrap_or(0);
         }
         drop(listener);
     }
-}
 
-/// How many clients wait in the queue of `listener`, and not in that of another one at its address.
-fn queued(address: SocketAddr, listener: &Listener) -> io::Result<u64> {
-    let inode = listener.inode()?;
-    let mut queued = 0;
-    SockDiag::open()?.visit(address, LISTEN, |entry| {
-        if u64::from(entry.inode()) == inode {
-            queued += u64::from(entry.queued());
+    fn arrival(&self, accepted: Accepted<L::Transport>) -> Arrival<L::Transport> {
+        Arrival {
+            transport: accepted.transport,
+            peer: accepted.peer,
+            local: accepted.local.unwrap_or_else(|| self.address.clone()),
         }
-    })?;
-    Ok(queued)
-}
-
-/// Makes an accepted descriptor a connection to be. Where the listener's address does not say
-/// which interface the client came to, the socket does.
-fn arrival(fd: OwnedFd, peer: Address, listener: &Address) -> io::Result<Arrival> {
-    let local = match listener {
-        Address::Tcp(address) if address.ip().is_unspecified() => {
-            Address::from_raw(Some(rustix::net::getsockname(&fd)?))
-        }
-        named => named.clone(),
-    };
-    let socket = Socket::new(fd)?;
-    Ok(Arrival {
-        socket,
-        peer,
-        local,
-    })
+    }
 }

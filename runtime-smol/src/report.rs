@@ -143,6 +143,9 @@ pub struct ListenerReport {
     pub ended: bool,
     /// How it was sealed, if it was.
     pub rung: Option<Rung>,
+    /// Clients that were still in the middle of a handshake when its window was over, as far as the
+    /// system tells. With a shared address some of them may be another server's.
+    pub lost_in_handshake: u64,
     /// Clients in its queue when it was closed by force, as far as the system tells.
     pub lost_in_queue: u64,
 }

@@ -6,12 +6,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use async_io::Timer;
 use http::Request;
 use neap_core::{Cause, Config, Lifecycle, Listening, Phase, Progress, Time};
 
 use crate::admin::Admin;
-use crate::clock::Clock;
+use crate::clock::Dates;
 use crate::connections::Connections;
 use crate::environment::Environment;
 use crate::event::Observer;
@@ -20,8 +19,8 @@ use crate::listeners::{Duty, Listeners};
 use crate::refusal::Refusals;
 use crate::report::Report;
 use crate::run_queue::{Part, PartWaker};
-use crate::signals::{Interrupt, StopSignals};
-use crate::{Body, IntoResponse};
+use crate::system::{ListeningSocket, Native, System};
+use crate::{Body, Interrupt, IntoResponse};
 
 /// Batches of woken parts that one poll works off before it lets others have the thread.
 const BATCHES: usize = 16;
@@ -34,18 +33,17 @@ const BATCHES: usize = 16;
 /// It is `Send` if the handler and its futures are, and needs no executor: it can be awaited
 /// anywhere.
 #[must_use = "futures do nothing unless polled"]
-pub struct Serve<H, F: Future<Output: IntoResponse>> {
+pub struct Serve<H, F: Future<Output: IntoResponse>, S: System = Native> {
     pub(crate) config: Config,
     pub(crate) lifecycle: Lifecycle,
-    pub(crate) clock: Clock,
-    pub(crate) listeners: Listeners,
-    pub(crate) connections: Connections<F>,
+    pub(crate) system: S,
+    dates: Dates,
+    pub(crate) listeners: Listeners<S::Listener>,
+    pub(crate) connections: Connections<F, TransportOf<S>>,
     pub(crate) env: Environment<H, F>,
-    pub(crate) admin: Option<Admin>,
-    pub(crate) signals: Option<StopSignals>,
+    pub(crate) admin: Option<Admin<S>>,
     pub(crate) interrupt: Interrupt,
-    /// Armed for `armed`, the earliest of all deadlines.
-    timer: Timer,
+    /// What the timer is set for: the earliest of all deadlines, or something before it.
     pub(crate) armed: Time,
     pub(crate) wakers: Wakers,
     batch: Vec<Part>,
@@ -56,6 +54,9 @@ pub struct Serve<H, F: Future<Output: IntoResponse>> {
     pub(crate) owner: Owner,
 }
 
+/// What carries the connections that a system accepts.
+pub(crate) type TransportOf<S> = <<S as System>::Listener as ListeningSocket>::Transport;
+
 /// Wakers for what is not a connection.
 pub(crate) struct Wakers {
     pub(crate) control: (Arc<PartWaker>, Waker),
@@ -64,20 +65,19 @@ pub(crate) struct Wakers {
 }
 
 /// What a server is made of before it runs.
-pub(crate) struct Parts {
+pub(crate) struct Parts<S: System> {
     pub(crate) config: Config,
-    pub(crate) clock: Clock,
-    pub(crate) listeners: Listeners,
-    pub(crate) admin: Option<Admin>,
-    pub(crate) signals: Option<StopSignals>,
+    pub(crate) system: S,
+    pub(crate) listeners: Listeners<S::Listener>,
+    pub(crate) admin: Option<Admin<S>>,
     pub(crate) interrupt: Interrupt,
     pub(crate) observer: Observer,
     pub(crate) refusals: Refusals,
     pub(crate) owner: Owner,
 }
 
-impl<H, F: Future<Output: IntoResponse>> Serve<H, F> {
-    pub(crate) fn new(parts: Parts, handler: H) -> Self {
+impl<H, F: Future<Output: IntoResponse>, S: System> Serve<H, F, S> {
+    pub(crate) fn new(parts: Parts<S>, handler: H) -> Self {
         let shared = Arc::clone(&parts.owner.0);
         let waker = |part| {
             let waking = PartWaker::new(&shared.queue, part);
@@ -97,14 +97,13 @@ impl<H, F: Future<Output: IntoResponse>> Serve<H, F> {
         Serve {
             config: parts.config,
             lifecycle: Lifecycle::new(),
-            clock: parts.clock,
+            system: parts.system,
+            dates: Dates::new(),
             listeners: parts.listeners,
             connections: Connections::new(shared, Part::Connection),
             env: Environment::new(handler, parts.observer, parts.refusals),
             admin: parts.admin,
-            signals: parts.signals,
             interrupt: parts.interrupt,
-            timer: Timer::never(),
             armed: Time::NEVER,
             wakers,
             batch: Vec::new(),
@@ -115,15 +114,16 @@ impl<H, F: Future<Output: IntoResponse>> Serve<H, F> {
     }
 }
 
-impl<H, F> Serve<H, F>
+impl<H, F, S> Serve<H, F, S>
 where
     H: Fn(Request<Body>) -> F,
     F: Future<Output: IntoResponse>,
+    S: System,
 {
     /// Works off a batch of woken parts.
     fn turn(&mut self) {
-        let now = self.clock.now();
-        self.env.date = self.clock.date(now);
+        let now = self.system.now();
+        self.env.date = self.dates.at(now, &self.system);
         let mut batch = std::mem::take(&mut self.batch);
         // First what may change the phase: no reply slips out between a signal and its effect.
         for part in &batch {
@@ -238,21 +238,16 @@ where
             return;
         }
         self.armed = next;
-        match self.clock.instant(next) {
-            Some(instant) => self.timer.set_at(instant),
-            None => self.timer = Timer::never(),
-        }
         let mut cx = Context::from_waker(&self.wakers.timer.1);
-        if Pin::new(&mut self.timer).poll(&mut cx).is_ready() {
-            self.wakers.timer.1.wake_by_ref();
-        }
+        self.system.set_timer(next, &mut cx);
     }
 }
 
-impl<H, F> Future for Serve<H, F>
+impl<H, F, S> Future for Serve<H, F, S>
 where
     H: Fn(Request<Body>) -> F,
     F: Future<Output: IntoResponse>,
+    S: System,
 {
     type Output = Report;
 
@@ -277,9 +272,9 @@ where
 }
 
 // Nothing in it is pinned in place: handlers and bodies are boxed.
-impl<H, F: Future<Output: IntoResponse>> Unpin for Serve<H, F> {}
+impl<H, F: Future<Output: IntoResponse>, S: System> Unpin for Serve<H, F, S> {}
 
-impl<H, F: Future<Output: IntoResponse>> fmt::Debug for Serve<H, F> {
+impl<H, F: Future<Output: IntoResponse>, S: System> fmt::Debug for Serve<H, F, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Serve")
             .field("lifecycle", &self.lifecycle)

@@ -2,34 +2,23 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::fd::OwnedFd;
-use std::panic::resume_unwind;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread;
 
 use http::{Request, StatusCode};
 use neap_core::{Config, Refusal};
 
 use crate::admin::Admin;
-use crate::clock::Clock;
 use crate::event::{Event, Observer};
 use crate::handle::{Owner, Shared};
-use crate::listener::{Listener, Options};
+use crate::listener::{Listener, Ownership};
 use crate::listeners::Listeners;
 use crate::refusal::{RefusalPage, Refusals};
 use crate::seal::Rung;
 use crate::serve::{Parts, Serve};
-use crate::signals::{Interrupt, StopSignals};
-use crate::{Address, Body, Handle, IntoResponse, Report};
-
-/// Connections that wait to be accepted, by default: as many as most systems allow.
-const BACKLOG: u32 = 4096;
-
-/// Descriptors that are left to the program when `max_connections` is derived from the limit.
-const SPARE_DESCRIPTORS: usize = 64;
+use crate::system::{Native, System};
+use crate::{Address, Body, Handle, Interrupt, IntoResponse};
 
 /// A server that listens, and does not serve yet.
 ///
@@ -45,42 +34,30 @@ const SPARE_DESCRIPTORS: usize = 64;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
-pub struct Server {
+pub struct Server<S: System = Native> {
+    pub(crate) system: S,
     config: Config,
-    options: Options,
     max_connections: usize,
     seal: Rung,
-    listeners: Vec<Listener>,
-    admin: Vec<Listener>,
-    signals: Option<StopSignals>,
+    pub(crate) listeners: Vec<Listener<S::Listener>>,
+    pub(crate) admin: Vec<Listener<S::Listener>>,
     interrupt: Interrupt,
     observer: Observer,
     refusals: Refusals,
     owner: Owner,
 }
 
-impl Default for Server {
-    fn default() -> Server {
-        Server::new()
-    }
-}
-
-impl Server {
-    /// A server without a listener yet, with the default settings.
+impl<S: System> Server<S> {
+    /// A server on a system of your own, without a listener yet, with the default settings.
     #[must_use]
-    pub fn new() -> Server {
+    pub fn on(system: S) -> Server<S> {
         Server {
+            system,
             config: Config::default(),
-            options: Options {
-                backlog: BACKLOG,
-                reuse_port: false,
-            },
-            max_connections: default_max_connections(),
+            max_connections: usize::MAX,
             seal: Rung::default(),
             listeners: Vec::new(),
             admin: Vec::new(),
-            signals: None,
             interrupt: Interrupt::default(),
             observer: Observer::default(),
             refusals: Refusals::default(),
@@ -88,97 +65,21 @@ impl Server {
         }
     }
 
-    /// A server that listens on the first of the TCP addresses that can be bound.
-    ///
-    /// # Errors
-    ///
-    /// If none can, the error of the last.
-    pub fn bind(addresses: impl ToSocketAddrs) -> io::Result<Server> {
-        let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on");
-        for address in addresses.to_socket_addrs()? {
-            let server = Server::new();
-            match Listener::bind(&Address::Tcp(address), server.options) {
-                Ok(listener) => return Ok(server.with(listener)),
-                Err(error) => failure = error,
-            }
-        }
-        Err(failure)
-    }
-
-    /// Lets several processes listen on one address (`SO_REUSEPORT`): the system shares new
-    /// connections out among them. Holds for listeners that are added after it. Default: off.
+    /// Listens by `socket`, too, a socket of that system's at `address`.
     #[must_use]
-    pub fn reuse_port(mut self, on: bool) -> Server {
-        self.options.reuse_port = on;
-        self
+    pub fn socket(self, socket: S::Listener, address: Address, ownership: Ownership) -> Server<S> {
+        self.with(Listener::new(socket, address, ownership))
     }
 
-    /// How many connections may wait to be accepted; the system has a limit of its own. Holds for
-    /// listeners that are added after it. Default: 4096.
-    #[must_use]
-    pub fn backlog(mut self, connections: u32) -> Server {
-        self.options.backlog = connections;
-        self
-    }
-
-    /// Listens on `address`, too. `SO_REUSEADDR` is always set; an IPv6 address does not stand for
-    /// IPv4 as well. A socket file that a killed server left behind is replaced.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be bound.
-    pub fn listen(self, address: &Address) -> io::Result<Server> {
-        let listener = Listener::bind(address, self.options)?;
-        Ok(self.with(listener))
-    }
-
-    /// Takes over a listening socket: a `std::net::TcpListener`, or a
-    /// `std::os::unix::net::UnixListener`, whose file is then left alone. It is taken to be this
-    /// server's only; for one that others accept from, see
-    /// [`shared_listener`](Server::shared_listener).
-    ///
-    /// # Errors
-    ///
-    /// If the descriptor is no socket that listens.
-    pub fn listener(self, listener: impl Into<OwnedFd>) -> io::Result<Server> {
-        let listener = Listener::adopt(listener.into())?;
-        Ok(self.with(listener))
-    }
-
-    /// Accepts from a listening socket that others accept from as well: one that was inherited, by
-    /// socket activation for instance, or that a successor will go on with. At the drain this
-    /// server stops accepting and drops its descriptor; nobody is lost, because who waits is the
-    /// others' to accept. No option of it is set, no file removed.
-    ///
-    /// # Errors
-    ///
-    /// If the descriptor is no socket that listens.
-    pub fn shared_listener(self, listener: impl Into<OwnedFd>) -> io::Result<Server> {
-        let listener = Listener::share(listener.into())?;
-        Ok(self.with(listener))
-    }
-
-    fn with(mut self, listener: Listener) -> Server {
+    pub(crate) fn with(mut self, listener: Listener<S::Listener>) -> Server<S> {
         self.listeners.push(listener);
         self
-    }
-
-    /// Answers health checks on an address of their own: `/livez` and `/readyz`, see
-    /// [`Handle::health`]. It serves through the drain and closes last; its connections hold
-    /// nothing and stand in no report.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be bound.
-    pub fn admin(mut self, address: &Address) -> io::Result<Server> {
-        self.admin.push(Listener::bind(address, self.options)?);
-        Ok(self)
     }
 
     /// What `/readyz` answers from the drain's first moment on. Default: 503. HAProxy with
     /// `http-check disable-on-404` takes 404 for a server that drains, 503 for one that is down.
     #[must_use]
-    pub fn draining_status(self, status: StatusCode) -> Server {
+    pub fn draining_status(self, status: StatusCode) -> Server<S> {
         self.owner
             .0
             .draining_status
@@ -192,7 +93,7 @@ impl Server {
     ///
     /// If the settings contradict each other, see [`Config::check`].
     #[must_use]
-    pub fn config(mut self, config: Config) -> Server {
+    pub fn config(mut self, config: Config) -> Server<S> {
         if let Err(error) = config.check() {
             panic!("{error}");
         }
@@ -203,7 +104,7 @@ impl Server {
     /// How many connections may be open at once. Above it accepting pauses: clients wait in the
     /// queue, none is reset. Default: the limit of open files, less some for the program.
     #[must_use]
-    pub fn max_connections(mut self, connections: usize) -> Server {
+    pub fn max_connections(mut self, connections: usize) -> Server<S> {
         self.max_connections = connections;
         self
     }
@@ -211,27 +112,14 @@ impl Server {
     /// The first rung of the ladder that is tried when a listener is sealed. Default: the first
     /// there is, which is right unless it is the rungs below that you want to see at work.
     #[must_use]
-    pub fn seal(mut self, first: Rung) -> Server {
+    pub fn seal(mut self, first: Rung) -> Server<S> {
         self.seal = first;
         self
     }
 
-    /// Lets SIGTERM and SIGINT begin the drain; each further one goes on to the next step, and once
-    /// the server is closing, ends the process. The signals' handlers are installed now, for the
-    /// whole process. Without this, neap touches no signal.
-    ///
-    /// # Errors
-    ///
-    /// If they cannot be installed.
-    #[cfg(feature = "signal")]
-    pub fn signals(mut self) -> io::Result<Server> {
-        self.signals = Some(StopSignals::install()?);
-        Ok(self)
-    }
-
     /// What SIGINT does, if signals were asked for. Default: the same as SIGTERM.
     #[must_use]
-    pub fn interrupt(mut self, interrupt: Interrupt) -> Server {
+    pub fn interrupt(mut self, interrupt: Interrupt) -> Server<S> {
         self.interrupt = interrupt;
         self
     }
@@ -239,7 +127,7 @@ impl Server {
     /// Calls `observe` with everything that an operator may want to know. It is called on the
     /// server's thread and should return soon.
     #[must_use]
-    pub fn on_event(mut self, observe: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Server {
+    pub fn on_event(mut self, observe: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Server<S> {
         self.observer = Observer(Some(Arc::new(observe)));
         self
     }
@@ -260,7 +148,7 @@ impl Server {
     pub fn refusals(
         mut self,
         make: impl Fn(Refusal) -> RefusalPage + Send + Sync + 'static,
-    ) -> Server {
+    ) -> Server<S> {
         self.refusals = Refusals(Some(Arc::new(make)));
         self
     }
@@ -323,7 +211,7 @@ impl Server {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn serve<H, F>(self, handler: H) -> Serve<H, F>
+    pub fn serve<H, F>(self, handler: H) -> Serve<H, F, S>
     where
         H: Fn(Request<Body>) -> F,
         F: Future<Output: IntoResponse>,
@@ -333,10 +221,9 @@ impl Server {
             (!self.admin.is_empty()).then(|| Admin::new(self.admin, &self.owner.0, observer));
         let parts = Parts {
             config: self.config,
-            clock: Clock::new(),
+            system: self.system,
             listeners: Listeners::new(self.listeners, self.max_connections, self.seal),
             admin,
-            signals: self.signals,
             interrupt: self.interrupt,
             observer: self.observer,
             refusals: self.refusals,
@@ -344,46 +231,18 @@ impl Server {
         };
         Serve::new(parts, handler)
     }
+}
 
-    /// Serves on a thread of its own until the shutdown is done, and reports. The handler's
-    /// futures need not be `Send`: they never leave that thread.
-    ///
-    /// # Errors
-    ///
-    /// If there is no listener, or no thread to be had.
-    ///
-    /// # Panics
-    ///
-    /// If an observer of [`on_event`](Server::on_event) panicked. Panics of handlers stay there.
-    pub fn run<H, F>(self, handler: H) -> io::Result<Report>
-    where
-        H: Fn(Request<Body>) -> F + Clone + Send + 'static,
-        F: Future<Output: IntoResponse>,
-    {
-        if self.listeners.is_empty() {
-            let message = "no address to listen on: call Server::bind or Server::listen";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
-        }
-        let worker = thread::Builder::new().name("neap".into());
-        let worker = worker.spawn(move || async_io::block_on(self.serve(handler)))?;
-        worker.join().map_err(|panic| resume_unwind(panic))
+impl<S: System> fmt::Debug for Server<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("addresses", &self.addresses())
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 
-/// What the limit of open files leaves for connections.
-fn default_max_connections() -> usize {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    let files = limit
-        .current
-        .and_then(|files| usize::try_from(files).ok())
-        .unwrap_or(usize::MAX);
-    files
-        .saturating_sub(SPARE_DESCRIPTORS)
-        .max(files / 2)
-        .max(1)
-}
-
-impl fmt::Display for Server {
+impl<S: System> fmt::Display for Server<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
         for listener in &self.listeners {

@@ -12,29 +12,28 @@ use neap_core::{Cause, Phase, Progress, SignalEffect, Time};
 use crate::event::Event;
 use crate::report::Report;
 use crate::serve::Serve;
-use crate::signals::{Interrupt, StopSignal};
-use crate::{Body, Handle, IntoResponse};
+use crate::system::{StopSignal, System};
+use crate::{Body, Handle, Interrupt, IntoResponse};
 
 /// How often the log says who holds the drain, and how many of them.
 const NOTICE: Duration = Duration::from_secs(5);
 const NOTICED: usize = 5;
 
-impl<H, F> Serve<H, F>
+impl<H, F, S> Serve<H, F, S>
 where
     H: Fn(Request<Body>) -> F,
     F: Future<Output: IntoResponse>,
+    S: System,
 {
     /// Signals and commands.
     pub(crate) fn take_commands(&mut self, now: Time) {
         self.wakers.control.0.clear();
         let mut cx = Context::from_waker(&self.wakers.control.1);
-        if let Some(signals) = &mut self.signals {
-            while let Poll::Ready(signal) = signals.poll_stop(&mut cx) {
-                if signal == StopSignal::Interrupt && self.interrupt == Interrupt::Close {
-                    self.lifecycle.close_now(now, Cause::Signal);
-                } else if self.lifecycle.handle_signal(now, &self.config) == SignalEffect::Default {
-                    signal.end_process();
-                }
+        while let Poll::Ready(signal) = self.system.poll_stop(&mut cx) {
+            if signal == StopSignal::Interrupt && self.interrupt == Interrupt::Close {
+                self.lifecycle.close_now(now, Cause::Signal);
+            } else if self.lifecycle.handle_signal(now, &self.config) == SignalEffect::Default {
+                self.system.end_process(signal);
             }
         }
         let shared = &self.owner.0;
@@ -125,7 +124,7 @@ where
     }
 
     pub(crate) fn report(&mut self) -> Report {
-        let now = self.clock.now();
+        let now = self.system.now();
         self.listeners.abandon();
         if let Some(mut admin) = self.admin.take() {
             admin.end(now, &self.config);

@@ -14,13 +14,11 @@ pub enum Interrupt {
 }
 
 /// A stop signal that has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    not(feature = "signal"),
-    expect(dead_code, reason = "nobody can ask for signals")
-)]
-pub(crate) enum StopSignal {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StopSignal {
+    /// SIGTERM.
     Terminate,
+    /// SIGINT.
     Interrupt,
 }
 

@@ -37,9 +37,19 @@ impl Entry<'_> {
         u32::from_ne_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]])
     }
 
-    /// Its peer's port and address, as the system writes them.
-    pub(crate) fn peer(&self) -> Vec<u8> {
-        [&self.0[6..8], &self.0[24..40]].concat()
+    /// Its peer.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        let port = u16::from_be_bytes([self.0[6], self.0[7]]);
+        let mut octets = [0; 16];
+        octets.copy_from_slice(&self.0[24..40]);
+        let ip = if self.0[0] == raw_family(AddressFamily::INET) {
+            IpAddr::from([octets[0], octets[1], octets[2], octets[3]])
+        } else if self.0[0] == raw_family(AddressFamily::INET6) {
+            IpAddr::from(octets)
+        } else {
+            return None;
+        };
+        Some(SocketAddr::new(ip, port))
     }
 
     /// The interface that it is bound to; 0 for none.
@@ -163,16 +173,19 @@ fn header(address: SocketAddr, flags: u16) -> [u8; REQUEST_LEN] {
     request
 }
 
+fn family(address: SocketAddr) -> u8 {
+    raw_family(if address.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    })
+}
+
 #[expect(
     clippy::cast_possible_truncation,
     reason = "both families are small numbers"
 )]
-fn family(address: SocketAddr) -> u8 {
-    let family = if address.is_ipv4() {
-        AddressFamily::INET
-    } else {
-        AddressFamily::INET6
-    };
+fn raw_family(family: AddressFamily) -> u8 {
     family.as_raw() as u8
 }
 

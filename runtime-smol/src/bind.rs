@@ -1,0 +1,175 @@
+//! Servers on sockets of the kernel: bound, adopted, shared; with signals; on their own thread.
+
+use std::future::Future;
+use std::io;
+use std::net::ToSocketAddrs;
+use std::os::fd::OwnedFd;
+use std::panic::resume_unwind;
+use std::thread;
+
+use http::Request;
+
+use crate::listener::Listener;
+use crate::listening::{NativeListener, Options};
+use crate::system::Native;
+use crate::{Address, Body, IntoResponse, Report, Server};
+
+/// Connections that wait to be accepted, by default: as many as most systems allow.
+const BACKLOG: u32 = 4096;
+
+/// Descriptors that are left to the program when `max_connections` is derived from the limit.
+const SPARE_DESCRIPTORS: usize = 64;
+
+impl Default for Server {
+    fn default() -> Server {
+        Server::new()
+    }
+}
+
+impl Server {
+    /// A server without a listener yet, with the default settings.
+    #[must_use]
+    pub fn new() -> Server {
+        let options = Options {
+            backlog: BACKLOG,
+            reuse_port: false,
+        };
+        Server::on(Native::new(options)).max_connections(default_max_connections())
+    }
+
+    /// A server that listens on the first of the TCP addresses that can be bound.
+    ///
+    /// # Errors
+    ///
+    /// If none can, the error of the last.
+    pub fn bind(addresses: impl ToSocketAddrs) -> io::Result<Server> {
+        let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on");
+        for address in addresses.to_socket_addrs()? {
+            let server = Server::new();
+            match server.bound(&Address::Tcp(address)) {
+                Ok(listener) => return Ok(server.with(listener)),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    /// Lets several processes listen on one address (`SO_REUSEPORT`): the system shares new
+    /// connections out among them. Holds for listeners that are added after it. Default: off.
+    #[must_use]
+    pub fn reuse_port(mut self, on: bool) -> Server {
+        self.system.options.reuse_port = on;
+        self
+    }
+
+    /// How many connections may wait to be accepted; the system has a limit of its own. Holds for
+    /// listeners that are added after it. Default: 4096.
+    #[must_use]
+    pub fn backlog(mut self, connections: u32) -> Server {
+        self.system.options.backlog = connections;
+        self
+    }
+
+    /// Listens on `address`, too. `SO_REUSEADDR` is always set; an IPv6 address does not stand for
+    /// IPv4 as well. A socket file that a killed server left behind is replaced.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be bound.
+    pub fn listen(self, address: &Address) -> io::Result<Server> {
+        let listener = self.bound(address)?;
+        Ok(self.with(listener))
+    }
+
+    /// Takes over a listening socket: a `std::net::TcpListener`, or a
+    /// `std::os::unix::net::UnixListener`, whose file is then left alone. It is taken to be this
+    /// server's only; for one that others accept from, see
+    /// [`shared_listener`](Server::shared_listener).
+    ///
+    /// # Errors
+    ///
+    /// If the descriptor is no socket that listens.
+    pub fn listener(self, listener: impl Into<OwnedFd>) -> io::Result<Server> {
+        let listener = Listener::adopt(listener.into(), &self.system.probe)?;
+        Ok(self.with(listener))
+    }
+
+    /// Accepts from a listening socket that others accept from as well: one that was inherited, by
+    /// socket activation for instance, or that a successor will go on with. At the drain this
+    /// server stops accepting and drops its descriptor; nobody is lost, because who waits is the
+    /// others' to accept. No option of it is set, no file removed.
+    ///
+    /// # Errors
+    ///
+    /// If the descriptor is no socket that listens.
+    pub fn shared_listener(self, listener: impl Into<OwnedFd>) -> io::Result<Server> {
+        let listener = Listener::share(listener.into(), &self.system.probe)?;
+        Ok(self.with(listener))
+    }
+
+    fn bound(&self, address: &Address) -> io::Result<Listener<NativeListener>> {
+        Listener::bind(address, self.system.options, &self.system.probe)
+    }
+
+    /// Answers health checks on an address of their own: `/livez` and `/readyz`, see
+    /// [`Handle::health`](crate::Handle::health). It serves through the drain and closes last; its
+    /// connections hold nothing and stand in no report.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be bound.
+    pub fn admin(mut self, address: &Address) -> io::Result<Server> {
+        self.admin.push(self.bound(address)?);
+        Ok(self)
+    }
+
+    /// Lets SIGTERM and SIGINT begin the drain; each further one goes on to the next step, and once
+    /// the server is closing, ends the process. The signals' handlers are installed now, for the
+    /// whole process. Without this, neap touches no signal.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be installed.
+    #[cfg(feature = "signal")]
+    pub fn signals(mut self) -> io::Result<Server> {
+        self.system.signals = Some(crate::signals::StopSignals::install()?);
+        Ok(self)
+    }
+
+    /// Serves on a thread of its own until the shutdown is done, and reports. The handler's
+    /// futures need not be `Send`: they never leave that thread.
+    ///
+    /// # Errors
+    ///
+    /// If there is no listener, or no thread to be had.
+    ///
+    /// # Panics
+    ///
+    /// If an observer of [`on_event`](Server::on_event) panicked. Panics of handlers stay there.
+    pub fn run<H, F>(self, handler: H) -> io::Result<Report>
+    where
+        H: Fn(Request<Body>) -> F + Clone + Send + 'static,
+        F: Future<Output: IntoResponse>,
+    {
+        if self.listeners.is_empty() {
+            let message = "no address to listen on: call Server::bind or Server::listen";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        let worker = thread::Builder::new().name("neap".into());
+        let worker = worker.spawn(move || async_io::block_on(self.serve(handler)))?;
+        worker.join().map_err(|panic| resume_unwind(panic))
+    }
+}
+
+/// What the limit of open files leaves for connections.
+fn default_max_connections() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let files = limit
+        .current
+        .and_then(|files| usize::try_from(files).ok())
+        .unwrap_or(usize::MAX);
+    files
+        .saturating_sub(SPARE_DESCRIPTORS)
+        .max(files / 2)
+        .max(1)
+}

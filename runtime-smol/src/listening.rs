@@ -1,0 +1,291 @@
+//! Listening sockets of the kernel: bound, adopted, asked about.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+
+use async_io::Async;
+use rustix::net::SocketFlags;
+use socket2::{Domain, SockAddr, SockRef, Type};
+
+use crate::Address;
+use crate::handshakes::Handshakes;
+use crate::listener::{Listener, Ownership};
+use crate::probe::Probe;
+use crate::seal::Rung;
+use crate::sock_diag::LISTEN;
+use crate::socket::Socket;
+use crate::system::{Accepted, ListeningSocket};
+
+/// The interface that the first rung binds listeners to. Interfaces are numbered from one up; the
+/// last number is nobody's.
+const NOWHERE: u32 = i32::MAX.unsigned_abs();
+
+/// How listeners are bound.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    pub(crate) backlog: u32,
+    pub(crate) reuse_port: bool,
+}
+
+/// A socket of the kernel that listens.
+#[derive(Debug)]
+pub struct NativeListener {
+    source: Async<Arc<OwnedFd>>,
+    address: Address,
+    probe: Arc<Probe>,
+    handshakes: Handshakes,
+}
+
+impl Listener<NativeListener> {
+    pub(crate) fn bind(
+        address: &Address,
+        options: Options,
+        probe: &Arc<Probe>,
+    ) -> io::Result<Listener<NativeListener>> {
+        let (domain, target) = match address {
+            Address::Tcp(tcp) => (Domain::for_address(*tcp), SockAddr::from(*tcp)),
+            Address::Unix(path) => (Domain::UNIX, SockAddr::unix(path)?),
+            Address::Abstract(name) => (Domain::UNIX, abstract_address(name)?),
+            Address::Unnamed => return Err(io::ErrorKind::InvalidInput.into()),
+        };
+        let socket = socket2::Socket::new(domain, Type::STREAM, None)?;
+        if let Address::Tcp(tcp) = address {
+            socket.set_reuse_address(true)?;
+            if options.reuse_port {
+                socket.set_reuse_port(true)?;
+            }
+            if tcp.is_ipv6() {
+                // `[::]:80` and `0.0.0.0:80` can then be asked for side by side.
+                socket.set_only_v6(true)?;
+            }
+        }
+        if let Address::Unix(path) = address {
+            remove_stale(path)?;
+        }
+        socket.bind(&target)?;
+        socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+        let listener = Listener::adopt(socket.into(), probe)?;
+        match address {
+            Address::Unix(path) => listener.with_file(path),
+            _ => Ok(listener),
+        }
+    }
+
+    /// Takes over a socket that already listens.
+    pub(crate) fn adopt(fd: OwnedFd, probe: &Arc<Probe>) -> io::Result<Listener<NativeListener>> {
+        let (socket, address) = NativeListener::new(fd, probe)?;
+        let mut ownership = Ownership::Sole;
+        if matches!(address, Address::Tcp(_)) {
+            // Linux hands the option down to accepted connections.
+            rustix::net::sockopt::set_tcp_nodelay(&socket.source, true)?;
+            if rustix::net::sockopt::socket_reuseport(&socket.source)? {
+                ownership = Ownership::Grouped;
+            }
+        }
+        Ok(Listener::new(socket, address, ownership))
+    }
+
+    /// Accepts from a socket that others accept from, too. Nothing about it is changed but that
+    /// reading it does not block, which whoever polls it needs as well.
+    pub(crate) fn share(fd: OwnedFd, probe: &Arc<Probe>) -> io::Result<Listener<NativeListener>> {
+        let (socket, address) = NativeListener::new(fd, probe)?;
+        Ok(Listener::new(socket, address, Ownership::Shared))
+    }
+}
+
+impl NativeListener {
+    /// With the address that it is really bound to.
+    fn new(fd: OwnedFd, probe: &Arc<Probe>) -> io::Result<(NativeListener, Address)> {
+        rustix::io::ioctl_fionbio(&fd, true)?;
+        let address = Address::from_raw(Some(rustix::net::getsockname(&fd)?));
+        let socket = NativeListener {
+            source: Async::new_nonblocking(Arc::new(fd))?,
+            address: address.clone(),
+            probe: Arc::clone(probe),
+            handshakes: Handshakes::default(),
+        };
+        Ok((socket, address))
+    }
+
+    fn tcp(&self) -> io::Result<SocketAddr> {
+        match self.address {
+            Address::Tcp(address) => Ok(address),
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// The number of the socket.
+    fn inode(&self) -> io::Result<u64> {
+        let socket = fs::File::from(self.source.as_fd().try_clone_to_owned()?);
+        Ok(socket.metadata()?.ino())
+    }
+
+    /// Whether somebody else listens on the address, and is not about to end.
+    fn has_sibling(&self) -> io::Result<bool> {
+        let (address, inode) = (self.tcp()?, self.inode()?);
+        let mut found = false;
+        self.probe.ask(|diag| {
+            diag.visit(address, LISTEN, |entry| {
+                found |= entry.is_bound_to(address)
+                    && entry.interface() != NOWHERE
+                    && u64::from(entry.inode()) != inode;
+            })
+        })?;
+        Ok(found)
+    }
+}
+
+impl ListeningSocket for NativeListener {
+    type Transport = Socket<Async<Arc<OwnedFd>>>;
+
+    fn accept(&self) -> io::Result<Accepted<Self::Transport>> {
+        let (fd, peer) = accept(self.source.as_fd())?;
+        let local = match &self.address {
+            Address::Tcp(address) if address.ip().is_unspecified() => {
+                let local = rustix::net::getsockname(&fd);
+                local.ok().map(|local| Address::from_raw(Some(local)))
+            }
+            _ => None,
+        };
+        Ok(Accepted {
+            transport: Socket::new(fd, Arc::clone(&self.probe))?,
+            peer,
+            local,
+        })
+    }
+
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.source.poll_readable(cx)
+    }
+
+    fn seal(&self, rung: Rung) -> io::Result<()> {
+        let socket = SockRef::from(&self.source);
+        match rung {
+            Rung::Interface => bind_to_nowhere(&socket),
+            Rung::Filter => drop_syns(&socket),
+            Rung::Plain => Ok(()),
+        }
+    }
+
+    fn poll_half_open(&mut self, cx: &mut Context<'_>) -> Poll<Option<HashSet<SocketAddr>>> {
+        match self.tcp() {
+            Ok(address) => self.handshakes.poll(&self.probe, address, cx),
+            Err(_) => Poll::Ready(None),
+        }
+    }
+
+    fn uses_cookies(&self) -> bool {
+        setting("tcp_syncookies") == Some(2)
+    }
+
+    fn has_heir(&self) -> bool {
+        setting("tcp_migrate_req") == Some(1) && self.has_sibling().unwrap_or(false)
+    }
+
+    fn queued(&self) -> io::Result<u64> {
+        let (address, inode) = (self.tcp()?, self.inode()?);
+        let mut queued = 0;
+        self.probe.ask(|diag| {
+            diag.visit(address, LISTEN, |entry| {
+                if u64::from(entry.inode()) == inode {
+                    queued += u64::from(entry.queued());
+                }
+            })
+        })?;
+        Ok(queued)
+    }
+
+    fn descriptor(&self) -> Weak<OwnedFd> {
+        Arc::downgrade(self.source.get_ref())
+    }
+}
+
+/// One of the system's numbers for TCP.
+fn setting(name: &str) -> Option<u32> {
+    let text = fs::read_to_string(format!("/proc/sys/net/ipv4/{name}"));
+    text.ok()?.trim().parse().ok()
+}
+
+#[cfg(target_os = "linux")]
+fn bind_to_nowhere(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.bind_device_by_index_v4(std::num::NonZeroU32::new(NOWHERE))
+}
+
+#[cfg(target_os = "linux")]
+fn drop_syns(socket: &SockRef<'_>) -> io::Result<()> {
+    use socket2::SockFilter;
+    // Classic BPF over the TCP header: a segment with SYN and without ACK is dropped.
+    const LOAD_BYTE: u16 = 0x30;
+    const AND: u16 = 0x54;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+    socket.attach_filter(&[
+        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS),
+        SockFilter::new(AND, 0, 0, SYN | ACK),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, SYN),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ])
+}
+
+#[cfg(not(target_os = "linux"))]
+fn bind_to_nowhere(_socket: &SockRef<'_>) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn drop_syns(_socket: &SockRef<'_>) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn accept(fd: std::os::fd::BorrowedFd<'_>) -> rustix::io::Result<(OwnedFd, Address)> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let (fd, peer) = rustix::net::acceptfrom_with(fd, flags)?;
+    Ok((fd, Address::from_raw(peer)))
+}
+
+#[cfg(target_vendor = "apple")]
+fn accept(fd: std::os::fd::BorrowedFd<'_>) -> rustix::io::Result<(OwnedFd, Address)> {
+    let (fd, peer) = rustix::net::acceptfrom(fd)?;
+    rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&fd, true)?;
+    Ok((fd, Address::from_raw(peer)))
+}
+
+#[cfg(target_os = "linux")]
+fn abstract_address(name: &[u8]) -> io::Result<SockAddr> {
+    use std::os::unix::ffi::OsStrExt;
+    let path = [b"\0", name].concat();
+    SockAddr::unix(std::ffi::OsStr::from_bytes(&path))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn abstract_address(_name: &[u8]) -> io::Result<SockAddr> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "abstract socket names are Linux's",
+    ))
+}
+
+/// Removes a socket file that nobody listens on any more, which a killed server left behind.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_socket());
+    if !is_socket {
+        return Ok(());
+    }
+    match std::os::unix::net::UnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        _ => Ok(()),
+    }
+}
