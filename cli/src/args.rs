@@ -135,6 +135,15 @@ pub(crate) struct Common {
     /// open files allows]
     #[arg(long, value_name = "N", env = "NEAP_MAX_CONNECTIONS")]
     pub(crate) max_connections: Option<NonZeroUsize>,
+    /// What tells when sockets are ready
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "NEAP_REACTOR",
+        default_value = "own",
+        hide_short_help = true
+    )]
+    pub(crate) reactor: ReactorName,
     /// Log of requests, on stderr; off also silences what happens to the server
     #[arg(
         long,
@@ -166,6 +175,15 @@ pub(crate) enum LogFormat {
     Combined,
     /// An object a line
     Json,
+}
+
+/// What tells when sockets are ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReactorName {
+    /// Edge-triggered epoll of the server's own, where the system has it
+    Own,
+    /// The portable one, which programs on smol and async-std have
+    AsyncIo,
 }
 
 /// What the report looks like.

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use http_body::Body;
-use neap_smol::{Address, ConfigError, Report, Server};
+use neap_smol::{Address, ConfigError, Reactor, Report, Server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::access_log::{AccessLog, Format};
-use crate::args::{Common, LogFormat, ReportFormat};
+use crate::args::{Common, LogFormat, ReactorName, ReportFormat};
 use crate::log::{Log, Style};
 use crate::report;
 
@@ -41,7 +41,12 @@ pub(crate) fn raise_open_files_limit() {
 pub(crate) fn bind(common: &Common, files: usize) -> Result<Server, StartError> {
     let config = common.drain.config();
     config.check().map_err(StartError::Config)?;
+    let reactor = match common.reactor {
+        ReactorName::Own => Reactor::Own,
+        ReactorName::AsyncIo => Reactor::AsyncIo,
+    };
     let mut server = Server::new()
+        .reactor(reactor)
         .signals()
         .map_err(StartError::Signals)?
         .interrupt(common.drain.interrupt())

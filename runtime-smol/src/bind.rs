@@ -10,9 +10,9 @@ use std::thread;
 use http::Request;
 
 use crate::listener::Listener;
-use crate::listening::{NativeListener, Options};
+use crate::listening::{Kernel, NativeListener, Options};
 use crate::system::Native;
-use crate::{Address, Body, IntoResponse, Report, Server};
+use crate::{Address, Body, IntoResponse, Reactor, Report, Server};
 
 /// Connections that wait to be accepted, by default: as many as most systems allow.
 const BACKLOG: u32 = 4096;
@@ -62,6 +62,20 @@ impl Server {
         self
     }
 
+    /// Which reactor tells when sockets are ready, to be said before any listener is added.
+    /// Default: the server's own, where there is epoll.
+    ///
+    /// # Panics
+    ///
+    /// If there is a listener already.
+    #[must_use]
+    pub fn reactor(mut self, reactor: Reactor) -> Server {
+        let none = self.listeners.is_empty() && self.admin.is_empty();
+        assert!(none, "the reactor is chosen before the first listener");
+        self.system.kernel = Kernel::new(reactor);
+        self
+    }
+
     /// How many connections may wait to be accepted; the system has a limit of its own. Holds for
     /// listeners that are added after it. Default: 4096.
     #[must_use]
@@ -90,7 +104,7 @@ impl Server {
     ///
     /// If the descriptor is no socket that listens.
     pub fn listener(self, listener: impl Into<OwnedFd>) -> io::Result<Server> {
-        let listener = Listener::adopt(listener.into(), &self.system.probe)?;
+        let listener = Listener::adopt(listener.into(), &self.system.kernel)?;
         Ok(self.with(listener))
     }
 
@@ -103,12 +117,12 @@ impl Server {
     ///
     /// If the descriptor is no socket that listens.
     pub fn shared_listener(self, listener: impl Into<OwnedFd>) -> io::Result<Server> {
-        let listener = Listener::share(listener.into(), &self.system.probe)?;
+        let listener = Listener::share(listener.into(), &self.system.kernel)?;
         Ok(self.with(listener))
     }
 
     fn bound(&self, address: &Address) -> io::Result<Listener<NativeListener>> {
-        Listener::bind(address, self.system.options, &self.system.probe)
+        Listener::bind(address, self.system.options, &self.system.kernel)
     }
 
     /// Answers health checks on an address of their own: `/livez` and `/readyz`, see
@@ -156,8 +170,23 @@ impl Server {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         let worker = thread::Builder::new().name("neap".into());
-        let worker = worker.spawn(move || async_io::block_on(self.serve(handler)))?;
-        worker.join().map_err(|panic| resume_unwind(panic))
+        let worker = worker.spawn(move || self.serve_parked(handler))?;
+        worker.join().unwrap_or_else(|panic| resume_unwind(panic))
+    }
+}
+
+impl Server {
+    /// Serves on this thread, which waits in the server's own reactor if it has one.
+    fn serve_parked<H, F>(mut self, handler: H) -> io::Result<Report>
+    where
+        H: Fn(Request<Body>) -> F,
+        F: Future<Output: IntoResponse>,
+    {
+        #[cfg(target_os = "linux")]
+        if let Some(park) = self.system.park() {
+            return park.block_on(self.serve(handler));
+        }
+        Ok(async_io::block_on(self.serve(handler)))
     }
 }
 

@@ -23,7 +23,8 @@
 //! What a connection is, and what a shutdown is, is decided in [`neap_core`], which touches no
 //! sockets. This crate drives it. All connections live inside the one future of their server, with
 //! a run queue of its own: no executor is needed, nothing is spawned, and nothing can be left over.
-//! Sockets become ready through async-io's reactor, which every smol and async-std program has.
+//! Sockets become ready through a reactor of the server's own, edge-triggered epoll, or through
+//! async-io's, which every smol and async-std program has: see [`Reactor`].
 //!
 //! A handler is a function from [`http::Request`]`<`[`Body`]`>` to a future of anything that is
 //! [`IntoResponse`]. Among the extensions of its request is the [`ConnectionInfo`]: who the client
@@ -45,6 +46,8 @@ mod deadlines;
 mod dispatch;
 mod ending;
 mod environment;
+#[cfg(target_os = "linux")]
+mod epoll;
 mod event;
 mod exchange;
 mod half_open;
@@ -56,6 +59,8 @@ mod listeners;
 mod listening;
 mod native;
 mod output;
+#[cfg(target_os = "linux")]
+mod park;
 mod probe;
 mod refusal;
 mod registry;
@@ -69,6 +74,7 @@ mod shutdown;
 mod signals;
 mod sock_diag;
 mod socket;
+mod source;
 pub mod system;
 
 pub use address::{Address, AddressError};
@@ -88,6 +94,7 @@ pub use seal::Rung;
 pub use serve::Serve;
 pub use server::Server;
 pub use signals::Interrupt;
+pub use source::Reactor;
 
 /// The README's examples, compiled.
 #[cfg(all(doctest, feature = "signal"))]

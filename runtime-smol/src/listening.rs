@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
-use async_io::Async;
+use rustix::io::Errno;
 use rustix::net::SocketFlags;
 use socket2::{Domain, SockAddr, SockRef, Type};
 
@@ -21,6 +21,7 @@ use crate::probe::Probe;
 use crate::seal::Rung;
 use crate::sock_diag::LISTEN;
 use crate::socket::Socket;
+use crate::source::{Reactor, Source, Sources};
 use crate::system::{Accepted, ListeningSocket};
 
 /// The interface that the first rung binds listeners to. Interfaces are numbered from one up; the
@@ -34,12 +35,28 @@ pub(crate) struct Options {
     pub(crate) reuse_port: bool,
 }
 
+/// What all sockets of a server have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Kernel {
+    pub(crate) sources: Sources,
+    probe: Arc<Probe>,
+}
+
+impl Kernel {
+    pub(crate) fn new(reactor: Reactor) -> Kernel {
+        Kernel {
+            sources: Sources::of(reactor),
+            probe: Arc::new(Probe::new()),
+        }
+    }
+}
+
 /// A socket of the kernel that listens.
 #[derive(Debug)]
 pub struct NativeListener {
-    source: Async<Arc<OwnedFd>>,
+    source: Source,
     address: Address,
-    probe: Arc<Probe>,
+    kernel: Kernel,
     handshakes: Handshakes,
 }
 
@@ -47,7 +64,7 @@ impl Listener<NativeListener> {
     pub(crate) fn bind(
         address: &Address,
         options: Options,
-        probe: &Arc<Probe>,
+        kernel: &Kernel,
     ) -> io::Result<Listener<NativeListener>> {
         let (domain, target) = match address {
             Address::Tcp(tcp) => (Domain::for_address(*tcp), SockAddr::from(*tcp)),
@@ -71,7 +88,7 @@ impl Listener<NativeListener> {
         }
         socket.bind(&target)?;
         socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
-        let listener = Listener::adopt(socket.into(), probe)?;
+        let listener = Listener::adopt(socket.into(), kernel)?;
         match address {
             Address::Unix(path) => listener.with_file(path),
             _ => Ok(listener),
@@ -79,8 +96,8 @@ impl Listener<NativeListener> {
     }
 
     /// Takes over a socket that already listens.
-    pub(crate) fn adopt(fd: OwnedFd, probe: &Arc<Probe>) -> io::Result<Listener<NativeListener>> {
-        let (socket, address) = NativeListener::new(fd, probe)?;
+    pub(crate) fn adopt(fd: OwnedFd, kernel: &Kernel) -> io::Result<Listener<NativeListener>> {
+        let (socket, address) = NativeListener::new(fd, kernel)?;
         let mut ownership = Ownership::Sole;
         if matches!(address, Address::Tcp(_)) {
             // Linux hands the option down to accepted connections.
@@ -94,21 +111,21 @@ impl Listener<NativeListener> {
 
     /// Accepts from a socket that others accept from, too. Nothing about it is changed but that
     /// reading it does not block, which whoever polls it needs as well.
-    pub(crate) fn share(fd: OwnedFd, probe: &Arc<Probe>) -> io::Result<Listener<NativeListener>> {
-        let (socket, address) = NativeListener::new(fd, probe)?;
+    pub(crate) fn share(fd: OwnedFd, kernel: &Kernel) -> io::Result<Listener<NativeListener>> {
+        let (socket, address) = NativeListener::new(fd, kernel)?;
         Ok(Listener::new(socket, address, Ownership::Shared))
     }
 }
 
 impl NativeListener {
     /// With the address that it is really bound to.
-    fn new(fd: OwnedFd, probe: &Arc<Probe>) -> io::Result<(NativeListener, Address)> {
+    fn new(fd: OwnedFd, kernel: &Kernel) -> io::Result<(NativeListener, Address)> {
         rustix::io::ioctl_fionbio(&fd, true)?;
         let address = Address::from_raw(Some(rustix::net::getsockname(&fd)?));
         let socket = NativeListener {
-            source: Async::new_nonblocking(Arc::new(fd))?,
+            source: kernel.sources.register(fd)?,
             address: address.clone(),
-            probe: Arc::clone(probe),
+            kernel: kernel.clone(),
             handshakes: Handshakes::default(),
         };
         Ok((socket, address))
@@ -131,7 +148,7 @@ impl NativeListener {
     fn has_sibling(&self) -> io::Result<bool> {
         let (address, inode) = (self.tcp()?, self.inode()?);
         let mut found = false;
-        self.probe.ask(|diag| {
+        self.kernel.probe.ask(|diag| {
             diag.visit(address, LISTEN, |entry| {
                 found |= entry.is_bound_to(address)
                     && entry.interface() != NOWHERE
@@ -143,10 +160,14 @@ impl NativeListener {
 }
 
 impl ListeningSocket for NativeListener {
-    type Transport = Socket<Async<Arc<OwnedFd>>>;
+    type Transport = Socket;
 
     fn accept(&self) -> io::Result<Accepted<Self::Transport>> {
-        let (fd, peer) = accept(self.source.as_fd())?;
+        let accepted = accept(self.source.as_fd());
+        if matches!(accepted, Err(Errno::AGAIN)) {
+            self.source.read_all();
+        }
+        let (fd, peer) = accepted?;
         let local = match &self.address {
             Address::Tcp(address) if address.ip().is_unspecified() => {
                 let local = rustix::net::getsockname(&fd);
@@ -155,7 +176,10 @@ impl ListeningSocket for NativeListener {
             _ => None,
         };
         Ok(Accepted {
-            transport: Socket::new(fd, Arc::clone(&self.probe))?,
+            transport: Socket::new(
+                self.kernel.sources.register(fd)?,
+                Arc::clone(&self.kernel.probe),
+            ),
             peer,
             local,
         })
@@ -176,7 +200,7 @@ impl ListeningSocket for NativeListener {
 
     fn poll_half_open(&mut self, cx: &mut Context<'_>) -> Poll<Option<HashSet<SocketAddr>>> {
         match self.tcp() {
-            Ok(address) => self.handshakes.poll(&self.probe, address, cx),
+            Ok(address) => self.handshakes.poll(&self.kernel.probe, address, cx),
             Err(_) => Poll::Ready(None),
         }
     }
@@ -192,7 +216,7 @@ impl ListeningSocket for NativeListener {
     fn queued(&self) -> io::Result<u64> {
         let (address, inode) = (self.tcp()?, self.inode()?);
         let mut queued = 0;
-        self.probe.ask(|diag| {
+        self.kernel.probe.ask(|diag| {
             diag.visit(address, LISTEN, |entry| {
                 if u64::from(entry.inode()) == inode {
                     queued += u64::from(entry.queued());
@@ -203,7 +227,7 @@ impl ListeningSocket for NativeListener {
     }
 
     fn descriptor(&self) -> Weak<OwnedFd> {
-        Arc::downgrade(self.source.get_ref())
+        self.source.descriptor()
     }
 }
 

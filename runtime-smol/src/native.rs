@@ -6,13 +6,25 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
+#[cfg(target_os = "linux")]
+use async_io::Async;
 use async_io::Timer;
 use neap_core::Time;
 
-use crate::listening::{NativeListener, Options};
-use crate::probe::Probe;
+use crate::Reactor;
+#[cfg(target_os = "linux")]
+use crate::epoll::Epoll;
+use crate::listening::{Kernel, NativeListener, Options};
+#[cfg(target_os = "linux")]
+use crate::park::Park;
 use crate::signals::StopSignals;
+#[cfg(target_os = "linux")]
+use crate::source::Sources;
 use crate::system::{StopSignal, System};
+
+/// How long to wait in the reactor where nobody can say when it has something to tell.
+#[cfg(target_os = "linux")]
+const LIMP: Duration = Duration::from_millis(1);
 
 /// The operating system.
 #[derive(Debug)]
@@ -21,7 +33,21 @@ pub struct Native {
     timer: Timer,
     pub(crate) signals: Option<StopSignals>,
     pub(crate) options: Options,
-    pub(crate) probe: Arc<Probe>,
+    pub(crate) kernel: Kernel,
+    #[cfg(target_os = "linux")]
+    turning: Turning,
+}
+
+/// Who turns the server's own reactor.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+enum Turning {
+    /// Nobody yet.
+    Nobody,
+    /// A thread that waits in it.
+    Park(Arc<Park>),
+    /// The server's future, when async-io says that there is something.
+    Future(Async<Arc<Epoll>>),
 }
 
 impl Native {
@@ -31,8 +57,21 @@ impl Native {
             timer: Timer::never(),
             signals: None,
             options,
-            probe: Arc::new(Probe::new()),
+            kernel: Kernel::new(Reactor::default()),
+            #[cfg(target_os = "linux")]
+            turning: Turning::Nobody,
         }
+    }
+
+    /// Lets the thread that calls this turn the server's own reactor, if there is one.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn park(&mut self) -> Option<Arc<Park>> {
+        let Sources::Own(epoll) = &self.kernel.sources else {
+            return None;
+        };
+        let park = Arc::new(Park::new(Arc::clone(epoll)));
+        self.turning = Turning::Park(Arc::clone(&park));
+        Some(park)
     }
 }
 
@@ -54,12 +93,39 @@ impl System for Native {
             .origin
             .checked_add(Duration::from_nanos(at.as_nanos()))
             .filter(|_| at != Time::NEVER);
+        #[cfg(target_os = "linux")]
+        if let Turning::Park(park) = &self.turning {
+            return park.set_timer(instant, cx.waker());
+        }
         match instant {
             Some(instant) => self.timer.set_at(instant),
             None => self.timer = Timer::never(),
         }
         if Pin::new(&mut self.timer).poll(cx).is_ready() {
             cx.waker().wake_by_ref();
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn poll_events(&mut self, cx: &mut Context<'_>) {
+        let Sources::Own(epoll) = &self.kernel.sources else {
+            return;
+        };
+        if let Turning::Nobody = self.turning {
+            match Async::new_nonblocking(Arc::clone(epoll)) {
+                Ok(watched) => self.turning = Turning::Future(watched),
+                Err(_) => {
+                    // For want of descriptors or memory. It limps until there are some.
+                    let _ = epoll.turn(Some(LIMP), || {});
+                    cx.waker().wake_by_ref();
+                }
+            }
+        }
+        if let Turning::Future(watched) = &self.turning {
+            while let Poll::Ready(Ok(())) = watched.poll_readable(cx) {
+                // What it says is remembered; that it fails cannot be: it is our own, and open.
+                let _ = epoll.turn(Some(Duration::ZERO), || {});
+            }
         }
     }
 

@@ -17,6 +17,8 @@ pub(crate) enum Part {
     Listeners,
     /// A deadline has come.
     Timer,
+    /// The reactor has something to tell.
+    Reactor,
     /// A connection, by its number.
     Connection(usize),
     /// The admin listener has connections waiting.

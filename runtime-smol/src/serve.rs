@@ -62,6 +62,7 @@ pub(crate) struct Wakers {
     pub(crate) control: (Arc<PartWaker>, Waker),
     listeners: (Arc<PartWaker>, Waker),
     pub(crate) timer: (Arc<PartWaker>, Waker),
+    reactor: (Arc<PartWaker>, Waker),
 }
 
 /// What a server is made of before it runs.
@@ -88,9 +89,16 @@ impl<H, F: Future<Output: IntoResponse>, S: System> Serve<H, F, S> {
             control: waker(Part::Control),
             listeners: waker(Part::Listeners),
             timer: waker(Part::Timer),
+            reactor: waker(Part::Reactor),
         };
         // The first poll looks at everything once.
-        for (waking, waker) in [&wakers.control, &wakers.listeners, &wakers.timer] {
+        let Wakers {
+            control,
+            listeners,
+            timer,
+            reactor,
+        } = &wakers;
+        for (waking, waker) in [control, listeners, timer, reactor] {
             waking.clear();
             waker.wake_by_ref();
         }
@@ -130,6 +138,11 @@ where
             match part {
                 Part::Control => self.take_commands(now),
                 Part::Timer => self.take_timer(now),
+                Part::Reactor => {
+                    self.wakers.reactor.0.clear();
+                    let mut cx = Context::from_waker(&self.wakers.reactor.1);
+                    self.system.poll_events(&mut cx);
+                }
                 Part::Listeners | Part::Connection(_) => {}
                 Part::AdminListeners | Part::AdminConnection(_) => {}
             }
@@ -146,7 +159,7 @@ where
                     ended |= self.connections.poll(index, t, &mut self.env);
                 }
                 Part::AdminListeners | Part::AdminConnection(_) => self.poll_admin(part, now),
-                Part::Control | Part::Timer => {}
+                Part::Control | Part::Timer | Part::Reactor => {}
             }
         }
         self.batch = batch;

@@ -1,78 +1,40 @@
-//! A connection's socket, on top of a readiness source.
+//! A connection's socket, on top of a source of readiness.
 //!
-//! Whoever can say when a descriptor is readable or writable ([`Readiness`]) can carry it. The
-//! system calls are made here, on the descriptor itself, first optimistically and again when the
-//! reactor says so.
+//! The system calls are made here, on the descriptor itself, first optimistically and again when
+//! the reactor says so.
 
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use async_io::Async;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 
 use crate::Address;
 use crate::probe::Probe;
+use crate::source::Source;
 use crate::system::Transport;
-
-/// Says when a descriptor can be read or written. Of each kind one waker is kept, the last.
-pub trait Readiness: AsFd {
-    /// Arranges for `cx` to be woken when reading may succeed.
-    ///
-    /// # Errors
-    ///
-    /// If the reactor cannot tell.
-    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
-
-    /// Arranges for `cx` to be woken when writing may succeed.
-    ///
-    /// # Errors
-    ///
-    /// If the reactor cannot tell.
-    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
-
-    /// The descriptor, without keeping it open.
-    fn descriptor(&self) -> Weak<OwnedFd>;
-}
-
-impl Readiness for Async<Arc<OwnedFd>> {
-    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Async::poll_readable(self, cx)
-    }
-
-    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Async::poll_writable(self, cx)
-    }
-
-    fn descriptor(&self) -> Weak<OwnedFd> {
-        Arc::downgrade(self.get_ref())
-    }
-}
 
 /// A connected stream socket of the kernel.
 #[derive(Debug)]
-pub struct Socket<S> {
-    source: S,
+pub struct Socket {
+    source: Source,
     /// The last read filled its buffer, or none was made yet: another may succeed at once. After a
     /// short read the reactor is asked first, which saves a system call that would find nothing.
     more: bool,
     probe: Arc<Probe>,
 }
 
-impl Socket<Async<Arc<OwnedFd>>> {
-    /// Takes over a descriptor that is already non-blocking.
-    pub(crate) fn new(fd: OwnedFd, probe: Arc<Probe>) -> io::Result<Self> {
-        Ok(Socket {
-            source: Async::new_nonblocking(Arc::new(fd))?,
+impl Socket {
+    pub(crate) fn new(source: Source, probe: Arc<Probe>) -> Socket {
+        Socket {
+            source,
             more: true,
             probe,
-        })
+        }
     }
-}
 
-impl<S: Readiness> Socket<S> {
     /// Writes without waiting.
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let flags = SendFlags::NOSIGNAL;
@@ -86,7 +48,7 @@ impl<S: Readiness> Socket<S> {
     }
 }
 
-impl<S: Readiness> Transport for Socket<S> {
+impl Transport for Socket {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         if !self.more {
             ready!(self.source.poll_readable(cx))?;
@@ -104,10 +66,18 @@ impl<S: Readiness> Transport for Socket<S> {
 
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let capacity = buffer.len();
-        let read = retry(|| rustix::net::recv(&self.source, &mut *buffer, RecvFlags::empty()))?.0;
+        let read = retry(|| rustix::net::recv(&self.source, &mut *buffer, RecvFlags::empty()));
+        let read = read.map(|(read, _)| read);
         // The end of the stream is found again by reading, the reactor may not report it twice.
-        self.more = read == capacity || read == 0;
-        Ok(read)
+        self.more = matches!(read, Ok(read) if read == capacity || read == 0);
+        let used_up = match &read {
+            Ok(_) => !self.more,
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        };
+        if used_up {
+            self.source.read_all();
+        }
+        read
     }
 
     fn expect_input(&mut self) {
@@ -122,6 +92,7 @@ impl<S: Readiness> Transport for Socket<S> {
         loop {
             match self.try_write(slices) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.source.wrote_all();
                     ready!(self.source.poll_writable(cx))?;
                 }
                 done => return Poll::Ready(done),

@@ -28,7 +28,7 @@ use crate::seal::Rung;
 pub use crate::listening::NativeListener;
 pub use crate::native::Native;
 pub use crate::signals::StopSignal;
-pub use crate::socket::{Readiness, Socket};
+pub use crate::socket::Socket;
 
 /// What a server asks of the system beside its sockets.
 pub trait System {
@@ -44,6 +44,10 @@ pub trait System {
     /// Arranges for `cx` to be woken at `at`, instead of at the moment that was given last;
     /// [`Time::NEVER`] for not at all.
     fn set_timer(&mut self, at: Time, cx: &mut Context<'_>);
+
+    /// Takes in what the system has to tell of its sockets, waking who waits for it, and arranges
+    /// for `cx` to be woken when there is more. Nothing to do where somebody else sees to that.
+    fn poll_events(&mut self, _cx: &mut Context<'_>) {}
 
     /// The next stop signal that has come, if signals were asked for.
     fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<StopSignal>;

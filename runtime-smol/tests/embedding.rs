@@ -18,7 +18,7 @@ use neap_smol::{
     Progress, RefusalPage, Serve, Server, State,
 };
 
-use common::{GET, Running, read_all, read_until};
+use common::{GET, Running, listening, read_all, read_until, unbound};
 
 fn is_send<T: Send>(value: T) -> T {
     value
@@ -30,7 +30,7 @@ async fn hello(_request: Request<Body>) -> &'static str {
 
 #[test]
 fn a_server_of_send_handlers_is_send_and_runs_in_any_executor() {
-    let server = Server::bind("127.0.0.1:0").unwrap();
+    let server = listening();
     let handle = is_send(server.handle());
     let serving = is_send(server.serve(hello));
     let executor = smol::Executor::new();
@@ -45,7 +45,7 @@ fn a_server_of_send_handlers_is_send_and_runs_in_any_executor() {
 #[test]
 fn handlers_need_not_be_send() {
     let count = Rc::new(Cell::new(0));
-    let server = Server::bind("127.0.0.1:0").unwrap();
+    let server = listening();
     let (address, handle) = (server.local_addr().unwrap(), server.handle());
     let serving = server.serve(|_request| {
         let count = Rc::clone(&count);
@@ -67,7 +67,7 @@ fn handlers_need_not_be_send() {
 
 #[test]
 fn the_server_and_the_program_can_be_awaited_side_by_side() {
-    let server = Server::bind("127.0.0.1:0").unwrap();
+    let server = listening();
     let handle = server.handle();
     let (report, ()) = block_on(zip(server.serve(hello), async { handle.drain() }));
     assert_eq!(report.phase, Phase::Done);
@@ -75,7 +75,7 @@ fn the_server_and_the_program_can_be_awaited_side_by_side() {
 
 #[test]
 fn dropping_the_future_closes_every_connection_and_frees_the_port() {
-    let server = Server::bind("127.0.0.1:0").unwrap();
+    let server = listening();
     let (address, handle) = (server.local_addr().unwrap(), server.handle());
     let arrived = Arc::new(AtomicBool::new(false));
     let dropped = Arc::new(AtomicBool::new(false));
@@ -109,7 +109,7 @@ fn dropping_the_future_closes_every_connection_and_frees_the_port() {
 
 #[test]
 fn a_server_that_never_served_is_done_when_it_is_dropped() {
-    let server = Server::bind("127.0.0.1:0").unwrap();
+    let server = listening();
     let handle = server.handle();
     drop(server);
     assert_eq!(block_on(handle.done()).phase, Phase::Done);
@@ -319,7 +319,7 @@ fn unix_sockets_are_served_and_their_file_goes_with_the_server() {
     let directory = std::env::temp_dir().join(format!("neap-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let path = directory.join("server.sock");
-    let server = Server::new().listen(&Address::Unix(path.clone())).unwrap();
+    let server = unbound().listen(&Address::Unix(path.clone())).unwrap();
     let handle = server.handle();
     let thread = std::thread::spawn(move || server.run(hello).unwrap());
     let mut stream = std::os::unix::net::UnixStream::connect(&path).unwrap();
@@ -337,13 +337,11 @@ fn a_successors_socket_file_is_left_alone_and_a_dead_ones_is_replaced() {
     std::fs::create_dir_all(&directory).unwrap();
     let path = directory.join("server.sock");
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-    let first = Server::new().listen(&Address::Unix(path.clone())).unwrap();
-    let failure = Server::new()
-        .listen(&Address::Unix(path.clone()))
-        .unwrap_err();
+    let first = unbound().listen(&Address::Unix(path.clone())).unwrap();
+    let failure = unbound().listen(&Address::Unix(path.clone())).unwrap_err();
     assert_eq!(failure.kind(), std::io::ErrorKind::AddrInUse);
     std::fs::remove_file(&path).unwrap();
-    let second = Server::new().listen(&Address::Unix(path.clone())).unwrap();
+    let second = unbound().listen(&Address::Unix(path.clone())).unwrap();
     drop(first);
     assert!(path.exists());
     drop(second);
@@ -358,7 +356,7 @@ fn abstract_names_and_listeners_of_the_program_are_served() {
     let name = format!("neap-test-{}", std::process::id());
     let own = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let tcp = own.local_addr().unwrap();
-    let server = Server::new()
+    let server = unbound()
         .listen(&format!("unix:@{name}").parse().unwrap())
         .unwrap();
     let server = server.listener(own).unwrap();
@@ -544,7 +542,7 @@ fn many_pipelined_requests_are_answered_in_their_order() {
 
 #[test]
 fn the_future_says_what_it_is() {
-    let server = Server::bind("127.0.0.1:0").unwrap();
+    let server = listening();
     assert!(server.to_string().starts_with("127.0.0.1:"));
     let serving: Serve<_, _> = server.serve(hello);
     assert!(format!("{serving:?}").contains("connections: 0"));
@@ -693,7 +691,7 @@ fn a_body_that_does_not_keep_its_declared_length_is_cut_and_reported() {
 
 #[test]
 fn the_admin_listener_answers_through_the_drain_and_holds_nothing() {
-    let server = Server::bind("127.0.0.1:0").unwrap();
+    let server = listening();
     let server = server.admin(&"127.0.0.1:0".parse().unwrap()).unwrap();
     let Address::Tcp(admin) = server.admin_addresses()[0] else {
         panic!()

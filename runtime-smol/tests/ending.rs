@@ -10,7 +10,12 @@ use std::time::Duration;
 
 use async_io::Timer;
 use futures_lite::future::yield_now;
-use neap_smol::{Address, Config, Server};
+use neap_smol::{Address, Config};
+
+use common::listening;
+
+#[allow(dead_code, reason = "another test uses the rest")]
+mod common;
 
 /// A sealed listener whose window was over asked to be looked at again at once, and again, as long
 /// as no more connections were allowed: a whole processor, for nothing.
@@ -18,7 +23,7 @@ use neap_smol::{Address, Config, Server};
 fn a_sealed_listener_that_may_not_accept_waits_without_spinning() {
     let mut config = Config::default();
     config.drain.seal_max = Duration::from_millis(20);
-    let server = Server::bind("127.0.0.1:0").unwrap();
+    let server = listening();
     let server = server.max_connections(1).config(config);
     let address = server.local_addr().unwrap();
     let clients = [0; 2].map(|_| {
@@ -55,7 +60,7 @@ fn a_sealed_listener_that_may_not_accept_waits_without_spinning() {
 #[test]
 fn all_listeners_are_sealed_at_once_even_when_none_may_be_accepted_from() {
     let listen = "127.0.0.1:0".parse().unwrap();
-    let server = Server::bind("127.0.0.1:0").unwrap();
+    let server = listening();
     let server = server.listen(&listen).unwrap().max_connections(1);
     let addresses = server.addresses();
     let address = |index: usize| match addresses[index] {

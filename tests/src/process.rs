@@ -26,6 +26,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub enum Program {
     /// `neap echo`.
     Echo,
+    /// `neap echo` on async-io's reactor instead of its own.
+    EchoOnAsyncIo,
     /// The example of `neap-core`, on plain threads.
     Blocking,
     /// The example of these tests, on tokio.
@@ -46,12 +48,13 @@ impl Program {
     ];
 
     /// All that are judged by the same tests.
-    pub const ALL: [Program; 5] = [
+    pub const ALL: [Program; 6] = [
         Program::Blocking,
         Program::Tokio,
         Program::Mio,
         Program::Compio,
         Program::Echo,
+        Program::EchoOnAsyncIo,
     ];
 
     /// Builds it, once, with the profile of the tests, and says where it is.
@@ -59,7 +62,7 @@ impl Program {
         static BUILT: [OnceLock<PathBuf>; Program::ALL.len()] =
             [const { OnceLock::new() }; Program::ALL.len()];
         let (package, kind, target) = match self {
-            Program::Echo => ("neap-cli", "--bin", "neap"),
+            Program::Echo | Program::EchoOnAsyncIo => ("neap-cli", "--bin", "neap"),
             Program::Blocking => ("neap-core", "--example", "blocking"),
             Program::Tokio => ("neap-tests", "--example", "port_tokio"),
             Program::Mio => ("neap-tests", "--example", "port_mio"),
@@ -127,6 +130,9 @@ impl Server {
         let mut command = Command::new(program.path());
         match program {
             Program::Echo => command.args(["echo", "--listen", "127.0.0.1:0"]),
+            Program::EchoOnAsyncIo => {
+                command.args(["echo", "--listen", "127.0.0.1:0", "--reactor", "async-io"])
+            }
             _ => command.arg("127.0.0.1:0"),
         };
         command.args(options).stdin(Stdio::piped());
@@ -191,7 +197,7 @@ impl Server {
     /// Begins the drain in the way that the program knows.
     pub fn drain(&mut self) {
         match self.program {
-            Program::Echo => self.signal(Signal::TERM),
+            Program::Echo | Program::EchoOnAsyncIo => self.signal(Signal::TERM),
             _ => drop(self.stdin.take()),
         }
     }

@@ -5,10 +5,26 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use neap_smol::{Handle, Report, Server};
+use neap_smol::{Handle, Reactor, Report, Server};
 
 /// How long a test waits before it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A server that listens on a free port. `NEAP_TEST_REACTOR=async-io` has the tests run on the
+/// portable reactor instead of the server's own.
+pub(crate) fn listening() -> Server {
+    let server = unbound();
+    server.listen(&"127.0.0.1:0".parse().unwrap()).unwrap()
+}
+
+/// The same without a listener.
+pub(crate) fn unbound() -> Server {
+    let reactor = match std::env::var("NEAP_TEST_REACTOR").as_deref() {
+        Ok("async-io") => Reactor::AsyncIo,
+        _ => Reactor::Own,
+    };
+    Server::new().reactor(reactor)
+}
 
 /// A server on a thread of its own; drained when the test is over.
 pub(crate) struct Running {
@@ -27,7 +43,7 @@ impl Running {
         configure: impl FnOnce(Server) -> Server,
         serve: impl FnOnce(Server) -> Report + Send + 'static,
     ) -> Running {
-        let server = configure(Server::bind("127.0.0.1:0").unwrap());
+        let server = configure(listening());
         let address = server.local_addr().unwrap();
         let handle = server.handle();
         let thread = Some(std::thread::spawn(move || serve(server)));

@@ -1,0 +1,119 @@
+//! Where a descriptor's readiness is known from: async-io's reactor, or the server's own.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+
+use async_io::Async;
+
+/// Which reactor tells when sockets are ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reactor {
+    /// The server's own, edge-triggered epoll: fewer system calls for each request. Where there is
+    /// no epoll, that of async-io.
+    #[default]
+    Own,
+    /// The one that every program on smol or async-std has. It runs on all their systems.
+    AsyncIo,
+}
+
+/// What makes sources.
+#[derive(Clone, Debug)]
+pub(crate) enum Sources {
+    #[cfg(target_os = "linux")]
+    Own(Arc<crate::epoll::Epoll>),
+    AsyncIo,
+}
+
+impl Sources {
+    /// Of `reactor`, if it is to be had.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn of(reactor: Reactor) -> Sources {
+        match (reactor, crate::epoll::Epoll::new()) {
+            (Reactor::Own, Ok(epoll)) => Sources::Own(Arc::new(epoll)),
+            _ => Sources::AsyncIo,
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn of(_reactor: Reactor) -> Sources {
+        Sources::AsyncIo
+    }
+
+    /// Registers a descriptor that does not block.
+    pub(crate) fn register(&self, fd: OwnedFd) -> io::Result<Source> {
+        let fd = Arc::new(fd);
+        match self {
+            #[cfg(target_os = "linux")]
+            Sources::Own(epoll) => Ok(Source::Own(crate::epoll::Registered::new(fd, epoll)?)),
+            Sources::AsyncIo => Ok(Source::AsyncIo(Async::new_nonblocking(fd)?)),
+        }
+    }
+}
+
+/// A descriptor with its readiness.
+#[derive(Debug)]
+pub(crate) enum Source {
+    #[cfg(target_os = "linux")]
+    Own(crate::epoll::Registered),
+    AsyncIo(Async<Arc<OwnedFd>>),
+}
+
+impl AsFd for Source {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Source::Own(own) => own.as_fd(),
+            Source::AsyncIo(source) => source.as_fd(),
+        }
+    }
+}
+
+impl Source {
+    /// Arranges for `cx` to be woken when reading, or accepting, is worth a try.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Source::Own(own) => own.poll_readable(cx).map(Ok),
+            Source::AsyncIo(source) => source.poll_readable(cx),
+        }
+    }
+
+    /// Arranges for `cx` to be woken when writing is worth a try.
+    pub(crate) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Source::Own(own) => own.poll_writable(cx).map(Ok),
+            Source::AsyncIo(source) => source.poll_writable(cx),
+        }
+    }
+
+    /// All that was there has been read, or accepted: what is known is used up.
+    pub(crate) fn read_all(&self) {
+        match self {
+            #[cfg(target_os = "linux")]
+            Source::Own(own) => own.read_all(),
+            Source::AsyncIo(_) => {}
+        }
+    }
+
+    /// There is no more room to write: what is known is used up.
+    pub(crate) fn wrote_all(&self) {
+        match self {
+            #[cfg(target_os = "linux")]
+            Source::Own(own) => own.wrote_all(),
+            Source::AsyncIo(_) => {}
+        }
+    }
+
+    /// The descriptor, without keeping it open.
+    pub(crate) fn descriptor(&self) -> Weak<OwnedFd> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Source::Own(own) => own.descriptor(),
+            Source::AsyncIo(source) => Arc::downgrade(source.get_ref()),
+        }
+    }
+}
