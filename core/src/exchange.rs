@@ -78,8 +78,8 @@ impl<'e> Exchange<'e> {
         self.buffered.connection.drop_content(self.t);
     }
 
-    /// Replies with content that is there as a whole. What is left of the request's content will not
-    /// be asked for.
+    /// Replies with content that is there as a whole. What is left of the request's content will
+    /// not be asked for.
     ///
     /// # Errors
     ///
@@ -98,9 +98,10 @@ impl<'e> Exchange<'e> {
         self.reply_end()
     }
 
-    /// Begins a reply whose content comes in pieces; see [`Connection::reply_head`](crate::Connection::reply_head). Whether it
-    /// announces the close is decided now, with all that is known: the phase, and whether another
-    /// request is buffered behind this one.
+    /// Begins a reply whose content comes in pieces; see
+    /// [`Connection::reply_head`](crate::Connection::reply_head). Whether it announces the close is
+    /// decided now, with all that is known: the phase, and whether another request is buffered
+    /// behind this one.
     ///
     /// # Errors
     ///

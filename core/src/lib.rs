@@ -17,8 +17,30 @@
 //! has risen, so the next reply is the last. Where it stands, what it waits for and why it ends is
 //! decided by one table, [`control`], that a model checker can walk from end to end.
 //!
-//! A **driver** owns everything that the core does not: sockets, buffers, handlers, the clock. It
-//! turns in a loop:
+//! A **driver** owns everything that the core does not: sockets, the clock, and whatever wakes it.
+//! It turns its connections, each in a loop, and never decides anything.
+//!
+//! # Driving it
+//!
+//! Most drivers hold a [`Server`] and a [`Session`] for each connection:
+//!
+//! - The driver tells the [`Server`] who comes ([`accept`](Server::accept)), where a session
+//!   stands ([`note`](Server::note)) and who is gone ([`leave`](Server::leave)), and its
+//!   [`lifecycle`](Server::lifecycle) that a signal has come or the listeners have ended.
+//!   [`Server::advance`] answers whether the phase has risen, so that every session is to turn;
+//!   [`Lifecycle::poll_listening`] what to do with the listeners; [`Server::is_over`] when to
+//!   return.
+//! - It tells the [`Session`] what reads and writes have come to
+//!   ([`handle_read`](Session::handle_read), [`handle_written`](Session::handle_written)).
+//!   [`Session::advance`] does all that needs no socket and answers what the socket is to do:
+//!   read, write, end our side, close.
+//!
+//! What answers the requests is a [`Responder`], a state machine that is run in each turn and sees
+//! an [`Exchange`]: the request's content and the reply. `docs/porting.md` walks through a driver,
+//! and `examples/blocking.rs` is a whole one on plain threads.
+//!
+//! A driver that keeps the buffers itself, has handlers that are futures, or no heap, holds a
+//! [`Connection`] instead of a session, and a [`Lifecycle`] with a registry of its own:
 //!
 //! 1. [`Connection::poll_step`] says what to do now: a set of levels ([`Wants`]) for reading,
 //!    writing and the handler, or that the connection is over.
@@ -27,25 +49,32 @@
 //! 3. When [`Connection::poll_timeout`] is due, or the server's phase has risen, it reads the
 //!    socket once more and calls [`Connection::handle_timeout`].
 //!
-//! Levels hold until their cause is gone. A driver that is interrupted anywhere, because its future
-//! was dropped or its thread was slow, asks again and has lost nothing.
+//! # What both have in common
+//!
+//! What is wanted is a set of levels, which hold until their cause is gone. A driver that is
+//! interrupted anywhere, because its future was dropped or its thread was slow, asks again and has
+//! lost nothing.
 //!
 //! Every input carries a [`Tick`]: the time, the server's phase and the settings. There is no
 //! separate call that announces the drain, so no reply can slip out between the drain's beginning
 //! and the news of it.
 //!
-//! # What the driver need not know
+//! The driver need not know where a head ends, how content is delimited, when to say
+//! `100 Continue`, whether to keep a connection alive, what to refuse and how, when FIN may be sent
+//! (not before the last byte of output has been written), how long to linger behind it, whether an
+//! end must be a reset so that a cut response does not look whole.
 //!
-//! Where a head ends, how content is delimited, when to say `100 Continue`, whether to keep a
-//! connection alive, what to refuse and how, when FIN may be sent (not before the last byte of
-//! output has been written), how long to linger behind it, whether an end must be a reset so that a
-//! cut response does not look whole. `examples/blocking.rs` is a complete server on plain threads.
+//! What peers do wrong ([`PeerError`], answered with a [`Refusal`]) and what drivers do wrong
+//! ([`MisuseError`]) are two types that never mix. A call out of order is refused and writes
+//! nothing.
 //!
 //! # Memory
 //!
-//! The core holds no buffers and allocates nothing. Heads are parsed in place and are views into
-//! the driver's buffer; one [`Spans`] per thread has room for their offsets. Replies' heads are
-//! appended to a [`Sink`] of the driver's.
+//! [`Connection`], [`Lifecycle`] and all that they use hold no buffers and allocate nothing. Heads
+//! are parsed in place and are views into the driver's buffer; one [`Spans`] per thread has room
+//! for their offsets. Replies' heads are appended to a [`Sink`] of the driver's. [`Session`] has
+//! buffers, bounded, which it uses again for the next exchange; [`Server`] has a few bytes for each
+//! connection.
 #![no_std]
 
 pub mod control;

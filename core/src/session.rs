@@ -186,9 +186,12 @@ impl<R> Session<R> {
         self.is_settled && !self.moved
     }
 
-    /// When the session is to turn at the latest; `None` for never.
+    /// When the session is to turn at the latest; `None` for never. A look is due at once.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
+        if self.buffered.read() == Read::Look {
+            return Some(Time::ZERO);
+        }
         let due = self.buffered.connection.poll_timeout();
         let due = due.unwrap_or(Time::NEVER).min(self.due);
         (due != Time::NEVER).then_some(due)

@@ -10,7 +10,7 @@
 
 use std::cell::RefCell;
 use std::future::pending;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -62,6 +62,11 @@ async fn at_once<T>(operation: &mut InFlight<T>) -> Option<T> {
         result = completed(operation) => Some(result),
         () = sleep(MOMENT) => None,
     }
+}
+
+/// Nothing has come of a read yet.
+fn later() -> Transfer {
+    BufResult(Err(ErrorKind::WouldBlock.into()), Vec::new())
 }
 
 /// The server and how its tasks hear of each other.
@@ -123,14 +128,13 @@ async fn supervise(shared: &Rc<Shared>, listener: TcpListener) {
         }
         let listening = shared.server.borrow().lifecycle.poll_listening();
         if listening != Listening::Accept && listener.is_some() {
-            match at_once(&mut accepting).await {
-                Some(accepted) => accepted.into_iter().for_each(|(stream, _)| serve(stream)),
-                None => {
-                    (accepting, listener) = (None, None);
-                    let lifecycle = &mut shared.server.borrow_mut().lifecycle;
-                    lifecycle.handle_listeners_ended(now);
-                }
+            if let Some(accepted) = at_once(&mut accepting).await {
+                accepted.into_iter().for_each(|(stream, _)| serve(stream));
+                continue;
             }
+            (accepting, listener) = (None, None);
+            let lifecycle = &mut shared.server.borrow_mut().lifecycle;
+            lifecycle.handle_listeners_ended(now);
             continue;
         }
         let due = shared.server.borrow().lifecycle.poll_timeout(config);
@@ -188,7 +192,7 @@ async fn connection(shared: Rc<Shared>, mut session: Session<Application>, strea
         }
         let due = session.poll_timeout().unwrap_or(Time::NEVER);
         let received = tokio::select! {
-            received = completed(&mut reading), if wants.read != Read::Look => Some(received),
+            received = completed(&mut reading) => Some(received),
             BufResult(written, _) = completed(&mut writing) => {
                 t = shared.tick();
                 session.handle_written(t, written.map_err(failure)).expect("it was output");
@@ -196,17 +200,14 @@ async fn connection(shared: Rc<Shared>, mut session: Session<Application>, strea
             }
             _ = phase.changed() => None,
             () = sleep(due.since(t.now)) => None,
-            () = async {}, if wants.read == Read::Look => None,
         };
         t = shared.tick();
         // A look, and whatever a timer may follow, gives a read the moment that it needs to
         // complete, if something is there.
-        let received = match received {
-            Some(received) => Some(received),
-            None => at_once(&mut reading).await,
+        let BufResult(received, bytes) = match received {
+            Some(received) => received,
+            None => at_once(&mut reading).await.unwrap_or_else(later),
         };
-        let later = || BufResult(Err(io::ErrorKind::WouldBlock.into()), Vec::new());
-        let BufResult(received, bytes) = received.unwrap_or_else(later);
         session.handle_read(t, received.map(|len| &bytes[..len]).map_err(failure));
     };
     if reset {

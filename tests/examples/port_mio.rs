@@ -12,7 +12,6 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::Shutdown;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
@@ -37,7 +36,7 @@ const TOLD: Token = Token(1);
 const PIECE: usize = 16 * 1024;
 /// How many turns a connection has before the others have theirs.
 const TURNS: usize = 8;
-/// When to try again where accepting failed: one client's failure, or a shortage that will pass.
+/// When to try again where accepting failed.
 const SHORTAGE: Duration = Duration::from_millis(20);
 
 struct Driver {
@@ -57,13 +56,10 @@ fn main() -> io::Result<ExitCode> {
     let poll = Poll::new()?;
     let registry = poll.registry();
     registry.register(&mut listener, LISTENER, Interest::READABLE)?;
-    // The waker lives as long as this: a wake-up that nobody has taken would go with it.
-    let told = Arc::new((AtomicBool::new(false), Waker::new(registry, TOLD)?));
-    let stopping = Arc::clone(&told);
-    start::when_told(move || {
-        stopping.0.store(true, Ordering::SeqCst);
-        let _ = stopping.1.wake();
-    });
+    // It lives as long as this function: a wake-up that nobody has taken would go with it.
+    let waker = Arc::new(Waker::new(registry, TOLD)?);
+    let told = Arc::clone(&waker);
+    start::when_told(move || told.wake().expect("the system takes a wake-up"));
     let mut driver = Driver {
         config,
         server: Server::new(),
@@ -73,31 +69,32 @@ fn main() -> io::Result<ExitCode> {
         last: TOLD,
         ready: HashSet::new(),
     };
-    driver.run(&told.0)?;
+    driver.run()?;
     Ok(ExitCode::from(u8::from(driver.server.has_cut())))
 }
 
 impl Driver {
-    fn run(&mut self, told: &AtomicBool) -> io::Result<()> {
+    fn run(&mut self) -> io::Result<()> {
         let start = Instant::now();
         let mut events = Events::with_capacity(1024);
         loop {
             let now = Time::ZERO.after(start.elapsed());
-            let lifecycle = &mut self.server.lifecycle;
-            if told.load(Ordering::SeqCst) {
+            if self.ready.contains(&TOLD) {
+                let lifecycle = &mut self.server.lifecycle;
                 lifecycle.drain(now, &self.config, Cause::Request);
             }
-            let failed = self.accept(now)?;
+            let patience = self.accept(now)?;
             let risen = self.server.advance(now, &self.config).is_some();
             if self.server.is_over() {
                 return Ok(());
             }
             let due = self.turn_all(now, risen);
             // What has changed may be what the drain waits for.
-            let wait = match due.since(now) {
-                _ if risen || !self.ready.is_empty() => Duration::ZERO,
-                wait if failed => wait.min(SHORTAGE),
-                wait => wait,
+            let again = risen || !self.ready.is_empty();
+            let wait = if again {
+                Duration::ZERO
+            } else {
+                due.since(now).min(patience)
             };
             match self.poll.poll(&mut events, Some(wait)) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
@@ -106,10 +103,10 @@ impl Driver {
         }
     }
 
-    /// Accepts what waits, and ends the listener if the lifecycle says so. True if that failed.
-    fn accept(&mut self, now: Time) -> io::Result<bool> {
+    /// Accepts what waits, and ends the listener if the lifecycle says so. When to try again.
+    fn accept(&mut self, now: Time) -> io::Result<Duration> {
         let Some(listener) = &self.listener else {
-            return Ok(false);
+            return Ok(Duration::MAX);
         };
         let error = loop {
             let mut stream = match listener.accept() {
@@ -128,7 +125,9 @@ impl Driver {
             self.listener = None;
             self.server.lifecycle.handle_listeners_ended(now);
         }
-        Ok(failure(error) == Failure::Broken)
+        // One client's failure, or a shortage that will pass.
+        let failed = failure(error) == Failure::Broken;
+        Ok(if failed { SHORTAGE } else { Duration::MAX })
     }
 
     /// Turns those of which there is news, whose time has come, or all. When it is due again.

@@ -265,6 +265,40 @@ fn a_drain_ends_idle_connections_at_once_and_waits_for_those_that_work() {
 }
 
 #[test]
+fn in_the_drain_each_connection_has_the_window_of_its_state() {
+    let mut simulation = Simulation::new();
+    let (fresh, head) = (simulation.connect(""), simulation.connect(&HELLO[..20]));
+    let idle = [(); 2].map(|()| simulation.connect(HELLO));
+    let milliseconds = Duration::from_millis;
+    let end = |simulation: &Simulation, id: usize| simulation.wires[id].end;
+    simulation.drain();
+    // The last call: who comes within `quiet` is served, who does not is closed without a word.
+    simulation.pass(milliseconds(249));
+    assert_eq!(idle.map(|id| end(&simulation, id)), [None; 2]);
+    simulation.send(idle[0], HELLO);
+    let replies = simulation.wires[idle[0]].text();
+    assert_eq!(replies.matches("HTTP/1.1 200 ").count(), 2, "{replies}");
+    assert_eq!(replies.matches("connection: close").count(), 1, "{replies}");
+    simulation.pass(milliseconds(1));
+    assert_eq!(idle.map(|id| end(&simulation, id)), [Some(End::Fin); 2]);
+    let silent = simulation.wires[idle[1]].text();
+    assert_eq!(silent.matches("HTTP/1.1").count(), 1, "{silent}");
+    // A first byte has `first_byte_grace`, a head `head_grace`.
+    simulation.pass(milliseconds(749));
+    assert_eq!(end(&simulation, fresh), None);
+    simulation.pass(milliseconds(1));
+    assert_eq!(end(&simulation, fresh), Some(End::Fin));
+    assert_eq!(simulation.wires[fresh].text(), "");
+    simulation.pass(milliseconds(3999));
+    assert_eq!(simulation.wires[head].text(), "");
+    simulation.pass(milliseconds(1));
+    let refusal = simulation.wires[head].text();
+    assert!(refusal.starts_with("HTTP/1.1 408 "), "{refusal}");
+    simulation.pass(seconds(2));
+    assert!(simulation.is_done() && !simulation.server.has_cut());
+}
+
+#[test]
 fn what_the_deadline_cuts_off_is_told_so() {
     let mut simulation = Simulation::new();
     let waits = simulation.connect("GET /delay/600000 HTTP/1.1\r\nHost: a\r\n\r\n");
