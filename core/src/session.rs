@@ -221,7 +221,8 @@ impl<R> Session<R> {
                 buffered.connection.handle_discarded(t, bytes.len() as u64);
             }
             Ok(bytes) => buffered.input.end().extend_from_slice(bytes),
-            // It matters where a look was wanted, and only there.
+            // It matters where a look was wanted and has found nothing, and only there.
+            Err(Failure::Later) if self.moved => {}
             Err(Failure::Later) => buffered.connection.handle_nothing(t),
             Err(Failure::Broken) => buffered.connection.handle_io_error(t),
         }
