@@ -217,7 +217,6 @@ impl<R> Session<R> {
         match received {
             Ok([]) => buffered.ended = true,
             Ok(bytes) if buffered.read() == Read::Discard => {
-                buffered.input.clear();
                 buffered.connection.handle_discarded(t, bytes.len() as u64);
             }
             Ok(bytes) => buffered.input.end().extend_from_slice(bytes),
@@ -295,7 +294,10 @@ impl<R: Responder> Session<R> {
                 break;
             }
         }
-        if self.state() == State::Idle {
+        if self.buffered.read() == Read::Discard {
+            self.buffered.input.clear();
+        }
+        if matches!(self.state(), State::Idle | State::Linger) {
             self.buffered.input.give_back();
             self.buffered.output.give_back();
         }
@@ -310,10 +312,9 @@ impl<R: Responder> Session<R> {
     fn take_input(&mut self, t: Tick<'_>) {
         let buffered = &mut self.buffered;
         match buffered.read() {
-            Read::Discard => buffered.input.clear(),
             Read::Head | Read::Look => {}
             Read::Content if !buffered.connection.is_content_deliverable() => {}
-            Read::Content | Read::Watch | Read::No => return,
+            Read::Content | Read::Watch | Read::Discard | Read::No => return,
         }
         if buffered.input.is_empty() {
             return;

@@ -195,8 +195,8 @@ fn an_end_within_content_ends_the_connection() {
     for (head, content) in [
         (POST, &b"hell"[..]),
         (CHUNKED, b"5\r\nhell"),
-        // A part of a chunk's line stays in the input.
-        (CHUNKED, b"4\r\nhell\r\n1"),
+        // A part of a trailer section stays in the input.
+        (CHUNKED, b"4\r\nhell\r\n0\r\nTrail"),
     ] {
         let mut driver = Driver::new(|exchange| {
             while let Poll::Ready(Some(_)) = exchange.take_content() {}
@@ -311,6 +311,34 @@ fn a_responder_that_fails_is_answered_for_or_cut() {
 }
 
 #[test]
+fn content_that_no_responder_wants_is_skipped() {
+    // That it fails behind its reply changes nothing.
+    let mut driver = Driver::new(|exchange| {
+        hello(exchange)?;
+        exchange.reply_end().map(|()| Time::NEVER)
+    });
+    driver.read(Ok(POST));
+    assert!(driver.write().ends_with("Hello"));
+    driver.read(Ok(b"hel"));
+    driver.read(Ok(&[b"lo", GET].concat()));
+    assert!(driver.write().ends_with("Hello"));
+    assert_eq!(driver.session.tally().completed, 2);
+}
+
+#[test]
+fn in_the_drain_the_close_is_announced_on_the_last_reply_only() {
+    let mut driver = Driver::new(hello);
+    let lifecycle = &mut driver.server.lifecycle;
+    lifecycle.drain(driver.now, &driver.config, Cause::Request);
+    driver.read(Ok(&GET.repeat(3)));
+    let output = driver.write();
+    assert_eq!(output.matches("HTTP/1.1 200 OK").count(), 3);
+    assert_eq!(output.matches("connection: close").count(), 1);
+    let last = output.rfind("HTTP/1.1 200 OK").expect("there are three");
+    assert!(output[last..].contains("connection: close"), "{output}");
+}
+
+#[test]
 fn a_responder_is_stopped_when_its_client_vanishes() {
     let mut driver = Driver::new(|_| Ok(Time::NEVER));
     driver.read(Ok(GET));
@@ -414,6 +442,20 @@ fn a_server_is_over_when_it_is_done_and_everybody_has_left() {
     assert!(!server.has_cut());
     server.leave(session);
     assert!(server.is_over() && server.has_cut());
+}
+
+#[test]
+fn an_end_that_meets_no_request_is_no_cut() {
+    let mut driver = Driver::new(hello);
+    driver.read(Ok(GET));
+    driver.write();
+    driver.read(Ok(&GET[..10]));
+    closing(&mut driver.server);
+    driver.now = driver.now.after(driver.config.drain.close_grace);
+    driver.server.advance(driver.now, &driver.config);
+    assert_eq!(driver.outcome(), Some((Outcome::Aborted, true)));
+    driver.server.leave(driver.session);
+    assert!(!driver.server.has_cut());
 }
 
 #[test]
