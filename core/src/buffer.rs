@@ -1,7 +1,5 @@
 //! Bytes on their way through a connection.
 
-extern crate alloc;
-
 use alloc::vec::Vec;
 
 /// What a buffer may keep allocated while nothing is in it, so that idle connections cost little.

@@ -75,10 +75,15 @@
 //! for their offsets. Replies' heads are appended to a [`Sink`] of the driver's. [`Session`] has
 //! buffers, bounded, which it uses again for the next exchange; [`Server`] has a few bytes for each
 //! connection.
+//! Without the default feature `alloc` there is neither of them, and no heap at all.
 #![no_std]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
 
 pub mod control;
 
+#[cfg(feature = "alloc")]
 mod buffer;
 mod census;
 mod chunk;
@@ -87,6 +92,7 @@ mod connection;
 mod date;
 mod encode;
 mod error;
+#[cfg(feature = "alloc")]
 mod exchange;
 mod fields;
 mod finder;
@@ -100,7 +106,9 @@ mod outcome;
 mod phase;
 mod progress;
 mod reply;
+#[cfg(feature = "alloc")]
 mod server;
+#[cfg(feature = "alloc")]
 mod session;
 mod sink;
 mod status;
@@ -116,6 +124,7 @@ pub use config::{Config, ConfigError, Drain, Limits, Timeouts};
 pub use connection::{Connection, Tally};
 pub use date::HttpDate;
 pub use error::{MisuseError, PeerError, Refusal};
+#[cfg(feature = "alloc")]
 pub use exchange::Exchange;
 pub use fields::{Fields, FieldsIter, Spans};
 pub use head::{Head, Version};
@@ -125,7 +134,9 @@ pub use outcome::{Fate, Outcome};
 pub use phase::Phase;
 pub use progress::{Progress, ServerEvent, next};
 pub use reply::{BodyLength, Frame};
+#[cfg(feature = "alloc")]
 pub use server::Server;
+#[cfg(feature = "alloc")]
 pub use session::{Failure, Responder, Session};
 pub use sink::Sink;
 pub use status::Status;

@@ -1,7 +1,5 @@
 //! The server's half of a driver: the lifecycle, and the registry that feeds it.
 
-extern crate alloc;
-
 use alloc::vec::Vec;
 use core::mem;
 

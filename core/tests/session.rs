@@ -323,6 +323,11 @@ fn content_that_no_responder_wants_is_skipped() {
     driver.read(Ok(&[b"lo", GET].concat()));
     assert!(driver.write().ends_with("Hello"));
     assert_eq!(driver.session.tally().completed, 2);
+    // More of it than is worth skipping ends the connection.
+    driver.read(Ok(
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n",
+    ));
+    assert!(driver.write().contains("connection: close"));
 }
 
 #[test]
