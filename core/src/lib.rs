@@ -72,10 +72,11 @@
 //!
 //! [`Connection`], [`Lifecycle`] and all that they use hold no buffers and allocate nothing. Heads
 //! are parsed in place and are views into the driver's buffer; one [`Spans`] per thread has room
-//! for their offsets. Replies' heads are appended to a [`Sink`] of the driver's. [`Session`] has
-//! buffers, bounded, which it uses again for the next exchange; [`Server`] has a few bytes for each
-//! connection.
-//! Without the default feature `alloc` there is neither of them, and no heap at all.
+//! for their offsets. Replies' heads are appended to a [`Sink`] of the driver's.
+//!
+//! A [`Session`] has buffers, which are bounded and used again for the next exchange; a [`Server`]
+//! has a few bytes for each connection. Without the default feature `alloc` there is neither of
+//! them, and no heap at all.
 #![no_std]
 
 #[cfg(feature = "alloc")]

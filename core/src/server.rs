@@ -66,8 +66,9 @@ impl Server {
         Server::default()
     }
 
-    /// Enters a connection that was just accepted, with what answers its requests. One that comes
-    /// while the server closes is turned away: a 503, whatever it asks.
+    /// Enters a connection that was just accepted, with what answers its requests; the session
+    /// stays with this server. One that comes while the server closes is turned away: a 503,
+    /// whatever it asks.
     pub fn accept<R>(&mut self, now: Time, config: &Config, responder: R) -> Session<R> {
         let entry = self.vacant.pop().unwrap_or(Entry(self.registry.len()));
         if entry.0 == self.registry.len() {

@@ -1,6 +1,5 @@
 //! What every port answers: a part of what `neap echo` does.
 
-use std::mem;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -79,12 +78,7 @@ impl Responder for Application {
     }
 
     fn stop(&mut self) {
-        *self = Application {
-            // The next echo uses its memory again.
-            piece: mem::take(&mut self.piece),
-            ..Application::new()
-        };
-        self.piece.clear();
+        *self = Application::new();
     }
 }
 
