@@ -2,7 +2,7 @@
 
 use core::task::Poll;
 
-use crate::session::Buffered;
+use crate::buffered::Buffered;
 use crate::{BodyLength, HttpDate, Item, MisuseError, Spans, Status, Tick, Time};
 
 /// The least output that may wait, however small [`Limits::unsent`](crate::Limits::unsent) is:

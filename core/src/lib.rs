@@ -86,6 +86,8 @@ pub mod control;
 
 #[cfg(feature = "alloc")]
 mod buffer;
+#[cfg(feature = "alloc")]
+mod buffered;
 mod census;
 mod chunk;
 mod config;

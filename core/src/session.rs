@@ -1,10 +1,11 @@
 //! A connection with all that is its own: everything of a driver that needs no socket.
 
 use crate::buffer::Buffer;
+use crate::buffered::Buffered;
 use crate::server::Entry;
 use crate::{
-    Connection, Exchange, Handler, Head, HttpDate, Item, MisuseError, Phase, Read, Spans, State,
-    Step, Tally, Tick, Time, Write,
+    Connection, Exchange, Head, HttpDate, Item, MisuseError, Phase, Read, Spans, State, Step,
+    Tally, Tick, Time, Write,
 };
 
 /// What answers the requests of one connection, one after the other. It never waits: it is run in
@@ -124,16 +125,6 @@ pub struct Session<R> {
     /// What the last advance left to be done.
     step: Step,
     is_settled: bool,
-}
-
-/// What a session and an exchange share: the connection and its bytes.
-#[derive(Debug)]
-pub(crate) struct Buffered {
-    pub(crate) connection: Connection,
-    pub(crate) input: Buffer,
-    pub(crate) output: Buffer,
-    /// Whether the peer's end was read, behind what is in `input`.
-    pub(crate) ended: bool,
 }
 
 /// How much more than a head may be read ahead.
@@ -350,56 +341,6 @@ impl<R: Responder> Session<R> {
             self.runs = false;
             self.due = Time::NEVER;
             self.responder.stop();
-        }
-    }
-}
-
-impl Buffered {
-    /// Differs if something has changed that can be followed up.
-    fn mark(&self) -> (Step, usize, usize) {
-        let step = self.connection.poll_step();
-        (step, self.input.len(), self.output.len())
-    }
-
-    fn read(&self) -> Read {
-        match self.connection.poll_step() {
-            Step::Go(wants) => wants.read,
-            Step::Upgrade | Step::Close { .. } => Read::No,
-        }
-    }
-
-    fn write(&self) -> Write {
-        match self.connection.poll_step() {
-            Step::Go(wants) => wants.write,
-            Step::Upgrade | Step::Close { .. } => Write::No,
-        }
-    }
-
-    fn is_run(&self) -> bool {
-        matches!(self.connection.poll_step(), Step::Go(wants) if wants.handler == Handler::Run)
-    }
-
-    /// Puts what the core says by itself into the output.
-    fn put(&mut self, t: Tick<'_>, date: &HttpDate) {
-        let write = self.write();
-        let output = self.output.end();
-        // What does not fit any more, because the phase has risen, is not wanted any more.
-        let _ = match write {
-            Write::Continue => self.connection.reply_continue(t, output),
-            Write::Refuse(_) => self.connection.reply_refusal(t, date, output),
-            Write::No | Write::Flush | Write::Fin | Write::Query => return,
-        };
-    }
-
-    /// Reports the peer's end where a read would see it again, but not before the responder has
-    /// taken what came before it.
-    fn report_end(&mut self, t: Tick<'_>) {
-        let read = self.read();
-        let is_behind_content = read == Read::Content
-            && self.connection.is_content_deliverable()
-            && !self.input.is_empty();
-        if self.ended && read != Read::No && !is_behind_content {
-            self.connection.handle_eof(t);
         }
     }
 }
