@@ -1,9 +1,5 @@
 //! Where heads are written to.
 
-extern crate alloc;
-
-use alloc::vec::Vec;
-
 use crate::{Connection, MisuseError, Tick};
 
 /// A buffer of the driver's to which the core appends heads and framing.
@@ -26,17 +22,18 @@ pub trait Sink {
     fn truncate(&mut self, len: usize);
 }
 
-impl Sink for Vec<u8> {
+#[cfg(feature = "alloc")]
+impl Sink for alloc::vec::Vec<u8> {
     fn put(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
     }
 
     fn len(&self) -> usize {
-        Vec::len(self)
+        alloc::vec::Vec::len(self)
     }
 
     fn truncate(&mut self, len: usize) {
-        Vec::truncate(self, len);
+        alloc::vec::Vec::truncate(self, len);
     }
 }
 

@@ -8,6 +8,7 @@
 //! A line on standard input, or its end, begins the drain. Tokio lends its channels and `select!`,
 //! which run anywhere. `docs/porting.md` tells what is done here and why.
 
+use std::cell::RefCell;
 use std::future::pending;
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr};
@@ -21,24 +22,28 @@ use compio::buf::BufResult;
 use compio::io::{AsyncRead as _, AsyncWrite as _};
 use compio::net::{TcpListener, TcpStream};
 use compio::time::sleep;
-use neap_core::{Cause, Listening, Phase, Read, Step, Time, Write};
+use neap_core::{Cause, Config, Listening, Phase, Read, Server, Session, Step, Tick, Time, Write};
 use socket2::SockRef;
 use tokio::sync::{Notify, watch};
 
-use peer::{PIECE, Peer, Server};
+use application::Application;
+use start::{date, failure};
 
-#[path = "ports/application.rs"]
+#[path = "../../core/examples/ports/application.rs"]
 mod application;
-#[path = "ports/peer.rs"]
-mod peer;
-#[path = "ports/start.rs"]
+#[path = "../../core/examples/ports/start.rs"]
 mod start;
 
+/// How much is read at once.
+const PIECE: usize = 16 * 1024;
 /// What is in flight has completed within this time, if it could complete at all.
 const MOMENT: Duration = Duration::from_millis(1);
 
 /// An operation in flight. It outlives turns: dropping it would lose what the kernel has done.
 type InFlight<T> = Option<Pin<Box<dyn Future<Output = T>>>>;
+
+/// What has come of a read or a write, and the buffer that it had.
+type Transfer = BufResult<usize, Vec<u8>>;
 
 /// What has come of an operation in flight; for ever pending if there is none.
 async fn completed<T>(operation: &mut InFlight<T>) -> T {
@@ -59,26 +64,26 @@ async fn at_once<T>(operation: &mut InFlight<T>) -> Option<T> {
     }
 }
 
+/// Nothing has come of a read yet.
+fn later() -> Transfer {
+    BufResult(Err(ErrorKind::WouldBlock.into()), Vec::new())
+}
+
 /// The server and how its tasks hear of each other.
 struct Shared {
-    server: Rc<Server>,
+    config: Config,
     start: Instant,
-    /// Rung when the phase has risen: every connection turns.
+    server: RefCell<Server>,
+    /// Every connection turns when it has changed.
     phase: watch::Sender<Phase>,
-    /// Rung when a connection has turned: the census may have changed.
-    census: Notify,
+    /// Rung when the server is to advance.
+    bell: Notify,
 }
 
 impl Shared {
-    fn read_clock(&self) {
-        self.server.set_now(Time::ZERO.after(self.start.elapsed()));
-    }
-
-    async fn sleep(&self, due: Time) {
-        match due {
-            Time::NEVER => pending().await,
-            _ => sleep(due.since(self.server.now())).await,
-        }
+    fn tick(&self) -> Tick<'_> {
+        let now = Time::ZERO.after(self.start.elapsed());
+        self.server.borrow().tick(now, &self.config)
     }
 }
 
@@ -86,56 +91,53 @@ impl Shared {
 async fn main() -> io::Result<ExitCode> {
     let (listener, config) = start::listen()?;
     let shared = Rc::new(Shared {
-        server: Server::new(config),
+        config,
         start: Instant::now(),
+        server: RefCell::default(),
         phase: watch::Sender::default(),
-        census: Notify::new(),
+        bell: Notify::new(),
     });
     supervise(&shared, TcpListener::from_std(listener)?).await;
-    Ok(ExitCode::from(u8::from(shared.server.has_aborted())))
+    Ok(ExitCode::from(u8::from(shared.server.borrow().has_cut())))
 }
 
-/// Accepts for as long as the lifecycle says, and feeds it until it is done.
+/// Accepts for as long as the lifecycle says, and advances the server until it is over.
 async fn supervise(shared: &Rc<Shared>, listener: TcpListener) {
-    let server = &shared.server;
     let told = Arc::new(Notify::new());
-    start::when_told({
-        let told = Arc::clone(&told);
-        move || told.notify_one()
-    });
-    let mut ids = 0..;
-    let mut serve = |stream| {
-        let id = ids.next().unwrap_or_default();
-        let turn_away = server.lifecycle.borrow().poll_listening() == Listening::TurnAway;
-        let peer = Peer::new(server, id, turn_away);
-        compio::runtime::spawn(connection(Rc::clone(shared), stream, peer)).detach();
+    let stopping = Arc::clone(&told);
+    start::when_told(move || stopping.notify_one());
+    let serve = |stream| {
+        let (now, application) = (shared.tick().now, Application::new());
+        let mut server = shared.server.borrow_mut();
+        let session = server.accept(now, &shared.config, application);
+        compio::runtime::spawn(connection(Rc::clone(shared), session, stream)).detach();
     };
     let mut listener = Some(listener);
     let mut accepting: InFlight<io::Result<(TcpStream, SocketAddr)>> = None;
     loop {
-        shared.read_clock();
-        let now = server.now();
-        if server.advance() {
-            shared.phase.send_replace(server.lifecycle.borrow().phase());
+        let (now, config) = (shared.tick().now, &shared.config);
+        if let Some(phase) = shared.server.borrow_mut().advance(now, config) {
+            shared.phase.send_replace(phase);
         }
-        if server.is_over() {
+        if shared.server.borrow().is_over() {
             return;
         }
         if let (Some(open), None) = (&listener, &accepting) {
             let open = open.clone();
             accepting = Some(Box::pin(async move { open.accept().await }));
         }
-        let ends = server.lifecycle.borrow().poll_listening() != Listening::Accept;
-        if ends && listener.is_some() {
-            match at_once(&mut accepting).await {
-                Some(accepted) => accepted.into_iter().for_each(|(stream, _)| serve(stream)),
-                None => {
-                    (accepting, listener) = (None, None);
-                    server.lifecycle.borrow_mut().handle_listeners_ended(now);
-                }
+        let listening = shared.server.borrow().lifecycle.poll_listening();
+        if listening != Listening::Accept && listener.is_some() {
+            if let Some(accepted) = at_once(&mut accepting).await {
+                accepted.into_iter().for_each(|(stream, _)| serve(stream));
+                continue;
             }
+            (accepting, listener) = (None, None);
+            let lifecycle = &mut shared.server.borrow_mut().lifecycle;
+            lifecycle.handle_listeners_ended(now);
             continue;
         }
+        let due = shared.server.borrow().lifecycle.poll_timeout(config);
         tokio::select! {
             accepted = completed(&mut accepting) => match accepted {
                 Ok((stream, _)) => serve(stream),
@@ -143,82 +145,76 @@ async fn supervise(shared: &Rc<Shared>, listener: TcpListener) {
                 Err(_) => sleep(20 * MOMENT).await,
             },
             () = told.notified() => {
-                let lifecycle = &mut server.lifecycle.borrow_mut();
-                lifecycle.drain(now, server.config(), Cause::Request);
+                shared.server.borrow_mut().lifecycle.drain(now, config, Cause::Request);
             }
-            () = shared.census.notified() => {}
-            () = shared.sleep(server.due()) => {}
+            () = shared.bell.notified() => {}
+            () = sleep(due.unwrap_or(Time::NEVER).since(now)) => {}
         }
     }
 }
 
 /// Turns until the connection is over.
-async fn connection(shared: Rc<Shared>, stream: TcpStream, mut peer: Peer) {
+async fn connection(shared: Rc<Shared>, mut session: Session<Application>, stream: TcpStream) {
     let _ = SockRef::from(&stream).set_tcp_nodelay(true);
     let mut phase = shared.phase.subscribe();
-    let mut reading: InFlight<BufResult<usize, Vec<u8>>> = None;
-    let mut writing: InFlight<BufResult<usize, Vec<u8>>> = None;
-    let mut ask = false;
+    let (mut reading, mut writing): (InFlight<Transfer>, InFlight<Transfer>) = (None, None);
+    let mut t = shared.tick();
     let reset = loop {
-        let wants = match peer.settle() {
+        let step = session.advance(t, &date());
+        if shared.server.borrow_mut().note(&session) {
+            shared.bell.notify_one();
+        }
+        let wants = match step {
             Step::Go(wants) => wants,
             Step::Close { reset, .. } => break reset,
             Step::Upgrade => break false,
         };
         if wants.write == Write::Flush && writing.is_none() {
-            let mut output = Vec::new();
-            peer.flush(|waits| {
-                output = waits.to_vec();
-                Err(ErrorKind::WouldBlock.into())
-            });
-            let mut stream = stream.clone();
+            let (mut stream, output) = (stream.clone(), session.output().to_vec());
             writing = Some(Box::pin(async move { stream.write(output).await }));
         }
         if wants.read != Read::No && reading.is_none() {
-            let mut stream = stream.clone();
-            let buffer = Vec::with_capacity(PIECE);
+            let (mut stream, buffer) = (stream.clone(), Vec::with_capacity(PIECE));
             reading = Some(Box::pin(async move { stream.read(buffer).await }));
         }
-        let mut moved = match wants.write {
+        match wants.write {
             Write::Fin => {
                 let _ = SockRef::from(&stream).shutdown(Shutdown::Write);
-                peer.handle_fin_sent()
+                session.handle_fin_sent(t).expect("it was wanted");
+                continue;
             }
-            Write::Query => peer.handle_no_query(),
-            Write::No | Write::Flush | Write::Continue | Write::Refuse(_) => false,
+            // Nobody asks the system: it counts as acknowledged.
+            Write::Query => {
+                session.handle_send_queue(t, 0);
+                continue;
+            }
+            Write::No | Write::Flush | Write::Continue | Write::Refuse(_) => {}
+        }
+        let due = session.poll_timeout().unwrap_or(Time::NEVER);
+        let received = tokio::select! {
+            received = completed(&mut reading) => Some(received),
+            BufResult(written, _) = completed(&mut writing) => {
+                t = shared.tick();
+                session.handle_written(t, written.map_err(failure)).expect("it was output");
+                continue;
+            }
+            _ = phase.changed() => None,
+            () = sleep(due.since(t.now)) => None,
         };
+        t = shared.tick();
         // A look, and whatever a timer may follow, gives a read the moment that it needs to
         // complete, if something is there.
-        if wants.read != Read::No && (ask || wants.read == Read::Look) {
-            let read = at_once(&mut reading).await;
-            let later = || BufResult(Err(ErrorKind::WouldBlock.into()), Vec::new());
-            let BufResult(received, buffer) = read.unwrap_or_else(later);
-            moved |= peer.handle_read(wants.read, &buffer, received);
-        }
-        ask = false;
-        moved |= peer.handle_timeout();
-        shared.census.notify_one();
-        if moved {
-            continue;
-        }
-        let due = peer.due();
-        tokio::select! {
-            BufResult(received, buffer) = completed(&mut reading) => {
-                peer.handle_read(wants.read, &buffer, received);
-            }
-            BufResult(written, _) = completed(&mut writing) => {
-                peer.flush(|_| written);
-            }
-            _ = phase.changed() => ask = true,
-            () = shared.sleep(due) => ask = true,
-        }
-        shared.read_clock();
+        let BufResult(received, bytes) = match received {
+            Some(received) => received,
+            None => at_once(&mut reading).await.unwrap_or_else(later),
+        };
+        session.handle_read(t, received.map(|len| &bytes[..len]).map_err(failure));
     };
     if reset {
         let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
     }
     drop((reading, writing));
     let _ = stream.close().await;
-    drop(peer);
-    shared.census.notify_one();
+    shared.server.borrow_mut().leave(session);
+    shared.bell.notify_one();
 }

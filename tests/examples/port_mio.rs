@@ -11,37 +11,40 @@ use std::collections::{HashMap, HashSet};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::Shutdown;
 use std::process::ExitCode;
-use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
-use neap_core::{Cause, Listening, Read, Step, Time, Wants, Write};
+use neap_core::{
+    Cause, Config, Failure, Listening, Read, Server, Session, Step, Tick, Time, Write,
+};
+use socket2::SockRef;
 
-use peer::{PIECE, Peer, Server};
+use application::Application;
+use start::{date, failure};
 
-#[path = "ports/application.rs"]
+#[path = "../../core/examples/ports/application.rs"]
 mod application;
-#[path = "ports/peer.rs"]
-mod peer;
-#[path = "ports/start.rs"]
+#[path = "../../core/examples/ports/start.rs"]
 mod start;
 
 const LISTENER: Token = Token(0);
 const TOLD: Token = Token(1);
+/// How much is read at once.
+const PIECE: usize = 16 * 1024;
 /// How many turns a connection has before the others have theirs.
 const TURNS: usize = 8;
-/// When to try again where accepting failed: one client's failure, or a shortage that will pass.
+/// When to try again where accepting failed.
 const SHORTAGE: Duration = Duration::from_millis(20);
 
 struct Driver {
-    server: Rc<Server>,
+    config: Config,
+    server: Server,
     poll: Poll,
     listener: Option<TcpListener>,
-    /// The socket before its peer, so that it is closed before the census forgets it.
-    connections: HashMap<Token, (TcpStream, Peer)>,
+    connections: HashMap<Token, (Session<Application>, TcpStream)>,
     last: Token,
     /// Connections of which there is news. News comes once: who is told turns until nothing moves.
     ready: HashSet<Token>,
@@ -53,158 +56,143 @@ fn main() -> io::Result<ExitCode> {
     let poll = Poll::new()?;
     let registry = poll.registry();
     registry.register(&mut listener, LISTENER, Interest::READABLE)?;
-    let told = Arc::new(AtomicBool::new(false));
-    // It lives as long as this: a wake-up that nobody has taken would go with it.
+    // It lives as long as this function: a wake-up that nobody has taken would go with it.
     let waker = Arc::new(Waker::new(registry, TOLD)?);
-    start::when_told({
-        let (told, waker) = (Arc::clone(&told), Arc::clone(&waker));
-        move || {
-            told.store(true, Ordering::SeqCst);
-            let _ = waker.wake();
-        }
-    });
+    let told = Arc::clone(&waker);
+    start::when_told(move || told.wake().expect("the system takes a wake-up"));
     let mut driver = Driver {
-        server: Server::new(config),
+        config,
+        server: Server::new(),
         poll,
         listener: Some(listener),
         connections: HashMap::new(),
         last: TOLD,
         ready: HashSet::new(),
     };
-    driver.run(&told)?;
-    Ok(ExitCode::from(u8::from(driver.server.has_aborted())))
+    driver.run()?;
+    Ok(ExitCode::from(u8::from(driver.server.has_cut())))
 }
 
 impl Driver {
-    fn run(&mut self, told: &AtomicBool) -> io::Result<()> {
+    fn run(&mut self) -> io::Result<()> {
         let start = Instant::now();
-        let server = Rc::clone(&self.server);
         let mut events = Events::with_capacity(1024);
         loop {
-            server.set_now(Time::ZERO.after(start.elapsed()));
-            if told.load(Ordering::SeqCst) {
-                let lifecycle = &mut server.lifecycle.borrow_mut();
-                lifecycle.drain(server.now(), server.config(), Cause::Request);
+            let now = Time::ZERO.after(start.elapsed());
+            if self.ready.contains(&TOLD) {
+                let lifecycle = &mut self.server.lifecycle;
+                lifecycle.drain(now, &self.config, Cause::Request);
             }
-            let risen = server.advance();
-            if server.is_over() {
+            let patience = self.accept(now)?;
+            let risen = self.server.advance(now, &self.config).is_some();
+            if self.server.is_over() {
                 return Ok(());
             }
-            let short = self.accept()?;
-            let due = self.turn_all(risen).min(server.due());
-            // An end may be the one that the drain waits for.
+            let due = self.turn_all(now, risen);
+            // What has changed may be what the drain waits for.
             let again = risen || !self.ready.is_empty();
-            let wait = match due.since(server.now()) {
-                _ if again => Duration::ZERO,
-                wait if short => wait.min(SHORTAGE),
-                wait => wait,
+            let wait = if again {
+                Duration::ZERO
+            } else {
+                due.since(now).min(patience)
             };
             match self.poll.poll(&mut events, Some(wait)) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-                _ => self
-                    .ready
-                    .extend(events.iter().map(mio::event::Event::token)),
+                _ => self.ready.extend(events.iter().map(Event::token)),
             }
         }
     }
 
-    /// Accepts what waits, and ends the listener if the lifecycle says so. True if that failed.
-    fn accept(&mut self) -> io::Result<bool> {
-        let listening = self.server.lifecycle.borrow().poll_listening();
+    /// Accepts what waits, and ends the listener if the lifecycle says so. When to try again.
+    fn accept(&mut self, now: Time) -> io::Result<Duration> {
         let Some(listener) = &self.listener else {
-            return Ok(false);
+            return Ok(Duration::MAX);
         };
-        let failed = loop {
-            match listener.accept() {
-                Ok((mut stream, _)) => {
-                    self.last = Token(self.last.0 + 1);
-                    let _ = stream.set_nodelay(true);
-                    let interest = Interest::READABLE | Interest::WRITABLE;
-                    let registry = self.poll.registry();
-                    registry.register(&mut stream, self.last, interest)?;
-                    let turn_away = listening == Listening::TurnAway;
-                    let peer = Peer::new(&self.server, self.last.0 as u64, turn_away);
-                    self.connections.insert(self.last, (stream, peer));
-                    self.ready.insert(self.last);
-                }
-                Err(error) => break error.kind() != ErrorKind::WouldBlock,
-            }
+        let error = loop {
+            let mut stream = match listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) => break error,
+            };
+            let _ = stream.set_nodelay(true);
+            self.last = Token(self.last.0 + 1);
+            let (registry, interest) = (self.poll.registry(), Interest::READABLE);
+            registry.register(&mut stream, self.last, interest | Interest::WRITABLE)?;
+            let session = self.server.accept(now, &self.config, Application::new());
+            self.connections.insert(self.last, (session, stream));
+            self.ready.insert(self.last);
         };
-        if listening != Listening::Accept {
+        if self.server.lifecycle.poll_listening() != Listening::Accept {
             self.listener = None;
-            let now = self.server.now();
-            self.server
-                .lifecycle
-                .borrow_mut()
-                .handle_listeners_ended(now);
-            self.ready.insert(LISTENER);
+            self.server.lifecycle.handle_listeners_ended(now);
         }
-        Ok(failed)
+        // One client's failure, or a shortage that will pass.
+        let failed = failure(error) == Failure::Broken;
+        Ok(if failed { SHORTAGE } else { Duration::MAX })
     }
 
-    /// Turns those of which there is news, whose time has come, or all. When the next one's comes.
-    fn turn_all(&mut self, all: bool) -> Time {
-        let now = self.server.now();
+    /// Turns those of which there is news, whose time has come, or all. When it is due again.
+    fn turn_all(&mut self, now: Time, all: bool) -> Time {
         let ready = std::mem::take(&mut self.ready);
-        let mut next = Time::NEVER;
         // With many connections this would be a heap of times; a list says the same.
-        self.connections.retain(|token, (stream, peer)| {
-            let mut turns = 0;
-            if all || ready.contains(token) || peer.due() <= now {
-                while turns < TURNS {
-                    match turn(stream, peer) {
-                        Some(true) => turns += 1,
-                        Some(false) => break,
-                        None => {
-                            self.ready.insert(*token);
-                            return false;
-                        }
-                    }
-                }
-            }
-            if turns == TURNS {
-                self.ready.insert(*token);
-            }
-            next = next.min(peer.due());
-            true
+        let turning = self.connections.iter().filter(|(token, (session, _))| {
+            let due = session.poll_timeout();
+            all || ready.contains(*token) || due.is_some_and(|due| due <= now)
         });
-        next
+        let turning: Vec<Token> = turning.map(|(token, _)| *token).collect();
+        turning.into_iter().for_each(|token| self.turn(now, token));
+        let due = self.server.lifecycle.poll_timeout(&self.config);
+        let sessions = self.connections.values();
+        let dues = sessions.filter_map(|(session, _)| session.poll_timeout());
+        dues.chain(due).min().unwrap_or(Time::NEVER)
+    }
+
+    fn turn(&mut self, now: Time, token: Token) {
+        let Some((mut session, mut stream)) = self.connections.remove(&token) else {
+            return;
+        };
+        let t = self.server.tick(now, &self.config);
+        let mut turns = (0..TURNS).map(|_| turn(t, &mut session, &mut stream));
+        let is_settled = turns.any(|is_settled| is_settled);
+        // The server is to advance, or there is more to do: no wait before that.
+        if self.server.note(&session) || !is_settled {
+            self.ready.insert(token);
+        }
+        let Step::Close { reset, .. } = session.poll_step() else {
+            self.connections.insert(token, (session, stream));
+            return;
+        };
+        if reset {
+            let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        }
+        drop(stream);
+        self.server.leave(session);
+        self.ready.insert(token);
     }
 }
 
-/// Does what is wanted without waiting. True if something was done, none if nothing is left to do.
-fn turn(stream: &mut TcpStream, peer: &mut Peer) -> Option<bool> {
-    let moved = match peer.settle() {
-        Step::Go(wants) => write(stream, peer, wants) | read(stream, peer, wants.read),
-        Step::Close { reset, .. } => {
-            if reset {
-                let _ = socket2::SockRef::from(&*stream).set_linger(Some(Duration::ZERO));
-            }
-            return None;
-        }
-        Step::Upgrade => return None,
+/// Does what is wanted without waiting. True if nothing is left to do before a wait.
+fn turn(t: Tick<'_>, session: &mut Session<Application>, stream: &mut TcpStream) -> bool {
+    let Step::Go(wants) = session.poll_step() else {
+        return true;
     };
-    // Only now that the socket was read: no timer overtakes bytes that were there.
-    Some(peer.handle_timeout() || moved)
-}
-
-fn write(stream: &mut TcpStream, peer: &Peer, wants: Wants) -> bool {
     match wants.write {
-        Write::Flush => peer.flush(|output| stream.write(output)),
+        Write::Flush => {
+            let written = stream.write(session.output()).map_err(failure);
+            session.handle_written(t, written).expect("it was output");
+        }
         Write::Fin => {
             let _ = stream.shutdown(Shutdown::Write);
-            peer.handle_fin_sent()
+            session.handle_fin_sent(t).expect("it was wanted");
         }
-        Write::Query => peer.handle_no_query(),
-        Write::No | Write::Continue | Write::Refuse(_) => false,
+        // Nobody asks the system: it counts as acknowledged.
+        Write::Query => session.handle_send_queue(t, 0),
+        Write::No | Write::Continue | Write::Refuse(_) => {}
     }
-}
-
-fn read(stream: &mut TcpStream, peer: &Peer, read: Read) -> bool {
-    if read == Read::No {
-        return false;
+    if wants.read != Read::No {
+        let buffer = &mut [0; PIECE];
+        let received = stream.read(buffer).map_err(failure);
+        session.handle_read(t, received.map(|len| &buffer[..len]));
     }
-    let buffer = &mut [0; PIECE];
-    let received = stream.read(buffer);
-    peer.handle_read(read, buffer, received)
+    session.advance(t, &date());
+    session.is_settled()
 }

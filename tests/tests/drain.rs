@@ -39,6 +39,23 @@ fn drain(server: &mut Server) {
     }
 }
 
+/// Tells the server to stop while it stands still, and does this meanwhile: when it goes on, it
+/// finds both.
+fn drain_while(server: &mut Server, meanwhile: impl FnOnce()) {
+    server.freeze();
+    meanwhile();
+    server.drain();
+    server.thaw();
+}
+
+/// A client that the server has accepted, and that has sent nothing.
+fn connect_fresh(server: &Server) -> Client {
+    let client = Client::connect(server.address);
+    // Connections are accepted in their order.
+    Client::connect(server.address).ask(HELLO);
+    client
+}
+
 /// A client whose exchange goes on until it says so.
 struct Exchange(Client);
 
@@ -103,12 +120,9 @@ fn accept_backlog() {
     answers_its_backlog(Program::Echo, 500);
 }
 
-/// Those whose deadline can be chosen. The blocking port has none but the default.
-const TIMED: [Program; 4] = [Program::Tokio, Program::Mio, Program::Compio, Program::Echo];
-
 #[test]
 fn timeout() {
-    for program in TIMED {
+    for program in Program::ALL {
         eprintln!("{program:?}:");
         runs_into_its_deadline(program);
     }
@@ -186,6 +200,109 @@ fn half_a_head_on_a_kept_connection_may_be_completed() {
     });
 }
 
+/// The response is whole and the connection's last; then the server exits well.
+fn is_answered_as_the_last(mut client: Client, server: Server) {
+    let response = client.response();
+    assert_eq!(response.status, 200);
+    assert!(response.says_close(), "{response:?}");
+    assert_eq!(client.end(), End::Eof);
+    exits_well(server);
+}
+
+/// The server finds a request and the news that it should stop at once. Whichever it sees first,
+/// and so whether the response announces the close: it is answered, and then the connection ends.
+fn answers_what_comes_with_the_drain(mut server: Server, mut client: Client) {
+    drain_while(&mut server, || client.send(HELLO));
+    assert_eq!(client.response().status, 200);
+    assert_eq!(client.end(), End::Eof);
+    exits_well(server);
+}
+
+#[test]
+fn the_last_call_of_an_idle_connection_is_answered() {
+    on_each(|server| {
+        let mut client = Client::connect(server.address);
+        client.ask(HELLO);
+        answers_what_comes_with_the_drain(server, client);
+    });
+}
+
+#[test]
+fn a_connection_whose_first_byte_comes_with_the_drain_is_served() {
+    on_each(|server| {
+        let client = connect_fresh(&server);
+        answers_what_comes_with_the_drain(server, client);
+    });
+}
+
+#[test]
+fn a_connection_without_a_byte_is_closed_without_a_word() {
+    on_each(|mut server| {
+        let mut client = connect_fresh(&server);
+        drain(&mut server);
+        assert_eq!(client.end(), End::Eof);
+        exits_well(server);
+    });
+}
+
+/// Half of this head comes before the drain, so that the client has time for the rest of it.
+fn drain_within(head: &str, server: &mut Server) -> Client {
+    let mut client = connect_fresh(server);
+    let (half, rest) = head.split_at(20);
+    client.send(half);
+    drain(server);
+    client.send(rest);
+    client
+}
+
+#[test]
+fn a_client_that_has_ended_its_side_gets_its_answer_in_the_drain() {
+    on_each(|mut server| {
+        let head = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n";
+        let mut client = drain_within(head, &mut server);
+        client.send("a");
+        client.finish();
+        is_answered_as_the_last(client, server);
+    });
+}
+
+#[test]
+fn content_is_still_invited_in_the_drain() {
+    on_each(|mut server| {
+        let fields = "Host: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n";
+        let head = format!("POST /echo HTTP/1.1\r\n{fields}\r\n");
+        let mut client = drain_within(&head, &mut server);
+        client.await_ending(b"HTTP/1.1 100 Continue\r\n\r\n");
+        client.send("ok");
+        is_answered_as_the_last(client, server);
+    });
+}
+
+#[test]
+fn an_upload_in_progress_is_completed() {
+    const HALF: usize = 4_000_000;
+    on_each(|mut server| {
+        let half = "x".repeat(HALF);
+        let length = 2 * HALF;
+        let head = format!("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+        let mut client = Client::with(server.address, head);
+        let mut sender = client.sender();
+        let (told, is_told) = std::sync::mpsc::channel();
+        let sends = thread::spawn(move || {
+            sender.send(&half);
+            is_told.recv().expect("the server is told to stop");
+            sender.send(&half);
+        });
+        client.await_some();
+        drain(&mut server);
+        told.send(()).expect("the other half is to be sent");
+        assert_eq!(client.response().content.len(), length);
+        sends.join().expect("everything is sent");
+        assert_eq!(client.end(), End::Eof);
+        exits_well(server);
+    });
+}
+
 #[test]
 fn pipelined_requests_are_all_answered_and_only_the_last_is_told() {
     on_each(|mut server| {
@@ -228,7 +345,7 @@ fn a_second_signal_ends_what_the_first_one_waited_for() {
 
 #[test]
 fn a_stream_that_the_deadline_cuts_looks_cut() {
-    let each = |version| TIMED.map(|program| (program, version));
+    let each = |version| Program::ALL.map(|program| (program, version));
     for (program, version) in ["HTTP/1.1", "HTTP/1.0"].into_iter().flat_map(each) {
         eprintln!("{program:?}, {version}:");
         let mut server = Server::start(program, &["--deadline", "1s"]);

@@ -5,19 +5,19 @@
 //! The driver is [`Simulation`]; as a port it is the smallest one.
 
 use std::collections::VecDeque;
-use std::io::{self, Read as _};
-use std::rc::Rc;
+use std::io::Read as _;
 use std::time::Duration;
 
-use neap_core::{Cause, Config, Read, Step, Time, Wants, Write};
+use neap_core::{Cause, Config, Failure, HttpDate, Read, Server, Session, Step, Tick, Time, Write};
 
-use peer::{PIECE, Peer, Server};
+use application::Application;
 
-#[path = "../examples/ports/application.rs"]
+#[path = "../../core/examples/ports/application.rs"]
 mod application;
-#[path = "../examples/ports/peer.rs"]
-mod peer;
 
+const DATE: HttpDate = HttpDate(*b"Sun, 06 Nov 1994 08:49:37 GMT");
+/// How much is read at once.
+const PIECE: usize = 16 * 1024;
 const HELLO: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 /// More turns without an end to them, at one moment, than anything here needs.
 const TURNS: usize = 10_000;
@@ -36,55 +36,60 @@ struct Wire {
     is_finished: bool,
     received: Vec<u8>,
     end: Option<End>,
-    peer: Option<Peer>,
+    session: Option<Session<Application>>,
 }
 
 impl Wire {
-    /// Does what is wanted. True if something was done.
-    fn turn(&mut self) -> bool {
-        let Some(mut peer) = self.peer.take() else {
+    /// Does what is wanted. True if there is more to do at this moment.
+    fn turn(&mut self, server: &mut Server, t: Tick<'_>) -> bool {
+        let Some(mut session) = self.session.take() else {
             return false;
         };
-        let moved = match peer.settle() {
-            Step::Go(wants) => self.write(&peer, wants) | self.read(&peer, wants.read),
+        match session.poll_step() {
+            Step::Go(wants) => {
+                self.write(&mut session, t, wants.write);
+                self.read(&mut session, t, wants.read);
+            }
             Step::Close { reset, .. } => {
-                let end = if reset { End::Reset } else { End::Fin };
-                self.end = Some(end);
+                self.end = Some(if reset { End::Reset } else { End::Fin });
+                server.leave(session);
                 return true;
             }
-            Step::Upgrade => return true,
-        };
-        let moved = peer.handle_timeout() || moved;
-        self.peer = Some(peer);
-        moved
+            Step::Upgrade => unreachable!("the application does not upgrade"),
+        }
+        session.advance(t, &DATE);
+        let is_news = server.note(&session);
+        let is_settled = session.is_settled();
+        self.session = Some(session);
+        is_news || !is_settled
     }
 
-    fn write(&mut self, peer: &Peer, wants: Wants) -> bool {
-        match wants.write {
-            Write::Flush => peer.flush(|output| {
-                self.received.extend_from_slice(output);
-                Ok(output.len())
-            }),
+    fn write(&mut self, session: &mut Session<Application>, t: Tick<'_>, wanted: Write) {
+        match wanted {
+            Write::Flush => {
+                self.received.extend_from_slice(session.output());
+                let len = session.output().len();
+                session.handle_written(t, Ok(len)).expect("it was output");
+            }
             Write::Fin => {
                 self.end = Some(End::Fin);
-                peer.handle_fin_sent()
+                session.handle_fin_sent(t).expect("it was wanted");
             }
-            Write::Query => peer.handle_no_query(),
-            Write::No | Write::Continue | Write::Refuse(_) => false,
+            Write::Query => session.handle_send_queue(t, 0),
+            Write::No | Write::Continue | Write::Refuse(_) => {}
         }
     }
 
-    fn read(&mut self, peer: &Peer, read: Read) -> bool {
-        if read == Read::No {
-            return false;
+    fn read(&mut self, session: &mut Session<Application>, t: Tick<'_>, wanted: Read) {
+        if wanted == Read::No {
+            return;
         }
-        let buffer = &mut [0; PIECE];
-        let received = if self.sent.is_empty() && !self.is_finished {
-            Err(io::ErrorKind::WouldBlock.into())
-        } else {
-            self.sent.read(buffer)
-        };
-        peer.handle_read(read, buffer, received)
+        if self.sent.is_empty() && !self.is_finished {
+            return session.handle_read(t, Err(Failure::Later));
+        }
+        let mut buffer = [0; PIECE];
+        let len = self.sent.read(&mut buffer).expect("memory is read");
+        session.handle_read(t, Ok(&buffer[..len]));
     }
 
     fn text(&self) -> String {
@@ -94,30 +99,35 @@ impl Wire {
 
 /// A server, its clients and their time.
 struct Simulation {
-    server: Rc<Server>,
+    config: Config,
+    server: Server,
     wires: Vec<Wire>,
+    now: Time,
 }
 
 impl Simulation {
     fn new() -> Simulation {
         Simulation {
-            server: Server::new(Config::default()),
+            config: Config::default(),
+            server: Server::new(),
             wires: Vec::new(),
+            now: Time::ZERO,
         }
     }
 
     /// A client connects and sends `request`.
     fn connect(&mut self, request: &str) -> usize {
-        let id = self.wires.len();
+        let application = Application::new();
+        let session = self.server.accept(self.now, &self.config, application);
         self.wires.push(Wire {
             sent: request.bytes().collect(),
             is_finished: false,
             received: Vec::new(),
             end: None,
-            peer: Some(Peer::new(&self.server, id as u64, false)),
+            session: Some(session),
         });
         self.turn();
-        id
+        self.wires.len() - 1
     }
 
     fn send(&mut self, id: usize, bytes: &str) {
@@ -127,37 +137,42 @@ impl Simulation {
 
     /// Somebody tells the server to stop. Here nobody waits to be accepted.
     fn drain(&mut self) {
-        let (server, now) = (&self.server, self.server.now());
-        let mut lifecycle = server.lifecycle.borrow_mut();
-        lifecycle.drain(now, server.config(), Cause::Request);
-        lifecycle.handle_listeners_ended(now);
-        drop(lifecycle);
+        let lifecycle = &mut self.server.lifecycle;
+        lifecycle.drain(self.now, &self.config, Cause::Request);
+        lifecycle.handle_listeners_ended(self.now);
         self.turn();
     }
 
     /// Everybody turns until nothing moves any more.
     fn turn(&mut self) {
         for _ in 0..TURNS {
-            let risen = self.server.advance();
-            let moved = self
-                .wires
-                .iter_mut()
-                .filter_map(|wire| wire.turn().then_some(()));
-            if moved.count() == 0 && !risen {
+            let mut moves = self.server.advance(self.now, &self.config).is_some();
+            for wire in &mut self.wires {
+                let t = self.server.tick(self.now, &self.config);
+                moves |= wire.turn(&mut self.server, t);
+            }
+            if !moves {
                 return;
             }
         }
-        panic!("a connection turns and turns at {:?}", self.server.now());
+        panic!("a connection turns and turns at {:?}", self.now);
+    }
+
+    /// When something is due.
+    fn due(&self) -> Time {
+        let sessions = self.wires.iter().filter_map(|wire| wire.session.as_ref());
+        let dues = sessions.filter_map(Session::poll_timeout);
+        let due = self.server.lifecycle.poll_timeout(&self.config);
+        dues.chain(due).min().unwrap_or(Time::NEVER)
     }
 
     /// Lets time pass, from deadline to deadline.
     fn pass(&mut self, duration: Duration) {
-        let until = self.server.now().after(duration);
+        let until = self.now.after(duration);
         loop {
-            let peers = self.wires.iter().filter_map(|wire| wire.peer.as_ref());
-            let due = peers.map(Peer::due).fold(self.server.due(), Time::min);
-            assert!(due > self.server.now(), "a deadline has no effect");
-            self.server.set_now(due.min(until));
+            let due = self.due();
+            assert!(due > self.now, "a deadline has no effect");
+            self.now = due.min(until);
             self.turn();
             if due > until {
                 return;
@@ -246,7 +261,41 @@ fn a_drain_ends_idle_connections_at_once_and_waits_for_those_that_work() {
     assert!(reply.ends_with("waited\n"), "{reply}");
     // Clients that do not close hold the lingering, which has its own end.
     simulation.pass(seconds(10));
-    assert!(simulation.is_done() && !simulation.server.has_aborted());
+    assert!(simulation.is_done() && !simulation.server.has_cut());
+}
+
+#[test]
+fn in_the_drain_each_connection_has_the_window_of_its_state() {
+    let mut simulation = Simulation::new();
+    let (fresh, head) = (simulation.connect(""), simulation.connect(&HELLO[..20]));
+    let idle = [(); 2].map(|()| simulation.connect(HELLO));
+    let milliseconds = Duration::from_millis;
+    let end = |simulation: &Simulation, id: usize| simulation.wires[id].end;
+    simulation.drain();
+    // The last call: who comes within `quiet` is served, who does not is closed without a word.
+    simulation.pass(milliseconds(249));
+    assert_eq!(idle.map(|id| end(&simulation, id)), [None; 2]);
+    simulation.send(idle[0], HELLO);
+    let replies = simulation.wires[idle[0]].text();
+    assert_eq!(replies.matches("HTTP/1.1 200 ").count(), 2, "{replies}");
+    assert_eq!(replies.matches("connection: close").count(), 1, "{replies}");
+    simulation.pass(milliseconds(1));
+    assert_eq!(idle.map(|id| end(&simulation, id)), [Some(End::Fin); 2]);
+    let silent = simulation.wires[idle[1]].text();
+    assert_eq!(silent.matches("HTTP/1.1").count(), 1, "{silent}");
+    // A first byte has `first_byte_grace`, a head `head_grace`.
+    simulation.pass(milliseconds(749));
+    assert_eq!(end(&simulation, fresh), None);
+    simulation.pass(milliseconds(1));
+    assert_eq!(end(&simulation, fresh), Some(End::Fin));
+    assert_eq!(simulation.wires[fresh].text(), "");
+    simulation.pass(milliseconds(3999));
+    assert_eq!(simulation.wires[head].text(), "");
+    simulation.pass(milliseconds(1));
+    let refusal = simulation.wires[head].text();
+    assert!(refusal.starts_with("HTTP/1.1 408 "), "{refusal}");
+    simulation.pass(seconds(2));
+    assert!(simulation.is_done() && !simulation.server.has_cut());
 }
 
 #[test]
@@ -264,7 +313,7 @@ fn what_the_deadline_cuts_off_is_told_so() {
     // Only the end of the connection delimits it: a FIN would make it look whole.
     assert_eq!(simulation.wires[streams].end, Some(End::Reset));
     simulation.pass(config.drain.close_grace);
-    assert!(simulation.is_done() && simulation.server.has_aborted());
+    assert!(simulation.is_done() && simulation.server.has_cut());
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod docs;
 mod greedy;
 mod memory;
 mod misuse;
+mod misuse_session;
 mod properties;
 mod reader;
 mod replies;

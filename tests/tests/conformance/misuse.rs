@@ -11,7 +11,7 @@ use crate::reader::{Fault, To, read_cut};
 
 const DATE: HttpDate = HttpDate(*b"Sun, 06 Nov 1994 08:49:37 GMT");
 
-const REQUESTS: [&str; 8] = [
+pub(crate) const REQUESTS: [&str; 8] = [
     "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
     "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
     "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
@@ -299,7 +299,7 @@ fn tick(config: &Config, now: u64, phase: Phase) -> Tick<'_> {
     }
 }
 
-fn settings() -> ProptestConfig {
+pub(crate) fn settings() -> ProptestConfig {
     let default = ProptestConfig::default();
     ProptestConfig {
         cases: 4 * default.cases,

@@ -1,11 +1,11 @@
-//! How a port is started: `EXAMPLE ADDRESS [--deadline SECONDS]`, and stopped: by a line on
-//! standard input, or its end.
+//! How a port is started: `PORT ADDRESS [--deadline SECONDS]`, and stopped: by a line on standard
+//! input, or its end.
 
 use std::net::TcpListener;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use std::{env, io, thread};
 
-use neap_core::Config;
+use neap_core::{Config, Failure, HttpDate};
 
 /// Begins to listen and says where.
 pub(crate) fn listen() -> io::Result<(TcpListener, Config)> {
@@ -34,4 +34,20 @@ pub(crate) fn when_told(stop: impl FnOnce() + Send + 'static) {
         let _ = io::stdin().read_line(&mut String::new());
         stop();
     });
+}
+
+/// Now, as `Date` has it.
+pub(crate) fn date() -> HttpDate {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    HttpDate::from_unix_seconds(since.unwrap_or_default().as_secs())
+}
+
+/// What the core makes of an error of a read or write.
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
+pub(crate) fn failure(error: io::Error) -> Failure {
+    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    match error.kind() {
+        WouldBlock | TimedOut | Interrupted => Failure::Later,
+        _ => Failure::Broken,
+    }
 }
