@@ -176,11 +176,21 @@ impl Client {
 
     /// Waits until what the server has answered ends like this. It stays to be read.
     pub fn await_ending(&mut self, ending: &[u8]) {
+        let awaited = self.try_await_ending(ending);
+        awaited.unwrap_or_else(|end| panic!("{end:?} after {:?}", self.text()));
+    }
+
+    /// The same, if it comes.
+    ///
+    /// # Errors
+    ///
+    /// How the connection ended before it did.
+    pub fn try_await_ending(&mut self, ending: &[u8]) -> Result<(), End> {
         let start = Instant::now();
         while !self.buffer.ends_with(ending) {
-            let more = self.more().and_then(|()| self.within(start));
-            more.unwrap_or_else(|end| panic!("{end:?} after {:?}", self.text()));
+            self.more().and_then(|()| self.within(start))?;
         }
+        Ok(())
     }
 
     /// Sends a request and reads its response.
