@@ -33,7 +33,7 @@ fn an_upgraded_connection_is_waited_for(subject: &Subject) -> Verdict {
 }
 
 /// hyper hands an upgraded connection out, and whoever counts connections does not see it any more:
-/// axum's graceful shutdown returned while WebSockets were open (axum#3003), and the exit cut them.
+/// axum's graceful shutdown returned while chats were open (axum#3003), and the exit cut them.
 #[test]
 fn upgraded_connections_are_not_overlooked() {
     judge_twins(
@@ -43,7 +43,7 @@ fn upgraded_connections_are_not_overlooked() {
     );
 }
 
-/// Caddy closed WebSockets the moment its configuration was reloaded (caddy#6420): all clients lost
+/// Caddy closed open chats the moment its configuration was reloaded (caddy#6420): all clients lost
 /// their connections at once, and came back at once.
 #[test]
 fn upgraded_connections_are_not_closed_too_early() {
