@@ -16,3 +16,28 @@ mod idle;
 mod limit;
 mod listener;
 mod subject;
+
+use std::fs;
+use std::path::Path;
+
+#[test]
+fn every_fault_of_the_twin_is_planted_in_a_scenario() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let faults = fs::read_to_string(folder.join("src/bin/broken-server/fault.rs"));
+    let faults = faults.expect("the twin's faults are there");
+    let files = fs::read_dir(folder.join("tests/failures")).expect("this folder is there");
+    let scenarios: Vec<String> = files
+        .map(|file| fs::read_to_string(file.expect("it is listed").path()))
+        .collect::<Result<_, _>>()
+        .expect("they can be read");
+    let names = faults
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("(\""));
+    let names: Vec<&str> = names.filter_map(|line| line.split('"').next()).collect();
+    assert!(names.len() > 20, "the names were found: {names:?}");
+    for name in names {
+        let planted = format!("\"{name}\"");
+        let somewhere = scenarios.iter().any(|text| text.contains(&planted));
+        assert!(somewhere, "{name}");
+    }
+}
