@@ -68,7 +68,7 @@ fn who_is_accepted_late_is_waited_for() {
     judge(Program::Echo, "late-untracked", "not answered", |subject| {
         let server = subject.start(&NO_DEADLINE);
         server.freeze();
-        let delayed = "GET /delay/500 HTTP/1.1\r\nHost: a\r\n\r\n";
+        let delayed = "GET /delay/2000 HTTP/1.1\r\nHost: a\r\n\r\n";
         let clients = subject.send_all(&server, 10, delayed)?;
         server.signal(Signal::TERM);
         server.thaw();
