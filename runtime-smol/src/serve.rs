@@ -185,7 +185,9 @@ where
     /// Accepts who is waiting, or ends the listeners if it is time.
     fn accept(&mut self, now: Time) {
         let listening = self.lifecycle.poll_listening();
-        if listening == Listening::Ended {
+        // When all is over, descriptors are free again: who is accepted with them could only be
+        // reset, and would not be missed in the queue.
+        if listening == Listening::Ended || self.lifecycle.phase() == Phase::Done {
             return;
         }
         let Serve {

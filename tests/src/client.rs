@@ -20,6 +20,8 @@ pub struct Client {
     stream: TcpStream,
     /// Read and not yet understood.
     buffer: Vec<u8>,
+    /// How long silence may last.
+    patience: Duration,
 }
 
 /// How reading ended.
@@ -110,7 +112,15 @@ impl Client {
         Ok(Client {
             stream,
             buffer: Vec::new(),
+            patience: PATIENCE,
         })
+    }
+
+    /// Waits so long for the server, and no longer.
+    pub fn set_patience(&mut self, patience: Duration) {
+        let set = self.stream.set_read_timeout(Some(patience));
+        set.expect("a socket has a read timeout, and it is not zero");
+        self.patience = patience;
     }
 
     /// Connects, and sends this.
@@ -138,6 +148,7 @@ impl Client {
         Client {
             stream: self.stream.try_clone().expect("a socket can be cloned"),
             buffer: Vec::new(),
+            patience: self.patience,
         }
     }
 
@@ -165,11 +176,21 @@ impl Client {
 
     /// Waits until what the server has answered ends like this. It stays to be read.
     pub fn await_ending(&mut self, ending: &[u8]) {
+        let awaited = self.try_await_ending(ending);
+        awaited.unwrap_or_else(|end| panic!("{end:?} after {:?}", self.text()));
+    }
+
+    /// The same, if it comes.
+    ///
+    /// # Errors
+    ///
+    /// How the connection ended before it did.
+    pub fn try_await_ending(&mut self, ending: &[u8]) -> Result<(), End> {
         let start = Instant::now();
         while !self.buffer.ends_with(ending) {
-            let more = self.more().and_then(|()| within(start));
-            more.unwrap_or_else(|end| panic!("{end:?} after {:?}", self.text()));
+            self.more().and_then(|()| self.within(start))?;
         }
+        Ok(())
     }
 
     /// Sends a request and reads its response.
@@ -286,7 +307,7 @@ impl Client {
     pub fn rest(&mut self) -> (Vec<u8>, End) {
         let start = Instant::now();
         loop {
-            if let Err(end) = self.more().and_then(|()| within(start)) {
+            if let Err(end) = self.more().and_then(|()| self.within(start)) {
                 return (std::mem::take(&mut self.buffer), end);
             }
         }
@@ -319,13 +340,13 @@ impl Client {
         }
     }
 
+    /// Whether it is still worth waiting for what was waited for from `start` on.
+    fn within(&self, start: Instant) -> Result<(), End> {
+        let is_early = start.elapsed() < self.patience;
+        is_early.then_some(()).ok_or(End::Silence)
+    }
+
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.buffer).into_owned()
     }
-}
-
-/// Whether it is still worth waiting for what was waited for from `start` on.
-fn within(start: Instant) -> Result<(), End> {
-    let is_early = start.elapsed() < PATIENCE;
-    is_early.then_some(()).ok_or(End::Silence)
 }

@@ -6,6 +6,12 @@
 //! - `tests/conformance` is what RFC 9110 and RFC 9112 ask of a server, byte for byte.
 //! - `tests/http.rs` is what every driver has to do over a socket, `tests/drain.rs` what the
 //!   command does when it is told to stop, `tests/round_trip` the same over a link with a delay.
+//! - `tests/failures` is what other servers got wrong: scenarios that neap passes, and that a
+//!   server with the same mistake does not. `tests/rolling` replaces servers under load.
+//! - `tests/signals.rs`, `tests/windows.rs`, `tests/readiness.rs`, `tests/exhaustion.rs` and
+//!   `tests/wakeups.rs` look at the command's drain from outside, `tests/census.rs`,
+//!   `tests/remains.rs`, `tests/idempotence.rs` and `tests/shared_listener.rs` from within its
+//!   process. `tests/invariants.rs` keeps the table of what they show.
 //! - `tests/corpus.rs` replays what the fuzz targets found, `tests/proxies` compares readings with
 //!   HAProxy's and nginx's.
 //! - `tests/tidy.rs` holds the rules of the house.

@@ -6,7 +6,7 @@
 )]
 
 use std::cell::OnceCell;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -36,6 +36,10 @@ pub enum Program {
     Mio,
     /// The example of these tests, on compio: completions, `io_uring` on Linux.
     Compio,
+    /// `neap-smol` in a program that does what `neap echo` does not offer.
+    Embedded,
+    /// A server that fails on purpose, in the way that it is told to: `broken-server`.
+    Twin,
 }
 
 impl Program {
@@ -58,15 +62,18 @@ impl Program {
     ];
 
     /// Builds it, once, with the profile of the tests, and says where it is.
-    fn path(self) -> &'static Path {
-        static BUILT: [OnceLock<PathBuf>; Program::ALL.len()] =
-            [const { OnceLock::new() }; Program::ALL.len()];
+    #[must_use]
+    pub fn path(self) -> &'static Path {
+        static BUILT: [OnceLock<PathBuf>; Program::Twin as usize + 1] =
+            [const { OnceLock::new() }; Program::Twin as usize + 1];
         let (package, kind, target) = match self {
             Program::Echo | Program::EchoOnAsyncIo => ("neap-cli", "--bin", "neap"),
             Program::Blocking => ("neap-core", "--example", "blocking"),
             Program::Tokio => ("neap-tests", "--example", "port_tokio"),
             Program::Mio => ("neap-tests", "--example", "port_mio"),
             Program::Compio => ("neap-tests", "--example", "port_compio"),
+            Program::Embedded => ("neap-tests", "--example", "embedded_server"),
+            Program::Twin => ("neap-tests", "--bin", "broken-server"),
         };
         BUILT[self as usize].get_or_init(|| {
             let folder = if kind == "--example" { "examples/" } else { "" };
@@ -129,13 +136,22 @@ impl Server {
     pub fn start(program: Program, options: &[&str]) -> Server {
         let mut command = Command::new(program.path());
         match program {
-            Program::Echo => command.args(["echo", "--listen", "127.0.0.1:0"]),
+            Program::Echo | Program::Embedded | Program::Twin => {
+                command.args(["echo", "--listen", "127.0.0.1:0"])
+            }
             Program::EchoOnAsyncIo => {
                 command.args(["echo", "--listen", "127.0.0.1:0", "--reactor", "async-io"])
             }
             _ => command.arg("127.0.0.1:0"),
         };
-        command.args(options).stdin(Stdio::piped());
+        command.args(options);
+        Server::launch(program, command)
+    }
+
+    /// Runs `command`, which starts `program`, and waits until it listens.
+    #[must_use]
+    pub fn launch(program: Program, mut command: Command) -> Server {
+        command.stdin(Stdio::piped());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the server starts");
         let stderr = collect(child.stderr.take().expect("stderr is piped"));
@@ -161,8 +177,17 @@ impl Server {
         }
     }
 
-    fn pid(&self) -> Pid {
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
+    }
+
+    /// Says something to its standard input.
+    pub fn say(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("its standard input is open");
+        let said = writeln!(stdin, "{line}").and_then(|()| stdin.flush());
+        said.expect("it listens to its standard input");
     }
 
     /// Sends it a signal.
@@ -197,7 +222,9 @@ impl Server {
     /// Begins the drain in the way that the program knows.
     pub fn drain(&mut self) {
         match self.program {
-            Program::Echo | Program::EchoOnAsyncIo => self.signal(Signal::TERM),
+            Program::Echo | Program::EchoOnAsyncIo | Program::Embedded | Program::Twin => {
+                self.signal(Signal::TERM);
+            }
             _ => drop(self.stdin.take()),
         }
     }

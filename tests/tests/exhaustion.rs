@@ -52,3 +52,42 @@ fn the_drain_waits_for_those_who_cannot_be_accepted_yet() {
         exit.stderr
     );
 }
+
+/// The end is forced while clients wait who could not be accepted. Whoever is accepted gets
+/// `status`. Gives how many are reset, which the report has to say.
+fn lost_in_queue(lingering: &[&str], request: &str, status: u16) -> usize {
+    let options = ["--max-connections", "10000", "--deadline", "1s"];
+    let report = ["--log", "off", "--report", "json"];
+    let mut server = Server::start(Program::Echo, &[&options, &report[..], lingering].concat());
+    server.limit_files(FILES);
+    let mut clients = send_all(&server, request);
+    server.drain();
+    let mut lost = 0;
+    for client in &mut clients {
+        match client.try_response(false) {
+            Ok(response) => assert_eq!(response.status, status),
+            Err(End::Reset) => lost += 1,
+            Err(end) => panic!("{end:?}"),
+        }
+    }
+    let exit = server.exit();
+    assert_eq!(exit.status.code(), Some(1), "{exit:?}");
+    let reported = format!(r#""lost_in_queue":{lost},"#);
+    assert!(exit.stderr.contains(&reported), "{reported}: {exit:?}");
+    lost
+}
+
+#[test]
+fn whoever_could_not_be_accepted_before_the_deadline_is_turned_away() {
+    let forever = "GET /delay/600000 HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert_eq!(lost_in_queue(&["--close-grace", "60s"], forever, 503), 0);
+}
+
+/// When all was over and descriptors were free, the server accepted those who still waited, only
+/// to reset them: nobody missed them in the queue, and the exit status was 0.
+#[test]
+fn whoever_could_not_even_be_turned_away_stands_in_the_report() {
+    let lingering = ["--linger-short", "600s", "--linger-max", "600s"];
+    let once = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    assert!(lost_in_queue(&lingering, once, 200) > 0);
+}
