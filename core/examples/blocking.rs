@@ -124,7 +124,7 @@ impl Server {
             let now = self.now();
             let census = Census::of(shared.connections.values().copied());
             let lifecycle = &mut shared.lifecycle;
-            lifecycle.handle_census(now, &census);
+            lifecycle.handle_census(now, &self.config, &census);
             lifecycle.handle_timeout(now, &self.config);
             if lifecycle.phase() == Phase::Done {
                 return shared.aborted;

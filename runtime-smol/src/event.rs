@@ -21,6 +21,8 @@ pub enum Event<'a> {
         phase: Phase,
         /// Who is connected as it begins.
         census: Census,
+        /// How many of them hold the drain.
+        held: usize,
         /// The drain's deadline, as configured.
         deadline: Duration,
     },
@@ -96,6 +98,7 @@ impl fmt::Display for Event<'_> {
             Event::Phase {
                 phase,
                 census,
+                held,
                 deadline,
             } => {
                 let name = match phase {
@@ -104,7 +107,7 @@ impl fmt::Display for Event<'_> {
                     Phase::Closing => "closing",
                     Phase::Done => "done",
                 };
-                write!(f, "{name}: {} held, {} open", census.held(), census.open())?;
+                write!(f, "{name}: {held} held, {} open", census.open())?;
                 if *phase == Phase::Draining {
                     write!(f, ", at most {} s", deadline.as_secs_f64())?;
                 }

@@ -111,6 +111,12 @@ impl Listeners {
         self.slots.iter().all(|slot| slot.listener.is_none())
     }
 
+    /// Whether somebody may wait to be accepted: the last look found somebody, or there was none.
+    pub(crate) fn is_anybody_waiting(&self) -> bool {
+        let open = |slot: &Slot| slot.listener.is_some() && slot.ready;
+        self.full || self.paused_until.is_some() || self.slots.iter().any(open)
+    }
+
     /// The server is done: closes those that are left, and counts whom that loses.
     pub(crate) fn abandon(&mut self) {
         for slot in &mut self.slots {

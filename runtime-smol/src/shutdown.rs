@@ -67,7 +67,7 @@ where
         self.tell(now);
         if now >= self.notice {
             self.notice = now.after(NOTICE);
-            let held = self.owner.0.registry.census().held();
+            let held = self.owner.0.registry.census().held(&self.config.drain);
             let holders = self.connections.holders(NOTICED, now);
             self.env.observer.tell(&Event::Waiting {
                 holders: &holders,
@@ -84,7 +84,14 @@ where
                 return;
             }
             let census = self.owner.0.registry.census();
-            self.lifecycle.handle_census(now, &census);
+            let waiting = self.listeners.is_anybody_waiting();
+            let before_sealing = self.lifecycle.progress() < Progress::Sealing;
+            self.lifecycle.handle_waiting(now, &self.config, waiting);
+            self.lifecycle.handle_census(now, &self.config, &census);
+            if before_sealing && self.lifecycle.progress() == Progress::Sealing {
+                // The listeners are seen to in the next turn.
+                self.wakers.control.1.wake_by_ref();
+            }
             self.tell(now);
             if self.lifecycle.phase() == before {
                 return;
@@ -106,6 +113,7 @@ where
             self.env.observer.tell(&Event::Phase {
                 phase,
                 census,
+                held: census.held(&self.config.drain),
                 deadline,
             });
         }

@@ -74,7 +74,7 @@ impl Server {
         // While the server runs, nobody asks how many there are.
         if lifecycle.phase() > Phase::Running {
             let census = Census::of(self.connections.borrow().values().copied());
-            lifecycle.handle_census(now, &census);
+            lifecycle.handle_census(now, &self.config, &census);
         }
         lifecycle.handle_timeout(now, &self.config);
         self.announced.replace(lifecycle.phase()) != lifecycle.phase()
