@@ -112,9 +112,11 @@ impl Listeners {
     }
 
     /// Whether somebody may wait to be accepted: the last look found somebody, or there was none.
+    /// Who waits for room does not count: idle connections make it once the listeners are to end,
+    /// and not before.
     pub(crate) fn is_anybody_waiting(&self) -> bool {
-        let open = |slot: &Slot| slot.listener.is_some() && slot.ready;
-        self.full || self.paused_until.is_some() || self.slots.iter().any(open)
+        let unseen = |slot: &Slot| slot.listener.is_some() && slot.ready;
+        !self.full && (self.paused_until.is_some() || self.slots.iter().any(unseen))
     }
 
     /// The server is done: closes those that are left, and counts whom that loses.
