@@ -167,8 +167,9 @@ pub struct Drain {
     pub lame_duck: Duration,
     /// Whether the lame duck lasts until nobody waits to be accepted and nothing is held, however
     /// long that takes: up to the deadline. Default: no, because under load that moment does not
-    /// come. It suits a server whose clients have been sent elsewhere already, and whose last ones
-    /// should not be refused.
+    /// come, and handlers that end only when they are asked to, which is when sealing begins, keep
+    /// it away. It suits a server whose clients have been sent elsewhere already, and whose last
+    /// ones should not be refused.
     pub keep_accepting: bool,
     /// How long a sealed listener waits for handshakes that had begun, at most; it ends as soon as
     /// there are none. Default 1 s: time for one retransmission of our SYN-ACK.

@@ -195,6 +195,14 @@ impl Lifecycle {
         (due != Time::NEVER).then_some(due)
     }
 
+    /// When what is left of the drain is aborted; `None` while the server runs, or without end. Once
+    /// it has come to that, the moment when it did.
+    #[must_use]
+    pub fn deadline(&self, config: &Config) -> Option<Time> {
+        let deadline = self.drained.after(config.drain.deadline).min(self.closed);
+        (deadline != Time::NEVER).then_some(deadline)
+    }
+
     /// Begins the drain. Once it has begun, does nothing.
     pub fn drain(&mut self, now: Time, config: &Config, cause: Cause) {
         let lame_duck = config.drain.keep_accepting || !config.drain.lame_duck.is_zero();

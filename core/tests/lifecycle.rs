@@ -339,12 +339,27 @@ fn an_earlier_tick_reads_as_the_last_one() {
 }
 
 #[test]
+fn the_deadline_is_known_from_the_trigger_until_the_drain_is_called_off() {
+    let config = with_lame_duck(5_000);
+    let mut server = Lifecycle::new();
+    assert_eq!(server.deadline(&config), None);
+    server.drain(at(1_000), &config, Cause::Request);
+    assert_eq!(server.deadline(&config), Some(at(31_000)));
+    server.cancel_drain(at(2_000));
+    assert_eq!(server.deadline(&config), None);
+    server.drain(at(3_000), &config, Cause::Request);
+    server.close_now(at(4_000), Cause::Request);
+    assert_eq!(server.deadline(&config), Some(at(4_000)));
+}
+
+#[test]
 fn a_deadline_without_end_never_comes() {
     let mut config = config();
     config.drain.deadline = Duration::MAX;
     let mut server = Lifecycle::new();
     server.drain(at(5), &config, Cause::Request);
     assert_eq!(server.poll_timeout(&config), None);
+    assert_eq!(server.deadline(&config), None);
     server.handle_timeout(Time::from_nanos(u64::MAX - 1), &config);
     assert_eq!(server.phase(), Phase::Draining);
 }

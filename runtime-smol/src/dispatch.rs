@@ -100,7 +100,9 @@ where
         let Some(mut request) = request else {
             return self.core.reject(t, PeerError::Target);
         };
-        request.extensions_mut().insert(self.info.clone());
+        let extensions = request.extensions_mut();
+        extensions.insert(self.info.shutdown());
+        extensions.insert(self.info.clone());
         let mut places = env.take_places();
         let started = places.start(|| (env.handler)(request));
         self.exchange = Some(Exchange {

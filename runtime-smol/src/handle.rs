@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use event_listener::Event;
 use http::{Response, StatusCode};
@@ -152,6 +153,8 @@ pub(crate) struct Shared {
     pub(crate) asked_to_cancel: AtomicBool,
     /// The parts of the report that are not sums.
     pub(crate) outline: Mutex<Report>,
+    /// When the drain's deadline is, once it has begun.
+    deadline: Mutex<Option<Instant>>,
     /// What `/readyz` says from the drain's first moment on.
     pub(crate) draining_status: AtomicU16,
     progress: AtomicU8,
@@ -168,6 +171,7 @@ impl Shared {
             asked_to_close: AtomicBool::new(false),
             asked_to_cancel: AtomicBool::new(false),
             outline: Mutex::new(Report::empty()),
+            deadline: Mutex::new(None),
             draining_status: AtomicU16::new(StatusCode::SERVICE_UNAVAILABLE.as_u16()),
             progress: AtomicU8::new(Progress::Running as u8),
             changed: Event::new(),
@@ -205,6 +209,15 @@ impl Shared {
             .into_iter()
             .find(|step| *step as u8 == stored)
             .unwrap_or(Progress::Done)
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be set before the progress, so that who is told of that finds it.
+    pub(crate) fn set_deadline(&self, deadline: Option<Instant>) {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = deadline;
     }
 
     pub(crate) fn set_progress(&self, progress: Progress) {

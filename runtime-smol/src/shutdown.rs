@@ -106,6 +106,9 @@ where
             return;
         }
         self.write_outline(now);
+        let deadline = self.lifecycle.deadline(&self.config);
+        let deadline = deadline.and_then(|deadline| self.clock.instant(deadline));
+        self.owner.0.set_deadline(deadline);
         let phase = self.told.phase();
         if phase != told.phase() && phase != Phase::Done {
             let census = self.owner.0.registry.census();

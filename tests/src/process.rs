@@ -34,6 +34,10 @@ pub enum Program {
     Mio,
     /// The example of these tests, on compio: completions, `io_uring` on Linux.
     Compio,
+    /// The example of `neap-smol`: server-sent events.
+    Events,
+    /// The example of `neap-smol`: a long poll.
+    LongPoll,
 }
 
 impl Program {
@@ -56,14 +60,16 @@ impl Program {
 
     /// Builds it, once, with the profile of the tests, and says where it is.
     fn path(self) -> &'static Path {
-        static BUILT: [OnceLock<PathBuf>; Program::ALL.len()] =
-            [const { OnceLock::new() }; Program::ALL.len()];
+        const PROGRAMS: usize = Program::LongPoll as usize + 1;
+        static BUILT: [OnceLock<PathBuf>; PROGRAMS] = [const { OnceLock::new() }; PROGRAMS];
         let (package, kind, target) = match self {
             Program::Echo => ("neap-cli", "--bin", "neap"),
             Program::Blocking => ("neap-core", "--example", "blocking"),
             Program::Tokio => ("neap-tests", "--example", "port_tokio"),
             Program::Mio => ("neap-tests", "--example", "port_mio"),
             Program::Compio => ("neap-tests", "--example", "port_compio"),
+            Program::Events => ("neap-smol", "--example", "sse"),
+            Program::LongPoll => ("neap-smol", "--example", "long_poll"),
         };
         BUILT[self as usize].get_or_init(|| {
             let folder = if kind == "--example" { "examples/" } else { "" };
@@ -191,7 +197,7 @@ impl Server {
     /// Begins the drain in the way that the program knows.
     pub fn drain(&mut self) {
         match self.program {
-            Program::Echo => self.signal(Signal::TERM),
+            Program::Echo | Program::Events | Program::LongPoll => self.signal(Signal::TERM),
             _ => drop(self.stdin.take()),
         }
     }
