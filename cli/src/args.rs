@@ -113,6 +113,10 @@ pub(crate) struct Common {
     /// Address for health checks, /livez and /readyz, answered through the drain
     #[arg(long, value_name = "ADDR", env = "NEAP_ADMIN", value_delimiter = ',')]
     pub(crate) admin: Vec<Address>,
+    /// Answer /livez and /readyz on the main addresses, too. While it drains they are heard by
+    /// clients that are connected already, and with --lame-duck by new ones
+    #[arg(long, env = "NEAP_HEALTH", value_parser = BoolishValueParser::new())]
+    pub(crate) health: bool,
     /// Status of /readyz while draining; HAProxy takes 404 for a server that drains
     #[arg(
         long,

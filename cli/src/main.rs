@@ -11,6 +11,7 @@ mod date;
 mod drain_args;
 mod duration;
 mod echo;
+mod health;
 mod json;
 mod log;
 mod reply;

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use http_body::Body;
-use neap_smol::{Address, ConfigError, Report, Server};
+use neap_smol::{Address, ConfigError, Full, Report, Server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::access_log::{AccessLog, Format};
 use crate::args::{Common, LogFormat, ReportFormat};
+use crate::health;
 use crate::log::{Log, Style};
 use crate::report;
 
@@ -89,10 +90,21 @@ pub(crate) fn run<H, F, C>(
 where
     H: Fn(Request<neap_smol::Body>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<C>>,
-    C: Body + Unpin,
+    C: Body + From<Full> + Unpin,
     C::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     announce(&server);
+    let health = common.health.then(|| server.handle());
+    let handler = move |request| {
+        let checked = health.as_ref().and_then(|it| health::answer(it, &request));
+        let answer = checked.map_or_else(|| Ok(handler(request)), Err);
+        async move {
+            match answer {
+                Ok(handled) => handled.await,
+                Err(checked) => checked,
+            }
+        }
+    };
     let result = match access_format(common.log) {
         Some(format) => run_logged(server, common, log, format, handler),
         None => server.run(handler),

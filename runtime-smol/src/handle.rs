@@ -89,6 +89,21 @@ impl Handle {
     /// assert_eq!(handle.health("/readyz").map(|response| response.status().as_u16()), Some(200));
     /// assert!(handle.health("/").is_none());
     /// ```
+    ///
+    /// [`Server::admin`](crate::Server::admin) answers it on an address of its own. On the main one,
+    /// put it before everything else:
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use neap_smol::{Body, Full, Handle, IntoResponse};
+    ///
+    /// async fn app(handle: Handle, request: Request<Body>) -> Response<Full> {
+    ///     match handle.health(request.uri().path()) {
+    ///         Some(response) => response,
+    ///         None => "Hello, World!".into_response(),
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn health(&self, path: &str) -> Option<Response<Full>> {
         match path {

@@ -26,6 +26,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub enum Program {
     /// `neap echo`.
     Echo,
+    /// `neap serve`; the directory comes first among its options.
+    Serve,
     /// The example of `neap-core`, on plain threads.
     Blocking,
     /// The example of these tests, on tokio.
@@ -63,7 +65,7 @@ impl Program {
         const PROGRAMS: usize = Program::LongPoll as usize + 1;
         static BUILT: [OnceLock<PathBuf>; PROGRAMS] = [const { OnceLock::new() }; PROGRAMS];
         let (package, kind, target) = match self {
-            Program::Echo => ("neap-cli", "--bin", "neap"),
+            Program::Echo | Program::Serve => ("neap-cli", "--bin", "neap"),
             Program::Blocking => ("neap-core", "--example", "blocking"),
             Program::Tokio => ("neap-tests", "--example", "port_tokio"),
             Program::Mio => ("neap-tests", "--example", "port_mio"),
@@ -133,6 +135,7 @@ impl Server {
         let mut command = Command::new(program.path());
         match program {
             Program::Echo => command.args(["echo", "--listen", "127.0.0.1:0"]),
+            Program::Serve => command.args(["serve", "--listen", "127.0.0.1:0"]),
             _ => command.arg("127.0.0.1:0"),
         };
         command.args(options).stdin(Stdio::piped());
@@ -197,8 +200,12 @@ impl Server {
     /// Begins the drain in the way that the program knows.
     pub fn drain(&mut self) {
         match self.program {
-            Program::Echo | Program::Events | Program::LongPoll => self.signal(Signal::TERM),
-            _ => drop(self.stdin.take()),
+            Program::Blocking | Program::Tokio | Program::Mio | Program::Compio => {
+                drop(self.stdin.take());
+            }
+            Program::Echo | Program::Serve | Program::Events | Program::LongPoll => {
+                self.signal(Signal::TERM);
+            }
         }
     }
 
