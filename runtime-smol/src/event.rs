@@ -101,12 +101,7 @@ impl fmt::Display for Event<'_> {
                 held,
                 deadline,
             } => {
-                let name = match phase {
-                    Phase::Running => "running",
-                    Phase::Draining => "draining",
-                    Phase::Closing => "closing",
-                    Phase::Done => "done",
-                };
+                let name = phase.name();
                 write!(f, "{name}: {held} held, {} open", census.open())?;
                 if *phase == Phase::Draining {
                     write!(f, ", at most {} s", deadline.as_secs_f64())?;

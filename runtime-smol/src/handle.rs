@@ -1,6 +1,6 @@
 //! A server's handle: stops it and looks at it, from anywhere.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -149,6 +149,14 @@ impl Handle {
         self.shared.reached(progress).await;
     }
 
+    /// Waits for a sign of life: for the server's thread to take another turn. It does not come while
+    /// a handler blocks the thread, or before the server is run or served; from a server that is
+    /// done it comes at once. A watchdog, systemd's for instance, should hear from the program only
+    /// as often as this does. Cancel safe.
+    pub async fn heartbeat(&self) {
+        self.shared.heartbeat().await;
+    }
+
     /// Waits until the server is done, by itself or because it was dropped, and reports. Cancel
     /// safe.
     pub async fn done(&self) -> Report {
@@ -166,6 +174,9 @@ pub(crate) struct Shared {
     pub(crate) asked_to_drain: AtomicBool,
     pub(crate) asked_to_close: AtomicBool,
     pub(crate) asked_to_cancel: AtomicBool,
+    /// Signs of life: the number of the last that was asked for, and of the last that was given.
+    beats_asked: AtomicU64,
+    beats_given: AtomicU64,
     /// The parts of the report that are not sums.
     pub(crate) outline: Mutex<Report>,
     /// When the drain's deadline is, once it has begun.
@@ -185,6 +196,8 @@ impl Shared {
             asked_to_drain: AtomicBool::new(false),
             asked_to_close: AtomicBool::new(false),
             asked_to_cancel: AtomicBool::new(false),
+            beats_asked: AtomicU64::new(0),
+            beats_given: AtomicU64::new(0),
             outline: Mutex::new(Report::empty()),
             deadline: Mutex::new(None),
             draining_status: AtomicU16::new(StatusCode::SERVICE_UNAVAILABLE.as_u16()),
@@ -242,10 +255,30 @@ impl Shared {
     }
 
     pub(crate) async fn reached(&self, progress: Progress) {
+        self.until(|| self.progress() >= progress).await;
+    }
+
+    async fn heartbeat(&self) {
+        let asked = self.beats_asked.fetch_add(1, Ordering::AcqRel) + 1;
+        self.queue.push(Part::Control);
+        let given = || self.beats_given.load(Ordering::Acquire) >= asked;
+        self.until(|| given() || self.progress() == Progress::Done)
+            .await;
+    }
+
+    /// The server takes a turn.
+    pub(crate) fn beat(&self) {
+        let asked = self.beats_asked.load(Ordering::Acquire);
+        if self.beats_given.swap(asked, Ordering::AcqRel) != asked {
+            self.changed.notify(usize::MAX);
+        }
+    }
+
+    async fn until(&self, come: impl Fn() -> bool) {
         loop {
             // Listened first and looked after that, so that no change falls in between.
             let changed = self.changed.listen();
-            if self.progress() >= progress {
+            if come() {
                 return;
             }
             changed.await;

@@ -38,6 +38,7 @@ where
             }
         }
         let shared = &self.owner.0;
+        shared.beat();
         if shared.asked_to_cancel.swap(false, Ordering::AcqRel) {
             shared.asked_to_drain.store(false, Ordering::Release);
             self.lifecycle.cancel_drain(now);

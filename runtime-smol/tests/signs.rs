@@ -1,4 +1,4 @@
-//! What a handler can know of the shutdown, from its own request.
+//! What a handler can know of the server, and others of its handlers.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -8,9 +8,10 @@ mod common;
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use futures_lite::future::{block_on, pending};
+use futures_lite::future::{block_on, pending, poll_once};
 use http::Request;
 use neap_smol::{Body, Config, ConnectionInfo, Progress, Server, Shutdown};
 
@@ -108,4 +109,39 @@ fn the_token_of_the_request_and_of_its_connection_are_the_same() {
     stream.write_all(GET.as_bytes()).unwrap();
     assert!(running.drain().is_clean());
     assert!(read_all(&mut stream).ends_with("true"));
+}
+
+#[test]
+fn a_handler_that_blocks_its_thread_stops_the_heartbeat() {
+    let (began, has_begun) = channel();
+    let (let_go, held) = channel::<()>();
+    let held = Arc::new(Mutex::new(held));
+    let running = Running::start(|server| {
+        let handler = move |_request: Request<Body>| {
+            began.send(()).unwrap();
+            let _ = held.lock().unwrap().recv();
+            async { "at last" }
+        };
+        server.run(handler).unwrap()
+    });
+    block_on(running.handle.heartbeat());
+    let mut stream = running.connect();
+    stream.write_all(GET.as_bytes()).unwrap();
+    has_begun.recv().unwrap();
+    let mut heartbeat = Box::pin(running.handle.heartbeat());
+    for _ in 0..10 {
+        assert!(block_on(poll_once(&mut heartbeat)).is_none());
+    }
+    let_go.send(()).unwrap();
+    block_on(heartbeat);
+    assert!(running.drain().is_clean());
+}
+
+#[test]
+fn a_server_that_is_done_gives_a_sign_of_life_all_the_same() {
+    let server = Server::new();
+    let handle = server.handle();
+    assert!(block_on(poll_once(handle.heartbeat())).is_none());
+    drop(server);
+    block_on(handle.heartbeat());
 }
