@@ -155,6 +155,9 @@ pub(crate) struct Common {
         default_value = "text"
     )]
     pub(crate) report: ReportFormat,
+    /// Ask the service manager (systemd) for more time as long as the drain takes
+    #[arg(long, env = "NEAP_EXTEND_TIMEOUT", value_parser = BoolishValueParser::new())]
+    pub(crate) extend_timeout: bool,
     #[command(flatten)]
     pub(crate) drain: DrainArgs,
 }

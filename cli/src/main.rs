@@ -17,6 +17,7 @@ mod log;
 mod reply;
 mod report;
 mod serve;
+mod service_manager;
 mod start;
 
 use std::io::{self, Write};

@@ -17,9 +17,10 @@ use crate::args::{Common, LogFormat, ReportFormat};
 use crate::health;
 use crate::log::{Log, Style};
 use crate::report;
+use crate::service_manager::Telling;
 
-/// How long the last lines may take to be written.
-const LOG_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the last lines may take to be written, and the service manager to be told.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Lets the process open as many files as the administrator allows: the soft limit is often 1,024
 /// for the sake of programs that use `select`, and each connection takes one.
@@ -105,6 +106,9 @@ where
             }
         }
     };
+    let drain = common.drain.config().drain;
+    let telling = Telling::start(server.handle(), drain, common.extend_timeout, log.clone());
+    let telling = telling.map_err(StartError::Run)?;
     let result = match access_format(common.log) {
         Some(format) => run_logged(server, common, log, format, handler),
         None => server.run(handler),
@@ -115,7 +119,8 @@ where
             ReportFormat::Json => log.line(&report::to_json(report)),
         }
     }
-    log.finish(LOG_PATIENCE);
+    telling.finish(LAST_WORDS);
+    log.finish(LAST_WORDS);
     result.map_err(StartError::Run)
 }
 

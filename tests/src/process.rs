@@ -132,6 +132,15 @@ impl Server {
     /// listens.
     #[must_use]
     pub fn start(program: Program, options: &[&str]) -> Server {
+        Server::start_with(program, options, |_| {})
+    }
+
+    /// The same for a command that `configure` has had a hand in.
+    pub fn start_with(
+        program: Program,
+        options: &[&str],
+        configure: impl FnOnce(&mut Command),
+    ) -> Server {
         let mut command = Command::new(program.path());
         match program {
             Program::Echo => command.args(["echo", "--listen", "127.0.0.1:0"]),
@@ -140,6 +149,7 @@ impl Server {
         };
         command.args(options).stdin(Stdio::piped());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        configure(&mut command);
         let mut child = command.spawn().expect("the server starts");
         let stderr = collect(child.stderr.take().expect("stderr is piped"));
         let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
