@@ -107,6 +107,10 @@ pub(crate) struct Common {
     /// Port to listen on, on 127.0.0.1; 0 takes a free one, which is printed
     #[arg(short, long, value_name = "N", env = "NEAP_PORT")]
     port: Option<u16>,
+    /// Take over listening sockets from whoever starts it, a systemd socket unit for instance. They
+    /// stay open at the end: who connects then waits for the next process
+    #[arg(long, env = "NEAP_INHERIT", value_parser = BoolishValueParser::new())]
+    pub(crate) inherit: bool,
     /// Share the addresses with other processes that do the same
     #[arg(long, env = "NEAP_REUSE_PORT", value_parser = BoolishValueParser::new())]
     pub(crate) reuse_port: bool,
@@ -220,7 +224,7 @@ impl Common {
         }
         let local = |port| Address::Tcp(([127, 0, 0, 1], port).into());
         self.listen.extend(self.port.map(local));
-        if self.listen.is_empty() {
+        if self.listen.is_empty() && !self.inherit {
             self.listen.push(local(8080));
         }
     }
@@ -257,6 +261,8 @@ mod tests {
         assert_eq!(addresses("neap echo"), ["127.0.0.1:8080"]);
         assert_eq!(addresses("neap serve -p 0"), ["127.0.0.1:0"]);
         assert_eq!(addresses("neap echo --listen [::]:80"), ["[::]:80"]);
+        assert!(addresses("neap echo --inherit").is_empty());
+        assert_eq!(addresses("neap echo --inherit -p 1"), ["127.0.0.1:1"]);
         let several = addresses("neap echo --listen 0.0.0.0:80,unix:@a --listen unix:/b -p 1");
         assert_eq!(several, ["0.0.0.0:80", "unix:@a", "unix:/b", "127.0.0.1:1"]);
     }

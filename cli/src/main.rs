@@ -12,6 +12,7 @@ mod drain_args;
 mod duration;
 mod echo;
 mod health;
+mod inherit;
 mod json;
 mod log;
 mod reply;

@@ -15,6 +15,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::access_log::{AccessLog, Format};
 use crate::args::{Common, LogFormat, ReportFormat};
 use crate::health;
+use crate::inherit;
 use crate::log::{Log, Style};
 use crate::report;
 use crate::service_manager::Telling;
@@ -43,6 +44,11 @@ pub(crate) fn raise_open_files_limit() {
 pub(crate) fn bind(common: &Common, files: usize) -> Result<Server, StartError> {
     let config = common.drain.config();
     config.check().map_err(StartError::Config)?;
+    let inherited = if common.inherit {
+        inherit::sockets().map_err(StartError::Inherit)?
+    } else {
+        Vec::new()
+    };
     let mut server = Server::new()
         .signals()
         .map_err(StartError::Signals)?
@@ -54,6 +60,11 @@ pub(crate) fn bind(common: &Common, files: usize) -> Result<Server, StartError> 
         .max_connections
         .map_or_else(|| max_connections(files), NonZeroUsize::get);
     server = server.max_connections(most);
+    for socket in inherited {
+        server = server
+            .shared_listener(socket)
+            .map_err(StartError::Inherit)?;
+    }
     for address in &common.listen {
         server = server.listen(address).map_err(cannot_listen(address))?;
     }
@@ -193,6 +204,8 @@ fn announce(server: &Server) {
 pub(crate) enum StartError {
     /// The settings contradict each other.
     Config(ConfigError),
+    /// The sockets that were to be inherited are of no use.
+    Inherit(io::Error),
     /// The handlers of signals could not be installed.
     Signals(io::Error),
     /// An address could not be listened on.
@@ -217,6 +230,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Config(source) => source.fmt(f),
+            StartError::Inherit(source) => write!(f, "cannot take over sockets: {source}"),
             StartError::Signals(source) => write!(f, "cannot handle signals: {source}"),
             StartError::Listen { address, source } => {
                 write!(f, "cannot listen on {address}: ")?;
@@ -249,7 +263,8 @@ impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             StartError::Config(source) => Some(source),
-            StartError::Signals(source)
+            StartError::Inherit(source)
+            | StartError::Signals(source)
             | StartError::Listen { source, .. }
             | StartError::Directory { source, .. }
             | StartError::Run(source) => Some(source),

@@ -100,6 +100,10 @@ fn what_cannot_be_started_is_one_sentence_and_status_2() {
             "neap: cannot serve Cargo.toml: it is a file",
         ),
         (&["echo", "-p", &port], "the port is taken"),
+        (
+            &["echo", "--inherit"],
+            "neap: cannot take over sockets: there are none",
+        ),
     ] {
         let output = neap(words).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{words:?}");

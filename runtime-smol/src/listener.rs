@@ -122,6 +122,12 @@ impl Listener {
     /// Accepts from a socket that others accept from, too. Nothing about it is changed but that
     /// reading it does not block, which whoever polls it needs as well.
     pub(crate) fn share(fd: OwnedFd) -> io::Result<Listener> {
+        // Apple's systems cannot be asked.
+        #[cfg(not(target_vendor = "apple"))]
+        if !rustix::net::sockopt::socket_acceptconn(&fd)? {
+            let message = "the socket does not listen";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
         rustix::io::ioctl_fionbio(&fd, true)?;
         let address = Address::from_raw(Some(rustix::net::getsockname(&fd)?));
         Ok(Listener {

@@ -61,7 +61,8 @@ impl Program {
     ];
 
     /// Builds it, once, with the profile of the tests, and says where it is.
-    fn path(self) -> &'static Path {
+    #[must_use]
+    pub fn path(self) -> &'static Path {
         const PROGRAMS: usize = Program::LongPoll as usize + 1;
         static BUILT: [OnceLock<PathBuf>; PROGRAMS] = [const { OnceLock::new() }; PROGRAMS];
         let (package, kind, target) = match self {
@@ -143,6 +144,8 @@ impl Server {
     ) -> Server {
         let mut command = Command::new(program.path());
         match program {
+            // Inherited sockets need no address.
+            Program::Echo if options.contains(&"--inherit") => command.arg("echo"),
             Program::Echo => command.args(["echo", "--listen", "127.0.0.1:0"]),
             Program::Serve => command.args(["serve", "--listen", "127.0.0.1:0"]),
             _ => command.arg("127.0.0.1:0"),
