@@ -151,6 +151,9 @@ pub(crate) struct Common {
         default_value = "common"
     )]
     pub(crate) log: LogFormat,
+    /// Name the targets of requests that hold the drain in the log, every five seconds
+    #[arg(long, env = "NEAP_LOG_TARGETS", value_parser = BoolishValueParser::new())]
+    pub(crate) log_targets: bool,
     /// The report at the end, on stderr
     #[arg(
         long,
@@ -182,7 +185,7 @@ pub(crate) enum LogFormat {
 /// What the report looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
-    /// A sentence
+    /// A paragraph
     Text,
     /// An object on one line
     Json,

@@ -52,6 +52,15 @@ pub(crate) struct DrainArgs {
     #[arg(long, value_name = "DURATION", env = "NEAP_LINGER_MAX", default_value = "1s",
           value_parser = duration::parse, hide_short_help = true)]
     linger_max: Duration,
+    /// How many bytes at most to read on
+    #[arg(
+        long,
+        value_name = "N",
+        env = "NEAP_LINGER_MAX_BYTES",
+        default_value = "1048576",
+        hide_short_help = true
+    )]
+    linger_max_bytes: u64,
     /// How long without input that lasts
     #[arg(long, value_name = "DURATION", env = "NEAP_LINGER_SHORT", default_value = "100ms",
           value_parser = duration::parse, hide_short_help = true)]
@@ -106,6 +115,7 @@ impl DrainArgs {
     pub(crate) fn config(self) -> Config {
         let mut config = Config::default();
         config.limits.pipeline = self.pipeline_max;
+        config.limits.linger = self.linger_max_bytes;
         let drain: &mut Drain = &mut config.drain;
         drain.deadline = self.deadline;
         drain.lame_duck = self.lame_duck;
@@ -172,6 +182,8 @@ mod tests {
         }
         let flags = Flags::try_parse_from(["neap", "--pipeline-max", "3"]).unwrap();
         assert_eq!(flags.drain.config().limits.pipeline, 3);
+        let flags = Flags::try_parse_from(["neap", "--linger-max-bytes", "5"]).unwrap();
+        assert_eq!(flags.drain.config().limits.linger, 5);
         let flags = Flags::try_parse_from(["neap", "--keep-accepting"]).unwrap();
         assert!(flags.drain.config().drain.keep_accepting);
     }

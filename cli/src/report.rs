@@ -55,7 +55,7 @@ fn listener(listener: &ListenerReport) -> Value {
 fn aborted(aborted: &Aborted) -> Value {
     json!({
         "peer": aborted.peer.to_string(),
-        "state": format!("{:?}", aborted.state).to_lowercase(),
+        "state": aborted.state.name(),
         "age_ms": millis(aborted.age),
         "bytes_in": aborted.bytes_in,
         "bytes_out": aborted.bytes_out,

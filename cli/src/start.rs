@@ -54,6 +54,7 @@ pub(crate) fn bind(common: &Common, files: usize) -> Result<Server, StartError> 
         .map_err(StartError::Signals)?
         .interrupt(common.drain.interrupt())
         .config(config)
+        .log_targets(common.log_targets)
         .reuse_port(common.reuse_port)
         .backlog(common.backlog);
     let most = common

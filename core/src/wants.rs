@@ -98,3 +98,19 @@ pub enum State {
     /// Over.
     Gone,
 }
+
+impl State {
+    /// Its name in logs and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::Fresh => "fresh",
+            State::Head => "head",
+            State::Busy => "busy",
+            State::Idle => "idle",
+            State::Upgraded => "upgraded",
+            State::Linger => "linger",
+            State::Gone => "gone",
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use neap_core::{Phase, Progress};
@@ -57,6 +58,13 @@ impl ConnectionInfo {
     #[must_use]
     pub fn shutdown(&self) -> Shutdown {
         Shutdown(Arc::clone(&self.0.server))
+    }
+}
+
+impl ConnectionInfo {
+    /// Whether the target of a request is to be remembered, for the log.
+    pub(crate) fn logs_targets(&self) -> bool {
+        self.0.server.log_targets.load(Ordering::Relaxed)
     }
 }
 

@@ -100,6 +100,9 @@ where
         let Some(mut request) = request else {
             return self.core.reject(t, PeerError::Target);
         };
+        if self.info.logs_targets() {
+            self.target = Some(request.uri().clone());
+        }
         let extensions = request.extensions_mut();
         extensions.insert(self.info.shutdown());
         extensions.insert(self.info.clone());
@@ -317,6 +320,7 @@ where
         let Some(mut exchange) = self.exchange.take() else {
             return;
         };
+        self.target = None;
         drop(exchange.feed.take());
         if exchange.places.clear().is_err() {
             env.observer.tell(&Event::HandlerPanicked {

@@ -183,6 +183,8 @@ pub(crate) struct Shared {
     deadline: Mutex<Option<Instant>>,
     /// What `/readyz` says from the drain's first moment on.
     pub(crate) draining_status: AtomicU16,
+    /// Whether the log may name targets.
+    pub(crate) log_targets: AtomicBool,
     progress: AtomicU8,
     changed: Event,
 }
@@ -201,6 +203,7 @@ impl Shared {
             outline: Mutex::new(Report::empty()),
             deadline: Mutex::new(None),
             draining_status: AtomicU16::new(StatusCode::SERVICE_UNAVAILABLE.as_u16()),
+            log_targets: AtomicBool::new(false),
             progress: AtomicU8::new(Progress::Running as u8),
             changed: Event::new(),
         }

@@ -244,6 +244,14 @@ impl Server {
         self
     }
 
+    /// Lets the log name the targets of requests that hold the drain ([`crate::Holder`]), which may
+    /// hold what is not for everybody's eyes. Default: no.
+    #[must_use]
+    pub fn log_targets(self, on: bool) -> Server {
+        self.owner.0.log_targets.store(on, Ordering::Relaxed);
+        self
+    }
+
     /// Gives the server's own responses, to requests that break the protocol for instance, another
     /// look than a short text. It is called on the server's thread and should return soon.
     ///
@@ -385,11 +393,7 @@ fn default_max_connections() -> usize {
 
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut separator = "";
-        for listener in &self.listeners {
-            write!(f, "{separator}{}", listener.address())?;
-            separator = ", ";
-        }
-        Ok(())
+        let addresses: Vec<_> = self.addresses().iter().map(Address::to_string).collect();
+        f.write_str(&addresses.join(", "))
     }
 }

@@ -30,9 +30,18 @@ where
         let mut cx = Context::from_waker(&self.wakers.control.1);
         if let Some(signals) = &mut self.signals {
             while let Poll::Ready(signal) = signals.poll_stop(&mut cx) {
-                if signal == StopSignal::Interrupt && self.interrupt == Interrupt::Close {
-                    self.lifecycle.close_now(now, Cause::Signal);
-                } else if self.lifecycle.handle_signal(now, &self.config) == SignalEffect::Default {
+                let effect =
+                    if signal == StopSignal::Interrupt && self.interrupt == Interrupt::Close {
+                        self.lifecycle.close_now(now, Cause::Signal);
+                        SignalEffect::Obeyed
+                    } else {
+                        self.lifecycle.handle_signal(now, &self.config)
+                    };
+                self.env.observer.tell(&Event::Signal {
+                    name: signal.name(),
+                    ignored: effect == SignalEffect::Ignored,
+                });
+                if effect == SignalEffect::Default {
                     signal.end_process();
                 }
             }
