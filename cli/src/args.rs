@@ -17,6 +17,8 @@ Exit status:
   1  a request was cut off when the deadline came, or was lost
   2  not started: a flag, a directory or an address was wrong
 
+Each flag is also an environment variable, --lame-duck NEAP_LAME_DUCK. What is typed outranks it.
+
 Examples:
   neap serve                    the current directory on http://127.0.0.1:8080
   neap serve public -p 0        another one on any free port, which is printed
@@ -107,8 +109,9 @@ pub(crate) struct Common {
     /// Port to listen on, on 127.0.0.1; 0 takes a free one, which is printed
     #[arg(short, long, value_name = "N", env = "NEAP_PORT")]
     port: Option<u16>,
-    /// Take over listening sockets from whoever starts it, a systemd socket unit for instance. They
-    /// stay open at the end: who connects then waits for the next process
+    /// Take over listening sockets from whoever starts it, a systemd socket unit for instance
+    ///
+    /// They stay open at the end: who connects then waits for the next process.
     #[arg(long, env = "NEAP_INHERIT", value_parser = BoolishValueParser::new())]
     pub(crate) inherit: bool,
     /// Share the addresses with other processes that do the same
@@ -117,8 +120,10 @@ pub(crate) struct Common {
     /// Address for health checks, /livez and /readyz, answered through the drain
     #[arg(long, value_name = "ADDR", env = "NEAP_ADMIN", value_delimiter = ',')]
     pub(crate) admin: Vec<Address>,
-    /// Answer /livez and /readyz on the main addresses, too. While it drains they are heard by
-    /// clients that are connected already, and with --lame-duck by new ones
+    /// Answer /livez and /readyz on the main addresses, too
+    ///
+    /// While it drains only clients that are connected already can ask, and with --lame-duck or
+    /// --keep-accepting new ones.
     #[arg(long, env = "NEAP_HEALTH", value_parser = BoolishValueParser::new())]
     pub(crate) health: bool,
     /// Status of /readyz while draining; HAProxy takes 404 for a server that drains
@@ -127,7 +132,8 @@ pub(crate) struct Common {
         value_name = "CODE",
         env = "NEAP_DRAINING_STATUS",
         default_value = "503",
-        value_parser = clap::value_parser!(u16).range(400..=599)
+        value_parser = clap::value_parser!(u16).range(400..=599),
+        hide_short_help = true
     )]
     pub(crate) draining_status: u16,
     /// How many connections may wait to be accepted
@@ -136,12 +142,18 @@ pub(crate) struct Common {
         value_name = "N",
         env = "NEAP_BACKLOG",
         default_value = "4096",
-        value_parser = clap::value_parser!(u32).range(1..=65_535)
+        value_parser = clap::value_parser!(u32).range(1..=65_535),
+        hide_short_help = true
     )]
     pub(crate) backlog: u32,
     /// How many connections may be open; more wait to be accepted [default: what the limit of
     /// open files allows]
-    #[arg(long, value_name = "N", env = "NEAP_MAX_CONNECTIONS")]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "NEAP_MAX_CONNECTIONS",
+        hide_short_help = true
+    )]
     pub(crate) max_connections: Option<NonZeroUsize>,
     /// Log of requests, on stderr; off also silences what happens to the server
     #[arg(
@@ -152,7 +164,8 @@ pub(crate) struct Common {
     )]
     pub(crate) log: LogFormat,
     /// Name the targets of requests that hold the drain in the log, every five seconds
-    #[arg(long, env = "NEAP_LOG_TARGETS", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "NEAP_LOG_TARGETS", value_parser = BoolishValueParser::new(),
+          hide_short_help = true)]
     pub(crate) log_targets: bool,
     /// The report at the end, on stderr
     #[arg(
@@ -163,7 +176,8 @@ pub(crate) struct Common {
     )]
     pub(crate) report: ReportFormat,
     /// Ask the service manager (systemd) for more time as long as the drain takes
-    #[arg(long, env = "NEAP_EXTEND_TIMEOUT", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "NEAP_EXTEND_TIMEOUT", value_parser = BoolishValueParser::new(),
+          hide_short_help = true)]
     pub(crate) extend_timeout: bool,
     #[command(flatten)]
     pub(crate) drain: DrainArgs,
@@ -197,7 +211,10 @@ pub(crate) fn parse() -> Cli {
 }
 
 fn try_parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let matches = Cli::command().try_get_matches_from(words)?;
+    // Each flag's variable has its name: the help says so once.
+    let quiet = |command: clap::Command| command.mut_args(|flag| flag.hide_env(true));
+    let command = Cli::command().mut_subcommands(quiet);
+    let matches = command.try_get_matches_from(words)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     if let Some((_, matches)) = matches.subcommand() {
         let is_typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
