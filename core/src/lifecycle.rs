@@ -89,9 +89,9 @@ pub struct Durations {
 pub struct Lifecycle {
     progress: Progress,
     listeners_ended: bool,
-    /// Somebody may wait to be accepted: true from the drain's beginning until the driver denies it.
+    /// Somebody may wait to be accepted: true from the drain's start until the driver denies it.
     waiting: bool,
-    /// Something is held: true from the drain's beginning until a census denies it.
+    /// Something is held: true from the drain's start until a census denies it.
     held: bool,
     cause: Option<Cause>,
     forced: Option<Cause>,
@@ -195,8 +195,8 @@ impl Lifecycle {
         (due != Time::NEVER).then_some(due)
     }
 
-    /// When what is left of the drain is aborted; `None` while the server runs, or without end. Once
-    /// it has come to that, the moment when it did.
+    /// When what is left of the drain is aborted; `None` while the server runs, or without end.
+    /// Once it has come to that, the moment when it did.
     #[must_use]
     pub fn deadline(&self, config: &Config) -> Option<Time> {
         let deadline = self.drained.after(config.drain.deadline).min(self.closed);
@@ -294,7 +294,8 @@ impl Lifecycle {
         }
     }
 
-    /// Ends the lame duck of a server that keeps accepting, once there is nobody left to keep it for.
+    /// Ends the lame duck of a server that keeps accepting, once there is nobody left to keep it
+    /// for.
     fn seal_if_deserted(&mut self, now: Time, config: &Config) {
         let elapsed = now >= self.drained.after(config.drain.lame_duck);
         if config.drain.keep_accepting && elapsed && !self.waiting && !self.held {

@@ -182,8 +182,8 @@ impl Timers {
         };
     }
 
-    /// The windows of connections without a whole request, and of upgraded ones, shrink once sealing
-    /// has begun, but run from then on at the earliest: in lame duck nobody is hurried.
+    /// The windows of connections without a whole request, and of upgraded ones, shrink once
+    /// sealing has begun, but run from then on at the earliest: in lame duck nobody is hurried.
     fn input_deadline(&self, t: Tick<'_>) -> Time {
         let timeouts = &t.config.timeouts;
         let drain = &t.config.drain;

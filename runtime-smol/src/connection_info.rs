@@ -83,12 +83,12 @@ impl fmt::Debug for ConnectionInfo {
 ///
 /// - **Finish**: a handler that will be done soon does nothing, and the drain waits for it. It may
 ///   look at [`is_draining`](Shutdown::is_draining), to leave out what is not urgent.
-/// - **Stop at the drain**: one whose response goes on until somebody ends it (server-sent events, a
-///   long poll) ends it when [`stop_asked`](Shutdown::stop_asked) is ready, so that its client
+/// - **Stop at the drain**: one whose response goes on until somebody ends it (server-sent events,
+///   a long poll) ends it when [`stop_asked`](Shutdown::stop_asked) is ready, so that its client
 ///   reconnects elsewhere. `examples/sse.rs` and `examples/long_poll.rs` do.
-/// - **Ignore it until the deadline**: one that wants all the time it can get goes on, and is dropped
-///   when that is over: its response is cut, and its request counted as lost. It can be in time by
-///   [`deadline`](Shutdown::deadline).
+/// - **Ignore it until the deadline**: one that wants all the time it can get goes on, and is
+///   dropped when that is over: its response is cut, and its request counted as lost. It can be in
+///   time by [`deadline`](Shutdown::deadline).
 ///
 /// ```
 /// use http::Request;

@@ -174,8 +174,8 @@ pub struct Holder {
     pub state: State,
     /// How long ago it was accepted.
     pub age: Duration,
-    /// The target of its request, where [`Server::log_targets`](crate::Server::log_targets) asks for
-    /// that: it may hold what is not for everybody's eyes.
+    /// The target of its request, where [`Server::log_targets`](crate::Server::log_targets) asks
+    /// for that: it may hold what is not for everybody's eyes.
     pub target: Option<Uri>,
 }
 

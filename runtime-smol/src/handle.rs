@@ -90,8 +90,8 @@ impl Handle {
     /// assert!(handle.health("/").is_none());
     /// ```
     ///
-    /// [`Server::admin`](crate::Server::admin) answers it on an address of its own. On the main one,
-    /// put it before everything else:
+    /// [`Server::admin`](crate::Server::admin) answers it on an address of its own. On the main
+    /// one, put it before everything else:
     ///
     /// ```
     /// use http::{Request, Response};
@@ -149,10 +149,10 @@ impl Handle {
         self.shared.reached(progress).await;
     }
 
-    /// Waits for a sign of life: for the server's thread to take another turn. It does not come while
-    /// a handler blocks the thread, or before the server is run or served; from a server that is
-    /// done it comes at once. A watchdog, systemd's for instance, should hear from the program only
-    /// as often as this does. Cancel safe.
+    /// Waits for a sign of life: for the server's thread to take another turn. It does not come
+    /// while a handler blocks the thread, or before the server is run or served; from a server that
+    /// is done it comes at once. A watchdog, systemd's for instance, should hear from the program
+    /// only as long as this does. Cancel safe.
     pub async fn heartbeat(&self) {
         self.shared.heartbeat().await;
     }

@@ -1,4 +1,5 @@
-//! Sockets that a server was given by whoever started it: they outlive it, and so do those who wait.
+//! Sockets that a server was given by whoever started it: they outlive it, and those who wait are
+//! not lost.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
