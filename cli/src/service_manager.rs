@@ -1,8 +1,8 @@
 //! What a service manager such as systemd is told, if it listens: `NOTIFY_SOCKET` is set.
 //!
 //! It hears that the server is ready once that serves, that it stops from the drain's first moment
-//! on, and in between how many are connected. What keeps its watchdog quiet it hears only as long as
-//! the thread that serves gives signs of life.
+//! on, and in between how many are connected. What keeps its watchdog quiet it hears only as long
+//! as the thread that serves gives signs of life.
 //!
 //! The variable stays set, because to remove it takes code that the compiler cannot check. It would
 //! be inherited by child processes, and neap starts none.
