@@ -40,7 +40,7 @@ impl Telling {
         server: Handle,
         drain: Drain,
         extends: bool,
-        log: Log,
+        log: Option<Log>,
     ) -> io::Result<Telling> {
         if std::env::var_os("NOTIFY_SOCKET").is_none() {
             return Ok(Telling(None));
@@ -75,7 +75,8 @@ struct Manager {
     server: Handle,
     drain: Drain,
     extends: bool,
-    log: Log,
+    /// Where to complain, if anywhere.
+    log: Option<Log>,
     /// What it was told last.
     status: String,
     /// It could not be told something.
@@ -133,8 +134,10 @@ impl Manager {
         let told = sd_notify::notify(&states);
         if let (Err(error), false) = (told, self.is_deaf) {
             self.is_deaf = true;
-            let text = format!("cannot tell the service manager how it goes: {error}");
-            self.log.event(&text);
+            if let Some(log) = &self.log {
+                let text = format!("cannot tell the service manager how it goes: {error}");
+                log.event(&text);
+            }
         }
     }
 }

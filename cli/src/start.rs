@@ -119,7 +119,8 @@ where
         }
     };
     let drain = common.drain.config().drain;
-    let telling = Telling::start(server.handle(), drain, common.extend_timeout, log.clone());
+    let complaints = (common.log != LogFormat::Off).then(|| log.clone());
+    let telling = Telling::start(server.handle(), drain, common.extend_timeout, complaints);
     let telling = telling.map_err(StartError::Run)?;
     let result = match access_format(common.log) {
         Some(format) => run_logged(server, common, log, format, handler),

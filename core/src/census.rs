@@ -46,16 +46,20 @@ impl Census {
         census
     }
 
-    /// Connections that hold the drain until they end or the deadline comes: those with a request
-    /// under way, and upgraded ones unless [`Drain::hold_upgraded`] lets go of them.
+    /// Connections that hold the drain until they end or the deadline comes: those in a state that
+    /// [is held](State::is_held).
     #[must_use]
     pub fn held(&self, drain: &Drain) -> usize {
-        let upgraded = if drain.hold_upgraded {
-            self.upgraded
-        } else {
-            0
-        };
-        self.head + self.busy + upgraded
+        let counts = [
+            (State::Fresh, self.fresh),
+            (State::Head, self.head),
+            (State::Busy, self.busy),
+            (State::Idle, self.idle),
+            (State::Upgraded, self.upgraded),
+            (State::Linger, self.linger),
+        ];
+        let held = counts.iter().filter(|(state, _)| state.is_held(drain));
+        held.map(|(_, count)| count).sum()
     }
 
     /// Connections whose socket is open.

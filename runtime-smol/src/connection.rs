@@ -88,12 +88,12 @@ where
     }
 
     /// What the log says of it, if it holds the drain.
-    pub(crate) fn holder(&self, now: Time) -> Option<Holder> {
+    pub(crate) fn holder(&self, t: Tick<'_>) -> Option<Holder> {
         let state = self.core.state();
-        matches!(state, State::Head | State::Busy | State::Upgraded).then(|| Holder {
+        state.is_held(&t.config.drain).then(|| Holder {
             peer: self.info.peer().clone(),
             state,
-            age: now.since(self.accepted),
+            age: t.now.since(self.accepted),
             target: self.target.clone(),
         })
     }

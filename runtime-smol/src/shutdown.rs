@@ -78,7 +78,8 @@ where
         if now >= self.notice {
             self.notice = now.after(NOTICE);
             let held = self.owner.0.registry.census().held(&self.config.drain);
-            let holders = self.connections.holders(NOTICED, now);
+            let t = self.lifecycle.tick(now, &self.config);
+            let holders = self.connections.holders(NOTICED, t);
             self.env.observer.tell(&Event::Waiting {
                 holders: &holders,
                 held,
