@@ -294,11 +294,10 @@ impl Lifecycle {
         }
     }
 
-    /// Ends the lame duck of a server that keeps accepting, once there is nobody left to keep it
-    /// for.
+    /// Ends the lame duck whose time is up, once there is nobody left to keep accepting for.
     fn seal_if_deserted(&mut self, now: Time, config: &Config) {
         let elapsed = now >= self.drained.after(config.drain.lame_duck);
-        if config.drain.keep_accepting && elapsed && !self.waiting && !self.held {
+        if elapsed && !self.waiting && !self.held {
             self.handle(now, ServerEvent::Deserted);
         }
     }
