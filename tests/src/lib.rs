@@ -6,8 +6,8 @@
 //! - `tests/conformance` is what RFC 9110 and RFC 9112 ask of a server, byte for byte.
 //! - `tests/http.rs` is what every driver has to do over a socket, `tests/drain.rs` what the
 //!   command does when it is told to stop, `tests/round_trip` the same over a link with a delay.
-//! - `tests/keep_accepting.rs`, `tests/told.rs`, `tests/health.rs` and `tests/before_running.rs` are
-//!   more of the drain; `tests/notify.rs` and `tests/inherit.rs` play systemd to the command.
+//! - `tests/keep_accepting.rs`, `tests/told.rs`, `tests/health.rs` and `tests/before_running.rs`
+//!   are more of the drain; `tests/notify.rs` and `tests/inherit.rs` play systemd to the command.
 //! - `tests/corpus.rs` replays what the fuzz targets found, `tests/proxies` compares readings with
 //!   HAProxy's and nginx's.
 //! - `tests/tidy.rs` holds the rules of the house.
