@@ -20,7 +20,7 @@ pub struct Config {
     pub limits: Limits,
     /// How long a peer may take while the server runs.
     pub timeouts: Timeouts,
-    /// The windows of a shutdown.
+    /// The windows and policies of a shutdown.
     pub drain: Drain,
     /// Whether requests come over secured connections: TLS that ends here, or at a gateway that is
     /// trusted. Only then a request for an `https` target is served (RFC 9110 section 7.4).
@@ -152,7 +152,7 @@ impl Default for Timeouts {
     }
 }
 
-/// The windows of a shutdown. A zero window means that its step runs once without waiting,
+/// The windows and policies of a shutdown. A zero window means that its step runs once without waiting,
 /// [`Duration::MAX`] that it does not end by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -59,9 +59,7 @@ impl ConnectionInfo {
     pub fn shutdown(&self) -> Shutdown {
         Shutdown(Arc::clone(&self.0.server))
     }
-}
 
-impl ConnectionInfo {
     /// Whether the target of a request is to be remembered, for the log.
     pub(crate) fn logs_targets(&self) -> bool {
         self.0.server.log_targets.load(Ordering::Relaxed)

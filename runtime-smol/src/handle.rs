@@ -186,7 +186,10 @@ pub(crate) struct Shared {
     /// Whether the log may name targets.
     pub(crate) log_targets: AtomicBool,
     progress: AtomicU8,
+    /// Rings when the progress changes.
     changed: Event,
+    /// Rings when a sign of life is given, and with the other: to those alone who wait for one.
+    beaten: Event,
 }
 
 impl Shared {
@@ -206,6 +209,7 @@ impl Shared {
             log_targets: AtomicBool::new(false),
             progress: AtomicU8::new(Progress::Running as u8),
             changed: Event::new(),
+            beaten: Event::new(),
         }
     }
 
@@ -254,38 +258,40 @@ impl Shared {
     pub(crate) fn set_progress(&self, progress: Progress) {
         if self.progress.swap(progress as u8, Ordering::AcqRel) != progress as u8 {
             self.changed.notify(usize::MAX);
+            self.beaten.notify(usize::MAX);
         }
     }
 
     pub(crate) async fn reached(&self, progress: Progress) {
-        self.until(|| self.progress() >= progress).await;
+        until(&self.changed, || self.progress() >= progress).await;
     }
 
     async fn heartbeat(&self) {
         let asked = self.beats_asked.fetch_add(1, Ordering::AcqRel) + 1;
         self.queue.push(Part::Control);
         let given = || self.beats_given.load(Ordering::Acquire) >= asked;
-        self.until(|| given() || self.progress() == Progress::Done)
-            .await;
+        let is_done = || self.progress() == Progress::Done;
+        until(&self.beaten, || given() || is_done()).await;
     }
 
     /// The server takes a turn.
     pub(crate) fn beat(&self) {
         let asked = self.beats_asked.load(Ordering::Acquire);
         if self.beats_given.swap(asked, Ordering::AcqRel) != asked {
-            self.changed.notify(usize::MAX);
+            self.beaten.notify(usize::MAX);
         }
     }
+}
 
-    async fn until(&self, come: impl Fn() -> bool) {
-        loop {
-            // Listened first and looked after that, so that no change falls in between.
-            let changed = self.changed.listen();
-            if come() {
-                return;
-            }
-            changed.await;
+/// Waits for something whose coming `bell` rings for.
+async fn until(bell: &Event, has_come: impl Fn() -> bool) {
+    loop {
+        // Listened first and looked after that, so that no change falls in between.
+        let rung = bell.listen();
+        if has_come() {
+            return;
         }
+        rung.await;
     }
 }
 
