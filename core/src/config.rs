@@ -152,8 +152,8 @@ impl Default for Timeouts {
     }
 }
 
-/// The windows and policies of a shutdown. A zero window means that its step runs once without waiting,
-/// [`Duration::MAX`] that it does not end by itself.
+/// The windows and policies of a shutdown. A zero window means that its step runs once without
+/// waiting, [`Duration::MAX`] that it does not end by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drain {
