@@ -17,6 +17,8 @@ Exit status:
   1  a request was cut off when the deadline came, or was lost
   2  not started: a flag, a directory or an address was wrong
 
+Each flag is also an environment variable, --lame-duck NEAP_LAME_DUCK. What is typed outranks it.
+
 Examples:
   neap serve                    the current directory on http://127.0.0.1:8080
   neap serve public -p 0        another one on any free port, which is printed
@@ -107,19 +109,31 @@ pub(crate) struct Common {
     /// Port to listen on, on 127.0.0.1; 0 takes a free one, which is printed
     #[arg(short, long, value_name = "N", env = "NEAP_PORT")]
     port: Option<u16>,
+    /// Take over listening sockets from whoever starts it, a systemd socket unit for instance
+    ///
+    /// They stay open at the end: who connects then waits for the next process.
+    #[arg(long, env = "NEAP_INHERIT", value_parser = BoolishValueParser::new())]
+    pub(crate) inherit: bool,
     /// Share the addresses with other processes that do the same
     #[arg(long, env = "NEAP_REUSE_PORT", value_parser = BoolishValueParser::new())]
     pub(crate) reuse_port: bool,
     /// Address for health checks, /livez and /readyz, answered through the drain
     #[arg(long, value_name = "ADDR", env = "NEAP_ADMIN", value_delimiter = ',')]
     pub(crate) admin: Vec<Address>,
+    /// Answer /livez and /readyz on the main addresses, too
+    ///
+    /// While it drains only clients that are connected already can ask, and with --lame-duck or
+    /// --keep-accepting new ones.
+    #[arg(long, env = "NEAP_HEALTH", value_parser = BoolishValueParser::new())]
+    pub(crate) health: bool,
     /// Status of /readyz while draining; HAProxy takes 404 for a server that drains
     #[arg(
         long,
         value_name = "CODE",
         env = "NEAP_DRAINING_STATUS",
         default_value = "503",
-        value_parser = clap::value_parser!(u16).range(400..=599)
+        value_parser = clap::value_parser!(u16).range(400..=599),
+        hide_short_help = true
     )]
     pub(crate) draining_status: u16,
     /// How many connections may wait to be accepted
@@ -128,12 +142,18 @@ pub(crate) struct Common {
         value_name = "N",
         env = "NEAP_BACKLOG",
         default_value = "4096",
-        value_parser = clap::value_parser!(u32).range(1..=65_535)
+        value_parser = clap::value_parser!(u32).range(1..=65_535),
+        hide_short_help = true
     )]
     pub(crate) backlog: u32,
     /// How many connections may be open; more wait to be accepted [default: what the limit of
     /// open files allows]
-    #[arg(long, value_name = "N", env = "NEAP_MAX_CONNECTIONS")]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "NEAP_MAX_CONNECTIONS",
+        hide_short_help = true
+    )]
     pub(crate) max_connections: Option<NonZeroUsize>,
     /// What tells when sockets are ready
     #[arg(
@@ -152,6 +172,10 @@ pub(crate) struct Common {
         default_value = "common"
     )]
     pub(crate) log: LogFormat,
+    /// Name the targets of requests that hold the drain in the log, every five seconds
+    #[arg(long, env = "NEAP_LOG_TARGETS", value_parser = BoolishValueParser::new(),
+          hide_short_help = true)]
+    pub(crate) log_targets: bool,
     /// The report at the end, on stderr
     #[arg(
         long,
@@ -160,6 +184,10 @@ pub(crate) struct Common {
         default_value = "text"
     )]
     pub(crate) report: ReportFormat,
+    /// Ask the service manager (systemd) for more time as long as the drain takes
+    #[arg(long, env = "NEAP_EXTEND_TIMEOUT", value_parser = BoolishValueParser::new(),
+          hide_short_help = true)]
+    pub(crate) extend_timeout: bool,
     #[command(flatten)]
     pub(crate) drain: DrainArgs,
 }
@@ -189,7 +217,7 @@ pub(crate) enum ReactorName {
 /// What the report looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
-    /// A sentence
+    /// A paragraph
     Text,
     /// An object on one line
     Json,
@@ -201,7 +229,10 @@ pub(crate) fn parse() -> Cli {
 }
 
 fn try_parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let matches = Cli::command().try_get_matches_from(words)?;
+    // Each flag's variable has its name: the help says so once.
+    let quiet = |command: clap::Command| command.mut_args(|flag| flag.hide_env(true));
+    let command = Cli::command().mut_subcommands(quiet);
+    let matches = command.try_get_matches_from(words)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     if let Some((_, matches)) = matches.subcommand() {
         let is_typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
@@ -231,7 +262,7 @@ impl Common {
         }
         let local = |port| Address::Tcp(([127, 0, 0, 1], port).into());
         self.listen.extend(self.port.map(local));
-        if self.listen.is_empty() {
+        if self.listen.is_empty() && !self.inherit {
             self.listen.push(local(8080));
         }
     }
@@ -268,6 +299,8 @@ mod tests {
         assert_eq!(addresses("neap echo"), ["127.0.0.1:8080"]);
         assert_eq!(addresses("neap serve -p 0"), ["127.0.0.1:0"]);
         assert_eq!(addresses("neap echo --listen [::]:80"), ["[::]:80"]);
+        assert!(addresses("neap echo --inherit").is_empty());
+        assert_eq!(addresses("neap echo --inherit -p 1"), ["127.0.0.1:1"]);
         let several = addresses("neap echo --listen 0.0.0.0:80,unix:@a --listen unix:/b -p 1");
         assert_eq!(several, ["0.0.0.0:80", "unix:@a", "unix:/b", "127.0.0.1:1"]);
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use neap_smol::{Config, Drain, Interrupt};
 
@@ -19,6 +20,10 @@ pub(crate) struct DrainArgs {
     #[arg(long, value_name = "DURATION", env = "NEAP_LAME_DUCK", default_value = "0s",
           value_parser = duration::parse, hide_short_help = true)]
     lame_duck: Duration,
+    /// Go on accepting until nobody waits and nothing is under way, up to the deadline
+    #[arg(long, env = "NEAP_KEEP_ACCEPTING", value_parser = BoolishValueParser::new(),
+          hide_short_help = true)]
+    keep_accepting: bool,
     /// How long to wait for handshakes in flight before a listener is closed
     #[arg(long, value_name = "DURATION", env = "NEAP_SEAL_MAX", default_value = "1s",
           value_parser = duration::parse, hide_short_help = true)]
@@ -47,6 +52,15 @@ pub(crate) struct DrainArgs {
     #[arg(long, value_name = "DURATION", env = "NEAP_LINGER_MAX", default_value = "1s",
           value_parser = duration::parse, hide_short_help = true)]
     linger_max: Duration,
+    /// How many bytes at most to read on
+    #[arg(
+        long,
+        value_name = "N",
+        env = "NEAP_LINGER_MAX_BYTES",
+        default_value = "1048576",
+        hide_short_help = true
+    )]
+    linger_max_bytes: u64,
     /// How long without input that lasts
     #[arg(long, value_name = "DURATION", env = "NEAP_LINGER_SHORT", default_value = "100ms",
           value_parser = duration::parse, hide_short_help = true)]
@@ -101,9 +115,11 @@ impl DrainArgs {
     pub(crate) fn config(self) -> Config {
         let mut config = Config::default();
         config.limits.pipeline = self.pipeline_max;
+        config.limits.linger = self.linger_max_bytes;
         let drain: &mut Drain = &mut config.drain;
         drain.deadline = self.deadline;
         drain.lame_duck = self.lame_duck;
+        drain.keep_accepting = self.keep_accepting;
         drain.seal_max = self.seal_max;
         drain.seal_max_group = self.seal_max_group;
         drain.quiet = self.quiet;
@@ -166,5 +182,9 @@ mod tests {
         }
         let flags = Flags::try_parse_from(["neap", "--pipeline-max", "3"]).unwrap();
         assert_eq!(flags.drain.config().limits.pipeline, 3);
+        let flags = Flags::try_parse_from(["neap", "--linger-max-bytes", "5"]).unwrap();
+        assert_eq!(flags.drain.config().limits.linger, 5);
+        let flags = Flags::try_parse_from(["neap", "--keep-accepting"]).unwrap();
+        assert!(flags.drain.config().drain.keep_accepting);
     }
 }

@@ -11,11 +11,14 @@ mod date;
 mod drain_args;
 mod duration;
 mod echo;
+mod health;
+mod inherit;
 mod json;
 mod log;
 mod reply;
 mod report;
 mod serve;
+mod service_manager;
 mod start;
 
 use std::io::{self, Write};

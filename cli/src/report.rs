@@ -1,6 +1,6 @@
 //! The report as JSON.
 
-use neap_smol::{Aborted, ListenerReport, Outcome, Phase, Report};
+use neap_smol::{Aborted, ListenerReport, Outcome, Report};
 use serde_json::{Map, Value, json};
 
 /// The report as one object on one line. Times are in milliseconds.
@@ -19,7 +19,7 @@ pub(crate) fn to_json(report: &Report) -> String {
     json!({
         "cause": report.cause.map(neap_smol::Cause::name),
         "forced": report.forced.map(neap_smol::Cause::name),
-        "phase": phase(report.phase),
+        "phase": report.phase.name(),
         "clean": report.is_clean(),
         "listeners": report.listeners.iter().map(listener).collect::<Vec<_>>(),
         "accepted": report.accepted,
@@ -56,20 +56,11 @@ fn listener(listener: &ListenerReport) -> Value {
 fn aborted(aborted: &Aborted) -> Value {
     json!({
         "peer": aborted.peer.to_string(),
-        "state": format!("{:?}", aborted.state).to_lowercase(),
+        "state": aborted.state.name(),
         "age_ms": millis(aborted.age),
         "bytes_in": aborted.bytes_in,
         "bytes_out": aborted.bytes_out,
     })
-}
-
-fn phase(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Running => "running",
-        Phase::Draining => "draining",
-        Phase::Closing => "closing",
-        Phase::Done => "done",
-    }
 }
 
 fn millis(duration: std::time::Duration) -> u64 {

@@ -9,16 +9,19 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use http_body::Body;
-use neap_smol::{Address, ConfigError, Reactor, Report, Server};
+use neap_smol::{Address, ConfigError, Full, Reactor, Report, Server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::access_log::{AccessLog, Format};
 use crate::args::{Common, LogFormat, ReactorName, ReportFormat};
+use crate::health;
+use crate::inherit;
 use crate::log::{Log, Style};
 use crate::report;
+use crate::service_manager::Telling;
 
-/// How long the last lines may take to be written.
-const LOG_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the last lines may take to be written, and the service manager to be told.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Lets the process open as many files as the administrator allows: the soft limit is often 1,024
 /// for the sake of programs that use `select`, and each connection takes one.
@@ -45,18 +48,29 @@ pub(crate) fn bind(common: &Common, files: usize) -> Result<Server, StartError> 
         ReactorName::Own => Reactor::Own,
         ReactorName::AsyncIo => Reactor::AsyncIo,
     };
+    let inherited = if common.inherit {
+        inherit::sockets().map_err(StartError::Inherit)?
+    } else {
+        Vec::new()
+    };
     let mut server = Server::new()
         .reactor(reactor)
         .signals()
         .map_err(StartError::Signals)?
         .interrupt(common.drain.interrupt())
         .config(config)
+        .log_targets(common.log_targets)
         .reuse_port(common.reuse_port)
         .backlog(common.backlog);
     let most = common
         .max_connections
         .map_or_else(|| max_connections(files), NonZeroUsize::get);
     server = server.max_connections(most);
+    for socket in inherited {
+        server = server
+            .shared_listener(socket)
+            .map_err(StartError::Inherit)?;
+    }
     for address in &common.listen {
         server = server.listen(address).map_err(cannot_listen(address))?;
     }
@@ -94,10 +108,25 @@ pub(crate) fn run<H, F, C>(
 where
     H: Fn(Request<neap_smol::Body>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<C>>,
-    C: Body + Unpin,
+    C: Body + From<Full> + Unpin,
     C::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     announce(&server);
+    let health = common.health.then(|| server.handle());
+    let handler = move |request| {
+        let checked = health.as_ref().and_then(|it| health::answer(it, &request));
+        let answer = checked.map_or_else(|| Ok(handler(request)), Err);
+        async move {
+            match answer {
+                Ok(handled) => handled.await,
+                Err(checked) => checked,
+            }
+        }
+    };
+    let drain = common.drain.config().drain;
+    let complaints = (common.log != LogFormat::Off).then(|| log.clone());
+    let telling = Telling::start(server.handle(), drain, common.extend_timeout, complaints);
+    let telling = telling.map_err(StartError::Run)?;
     let result = match access_format(common.log) {
         Some(format) => run_logged(server, common, log, format, handler),
         None => server.run(handler),
@@ -108,7 +137,8 @@ where
             ReportFormat::Json => log.line(&report::to_json(report)),
         }
     }
-    log.finish(LOG_PATIENCE);
+    telling.finish(LAST_WORDS);
+    log.finish(LAST_WORDS);
     result.map_err(StartError::Run)
 }
 
@@ -181,6 +211,8 @@ fn announce(server: &Server) {
 pub(crate) enum StartError {
     /// The settings contradict each other.
     Config(ConfigError),
+    /// The sockets that were to be inherited are of no use.
+    Inherit(io::Error),
     /// The handlers of signals could not be installed.
     Signals(io::Error),
     /// An address could not be listened on.
@@ -205,6 +237,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Config(source) => source.fmt(f),
+            StartError::Inherit(source) => write!(f, "cannot take over sockets: {source}"),
             StartError::Signals(source) => write!(f, "cannot handle signals: {source}"),
             StartError::Listen { address, source } => {
                 write!(f, "cannot listen on {address}: ")?;
@@ -237,7 +270,8 @@ impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             StartError::Config(source) => Some(source),
-            StartError::Signals(source)
+            StartError::Inherit(source)
+            | StartError::Signals(source)
             | StartError::Listen { source, .. }
             | StartError::Directory { source, .. }
             | StartError::Run(source) => Some(source),

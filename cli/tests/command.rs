@@ -100,6 +100,10 @@ fn what_cannot_be_started_is_one_sentence_and_status_2() {
             "neap: cannot serve Cargo.toml: it is a file",
         ),
         (&["echo", "-p", &port], "the port is taken"),
+        (
+            &["echo", "--inherit"],
+            "neap: cannot take over sockets: there are none",
+        ),
     ] {
         let output = neap(words).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{words:?}");
@@ -117,14 +121,26 @@ fn what_cannot_be_started_is_one_sentence_and_status_2() {
 
 #[test]
 fn a_signal_ends_it_with_its_report_and_status_0() {
-    for signal in [Signal::TERM, Signal::INT] {
+    for (signal, name) in [(Signal::TERM, "SIGTERM"), (Signal::INT, "SIGINT")] {
         let server = Server::start(&mut neap(&["echo", "-p", "0"]));
         assert!(get(&server, "/").ends_with("\r\n\r\nHello, World!"));
+        let port = server.port;
         server.signal(signal);
         let (status, said) = server.end();
         assert_eq!(status, Some(0), "{said}");
         assert!(said.contains("\"GET / HTTP/1.1\" 200 13\n"), "{said}");
-        assert!(said.lines().last().unwrap().starts_with("neap: "), "{said}");
+        let received = format!("neap: received {name}\nneap: draining: ");
+        assert!(said.contains(&received), "{said}");
+        assert!(said.contains(" open, at most 30 s\n"), "{said}");
+        let closed = format!("neap: stopped listening on 127.0.0.1:{port} (seal: ");
+        assert!(said.contains(&closed), "{said}");
+        let report = said.lines().last().unwrap();
+        assert!(
+            report.starts_with("neap: stopped by signal after "),
+            "{said}"
+        );
+        let listener = format!("; none lost; 127.0.0.1:{port} sealed (");
+        assert!(report.contains(&listener), "{said}");
     }
 }
 

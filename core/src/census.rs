@@ -1,6 +1,6 @@
 //! Who is connected.
 
-use crate::State;
+use crate::{Drain, State};
 
 /// How many connections are in which state. The driver derives it from its registry of
 /// connections; nothing is counted beside that.
@@ -24,10 +24,11 @@ impl Census {
     /// Counts `states`.
     ///
     /// ```
-    /// use neap_core::{Census, State};
+    /// use neap_core::{Census, Drain, State};
     ///
     /// let census = Census::of([State::Idle, State::Busy, State::Gone]);
-    /// assert_eq!((census.idle, census.held(), census.open()), (1, 1, 2));
+    /// assert_eq!((census.idle, census.open()), (1, 2));
+    /// assert_eq!(census.held(&Drain::default()), 1);
     /// ```
     pub fn of(states: impl IntoIterator<Item = State>) -> Census {
         let mut census = Census::default();
@@ -45,10 +46,20 @@ impl Census {
         census
     }
 
-    /// Connections that hold the drain until they end or the deadline comes.
+    /// Connections that hold the drain until they end or the deadline comes: those in a state that
+    /// [is held](State::is_held).
     #[must_use]
-    pub fn held(&self) -> usize {
-        self.head + self.busy + self.upgraded
+    pub fn held(&self, drain: &Drain) -> usize {
+        let counts = [
+            (State::Fresh, self.fresh),
+            (State::Head, self.head),
+            (State::Busy, self.busy),
+            (State::Idle, self.idle),
+            (State::Upgraded, self.upgraded),
+            (State::Linger, self.linger),
+        ];
+        let held = counts.iter().filter(|(state, _)| state.is_held(drain));
+        held.map(|(_, count)| count).sum()
     }
 
     /// Connections whose socket is open.
@@ -57,7 +68,7 @@ impl Census {
         self.fresh + self.head + self.busy + self.idle + self.upgraded + self.linger
     }
 
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.held() == 0 && self.fresh == 0 && self.idle == 0
+    pub(crate) fn is_quiet(&self, drain: &Drain) -> bool {
+        self.held(drain) == 0 && self.fresh == 0 && self.idle == 0
     }
 }

@@ -20,7 +20,7 @@ pub struct Config {
     pub limits: Limits,
     /// How long a peer may take while the server runs.
     pub timeouts: Timeouts,
-    /// The windows of a shutdown.
+    /// The windows and policies of a shutdown.
     pub drain: Drain,
     /// Whether requests come over secured connections: TLS that ends here, or at a gateway that is
     /// trusted. Only then a request for an `https` target is served (RFC 9110 section 7.4).
@@ -152,8 +152,8 @@ impl Default for Timeouts {
     }
 }
 
-/// The windows of a shutdown. A zero window means that its step runs once without waiting,
-/// [`Duration::MAX`] that it does not end by itself.
+/// The windows and policies of a shutdown. A zero window means that its step runs once without
+/// waiting, [`Duration::MAX`] that it does not end by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drain {
@@ -165,6 +165,12 @@ pub struct Drain {
     /// How long connections are still accepted after the trigger, with `Connection: close` on
     /// every response. Default 0: it is only useful behind a balancer that watches readiness.
     pub lame_duck: Duration,
+    /// Whether the lame duck lasts until nobody waits to be accepted and nothing is held, however
+    /// long that takes: up to the deadline. Default: no, because under load that moment does not
+    /// come, and handlers that end only when they are asked to, which is when sealing begins, keep
+    /// it away. It suits a server whose clients have been sent elsewhere already, and whose last
+    /// ones should not be refused.
+    pub keep_accepting: bool,
     /// How long a sealed listener waits for handshakes that had begun, at most; it ends as soon as
     /// there are none. Default 1 s: time for one retransmission of our SYN-ACK.
     pub seal_max: Duration,
@@ -188,6 +194,13 @@ pub struct Drain {
     pub linger_max: Duration,
     /// How long without input lingering lasts, once the peer has acknowledged all. Default 100 ms.
     pub linger_short: Duration,
+    /// Whether upgraded connections hold the drain. Default: yes. Without it they live on until
+    /// nothing else is held and are closed then: a large fleet of them need not use up the whole
+    /// deadline.
+    pub hold_upgraded: bool,
+    /// How long an upgraded connection may go on after sealing has begun, so that its owner can
+    /// say goodbye; then it is closed. Default: without end, up to the deadline.
+    pub upgraded_grace: Duration,
     /// Repeated stop signals within this time of a step's beginning are ignored: process groups
     /// and supervisors deliver duplicates within milliseconds. Default 250 ms.
     pub debounce: Duration,
@@ -199,6 +212,7 @@ impl Default for Drain {
             deadline: Duration::from_secs(30),
             close_grace: Duration::from_millis(500),
             lame_duck: Duration::ZERO,
+            keep_accepting: false,
             seal_max: Duration::from_secs(1),
             seal_max_group: Duration::from_millis(900),
             quiet: Duration::from_millis(250),
@@ -207,6 +221,8 @@ impl Default for Drain {
             half_close_grace: Duration::from_secs(1),
             linger_max: Duration::from_secs(1),
             linger_short: Duration::from_millis(100),
+            hold_upgraded: true,
+            upgraded_grace: Duration::MAX,
             debounce: Duration::from_millis(250),
         }
     }

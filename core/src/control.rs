@@ -231,6 +231,7 @@ table! { c;
     ContentExpiredCuts: Replying(Wanted), Expired(Timer::Input) => ends(Truncated);
     SkippingExpired: Skipping, Expired(Timer::Input) => ends(Completed);
     LingerPaused: Lingering, Expired(Timer::Input) => to(Querying);
+    UpgradedExpired: Upgraded, Expired(Timer::Input) => gone(Outcome::Upgraded);
     LingerExpired: Lingering | Querying, Expired(Timer::Linger) => to(Gone);
     OutputExpired: Head | Idle | LookIdle | Asked(_) | Running(_) | Replying(_) | Skipping
         | Refusing | Ending | Upgrading, Expired(Timer::Output) if c.unflushed => resets(Stalled);

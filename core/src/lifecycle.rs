@@ -82,13 +82,17 @@ pub struct Durations {
 /// server.drain(now, &config, Cause::Request);
 /// assert_eq!(server.phase(), Phase::Draining);
 /// server.handle_listeners_ended(now);
-/// server.handle_census(now, &Census::default());
+/// server.handle_census(now, &config, &Census::default());
 /// assert_eq!(server.phase(), Phase::Done);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Lifecycle {
     progress: Progress,
     listeners_ended: bool,
+    /// Somebody may wait to be accepted: true from the drain's start until the driver denies it.
+    waiting: bool,
+    /// Something is held: true from the drain's start until a census denies it.
+    held: bool,
     cause: Option<Cause>,
     forced: Option<Cause>,
     now: Time,
@@ -116,6 +120,8 @@ impl Lifecycle {
         Lifecycle {
             progress: Progress::Running,
             listeners_ended: false,
+            waiting: true,
+            held: true,
             cause: None,
             forced: None,
             now: Time::ZERO,
@@ -178,18 +184,28 @@ impl Lifecycle {
     #[must_use]
     pub fn poll_timeout(&self, config: &Config) -> Option<Time> {
         let deadline = self.drained.after(config.drain.deadline);
+        let elapsed = self.drained.after(config.drain.lame_duck);
         let due = match self.progress {
             Progress::Running | Progress::Done => Time::NEVER,
-            Progress::LameDuck => self.drained.after(config.drain.lame_duck).min(deadline),
+            Progress::LameDuck if config.drain.keep_accepting && elapsed <= self.now => deadline,
+            Progress::LameDuck => elapsed.min(deadline),
             Progress::Sealing | Progress::Waiting => deadline,
             Progress::Closing => self.closed.after(config.drain.close_grace),
         };
         (due != Time::NEVER).then_some(due)
     }
 
+    /// When what is left of the drain is aborted; `None` while the server runs, or without end.
+    /// Once it has come to that, the moment when it did.
+    #[must_use]
+    pub fn deadline(&self, config: &Config) -> Option<Time> {
+        let deadline = self.drained.after(config.drain.deadline).min(self.closed);
+        (deadline != Time::NEVER).then_some(deadline)
+    }
+
     /// Begins the drain. Once it has begun, does nothing.
     pub fn drain(&mut self, now: Time, config: &Config, cause: Cause) {
-        let lame_duck = !config.drain.lame_duck.is_zero();
+        let lame_duck = config.drain.keep_accepting || !config.drain.lame_duck.is_zero();
         if self.handle(now, ServerEvent::Drain { lame_duck }) {
             self.cause = Some(cause);
         }
@@ -238,9 +254,19 @@ impl Lifecycle {
         self.handle(now, ServerEvent::ListenersEnded);
     }
 
+    /// Whether somebody may be waiting in a listener's queue: false when the last accept on each
+    /// found nobody. Only a server that [keeps accepting](crate::Drain::keep_accepting) needs to
+    /// know, and goes on to its deadline if it is never told.
+    pub fn handle_waiting(&mut self, now: Time, config: &Config, waiting: bool) {
+        self.waiting = waiting;
+        self.seal_if_deserted(now, config);
+    }
+
     /// The driver's connections have changed.
-    pub fn handle_census(&mut self, now: Time, census: &Census) {
-        if census.is_quiet() {
+    pub fn handle_census(&mut self, now: Time, config: &Config, census: &Census) {
+        self.held = census.held(&config.drain) > 0;
+        self.seal_if_deserted(now, config);
+        if census.is_quiet(&config.drain) {
             self.handle(now, ServerEvent::Quiet);
         }
         if census.open() == 0 && self.listeners_ended {
@@ -251,6 +277,7 @@ impl Lifecycle {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Time, config: &Config) {
         let now = self.now.max(now);
+        self.now = now;
         // First, so that a grace of zero still lets connections hear of Closing once.
         if now >= self.closed.after(config.drain.close_grace) {
             self.handle(now, ServerEvent::GraceElapsed);
@@ -260,8 +287,18 @@ impl Lifecycle {
         {
             self.forced = Some(Cause::Deadline);
         }
-        if now >= self.drained.after(config.drain.lame_duck) {
+        if config.drain.keep_accepting {
+            self.seal_if_deserted(now, config);
+        } else if now >= self.drained.after(config.drain.lame_duck) {
             self.handle(now, ServerEvent::LameDuckElapsed);
+        }
+    }
+
+    /// Ends the lame duck whose time is up, once there is nobody left to keep accepting for.
+    fn seal_if_deserted(&mut self, now: Time, config: &Config) {
+        let elapsed = now >= self.drained.after(config.drain.lame_duck);
+        if elapsed && !self.waiting && !self.held {
+            self.handle(now, ServerEvent::Deserted);
         }
     }
 
@@ -286,6 +323,7 @@ impl Lifecycle {
         };
         if self.progress == Progress::Running {
             self.drained = self.now;
+            (self.waiting, self.held) = (true, true);
         }
         match progress {
             Progress::Sealing => self.sealed = self.now,

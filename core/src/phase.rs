@@ -18,3 +18,16 @@ pub enum Phase {
     /// Nothing remains.
     Done,
 }
+
+impl Phase {
+    /// Its name in logs and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Phase::Running => "running",
+            Phase::Draining => "draining",
+            Phase::Closing => "closing",
+            Phase::Done => "done",
+        }
+    }
+}

@@ -8,7 +8,7 @@ pub enum Progress {
     /// [`Phase::Running`].
     #[default]
     Running,
-    /// Draining, still accepting: balancers get the time to notice.
+    /// Draining, still accepting: balancers get the time to notice, or the last clients to come.
     LameDuck,
     /// Draining, the listeners end: what reached them is accepted and served.
     Sealing,
@@ -49,6 +49,9 @@ pub enum ServerEvent {
     CloseNow,
     /// The lame duck's time is up.
     LameDuckElapsed,
+    /// The lame duck's time is up, nobody waits to be accepted and nothing is held: what a server
+    /// that keeps accepting waits for.
+    Deserted,
     /// Every listener has ended.
     ListenersEnded,
     /// Nothing is held, no connection is Fresh or Idle.
@@ -69,7 +72,7 @@ pub const fn next(progress: Progress, event: ServerEvent) -> Option<Progress> {
     Some(match (progress, event) {
         (Running, E::Drain { lame_duck: true }) => LameDuck,
         (Running, E::Drain { lame_duck: false }) => Sealing,
-        (LameDuck, E::Again | E::LameDuckElapsed) => Sealing,
+        (LameDuck, E::Again | E::LameDuckElapsed | E::Deserted) => Sealing,
         (LameDuck, E::Cancel) => Running,
         (Sealing, E::ListenersEnded) => Waiting,
         (Sealing | Waiting, E::Again) => Closing,

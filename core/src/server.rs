@@ -118,7 +118,7 @@ impl Server {
     pub fn advance(&mut self, now: Time, config: &Config) -> Option<Phase> {
         // While the server runs, nobody asks how many there are.
         if self.lifecycle.phase() > Phase::Running {
-            self.lifecycle.handle_census(now, &self.census());
+            self.lifecycle.handle_census(now, config, &self.census());
         }
         self.lifecycle.handle_timeout(now, config);
         let phase = self.lifecycle.phase();

@@ -14,6 +14,7 @@ enum Wait {
     Request,
     Content,
     Silence,
+    Goodbye,
 }
 
 impl Wait {
@@ -26,6 +27,7 @@ impl Wait {
             | Stage::Replying(Content::Wanted)
             | Stage::Skipping => Wait::Content,
             Stage::Lingering => Wait::Silence,
+            Stage::Upgraded => Wait::Goodbye,
             Stage::LookFresh
             | Stage::Idle
             | Stage::LookIdle
@@ -36,7 +38,6 @@ impl Wait {
             | Stage::Ending
             | Stage::Querying
             | Stage::Upgrading
-            | Stage::Upgraded
             | Stage::Gone => Wait::Nothing,
         }
     }
@@ -181,8 +182,8 @@ impl Timers {
         };
     }
 
-    /// The windows of connections without a whole request shrink once sealing has begun, but run
-    /// from then on at the earliest: in lame duck nobody is hurried.
+    /// The windows of connections without a whole request, and of upgraded ones, shrink once
+    /// sealing has begun, but run from then on at the earliest: in lame duck nobody is hurried.
     fn input_deadline(&self, t: Tick<'_>) -> Time {
         let timeouts = &t.config.timeouts;
         let drain = &t.config.drain;
@@ -200,6 +201,7 @@ impl Timers {
             Wait::Request => hurried(timeouts.idle, drain.quiet),
             Wait::Content => self.since.after(timeouts.content),
             Wait::Silence => self.since.after(drain.linger_short),
+            Wait::Goodbye => hurried(Duration::MAX, drain.upgraded_grace),
         }
     }
 

@@ -59,7 +59,8 @@ pub enum Stage {
 /// Which wait came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Timer {
-    /// For input: a first byte, a head, content, the next request, silence while lingering.
+    /// For the peer: a first byte, a head, content, the next request, silence while lingering, the
+    /// end of another protocol.
     Input,
     /// For the peer to take output.
     Output,

@@ -1,6 +1,6 @@
 //! What the driver should do now: levels that hold until their cause is gone, not messages.
 
-use crate::{Outcome, Refusal};
+use crate::{Drain, Outcome, Refusal};
 
 /// What a connection asks of its driver; from
 /// [`Connection::poll_step`](crate::Connection::poll_step).
@@ -97,4 +97,31 @@ pub enum State {
     Linger,
     /// Over.
     Gone,
+}
+
+impl State {
+    /// Whether a connection in this state holds the drain until it ends or the deadline comes: one
+    /// with a request under way, and an upgraded one unless [`Drain::hold_upgraded`] lets go of it.
+    #[must_use]
+    pub const fn is_held(self, drain: &Drain) -> bool {
+        match self {
+            State::Head | State::Busy => true,
+            State::Upgraded => drain.hold_upgraded,
+            State::Fresh | State::Idle | State::Linger | State::Gone => false,
+        }
+    }
+
+    /// Its name in logs and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::Fresh => "fresh",
+            State::Head => "head",
+            State::Busy => "busy",
+            State::Idle => "idle",
+            State::Upgraded => "upgraded",
+            State::Linger => "linger",
+            State::Gone => "gone",
+        }
+    }
 }

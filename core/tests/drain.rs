@@ -597,3 +597,64 @@ fn an_https_target_is_served_where_connections_are_secured() {
     secure.input(HTTPS);
     assert!(secure.reply().starts_with("HTTP/1.1 200 "));
 }
+
+/// Lets the connection switch protocols.
+fn upgrade(world: &mut World) {
+    world.input(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    let mut out = Vec::new();
+    let fields: [(&[u8], &[u8]); 1] = [(b"upgrade", b"echo")];
+    let switching = Status::new(101).unwrap();
+    world
+        .on(|c, t| c.reply_upgrade(t, switching, &DATE, fields, &mut out))
+        .unwrap();
+    world.flush();
+    world.on(Connection::handle_upgrade_taken).unwrap();
+    assert_eq!(world.connection.state(), State::Upgraded);
+}
+
+fn with_upgraded_grace(secs: u64) -> World {
+    let mut config = Config::default();
+    config.drain.upgraded_grace = Duration::from_secs(secs);
+    World::with(config)
+}
+
+#[test]
+fn an_upgraded_connection_has_no_time_of_its_own() {
+    let mut world = World::new();
+    upgrade(&mut world);
+    assert_eq!(world.due_in(), None);
+    world.seal();
+    assert_eq!(world.due_in(), None);
+    world.pass(29_000);
+    assert_eq!(world.connection.state(), State::Upgraded);
+}
+
+#[test]
+fn an_upgraded_connection_ends_when_its_grace_after_the_seal_is_up() {
+    let mut world = with_upgraded_grace(3);
+    upgrade(&mut world);
+    world.pass(100_000);
+    assert_eq!(world.due_in(), None, "while the server runs");
+    world.set_phase(Phase::Draining);
+    assert_eq!(world.due_in(), None, "in lame duck nobody is hurried");
+    world.pass(1_000);
+    world.seal();
+    assert_eq!(world.due_in(), Some(3_000));
+    world.pass(2_999);
+    assert_eq!(world.connection.state(), State::Upgraded);
+    world.pass(1);
+    let closed = Step::Close {
+        outcome: Outcome::Upgraded,
+        reset: false,
+    };
+    assert_eq!(world.connection.poll_step(), closed);
+}
+
+#[test]
+fn a_connection_that_switches_protocols_after_the_seal_has_the_whole_grace() {
+    let mut world = with_upgraded_grace(3);
+    world.seal();
+    world.pass(900);
+    upgrade(&mut world);
+    assert_eq!(world.due_in(), Some(3_000));
+}

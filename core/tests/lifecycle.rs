@@ -37,7 +37,7 @@ fn waiting() -> Lifecycle {
 #[test]
 fn a_server_with_nobody_connected_is_done_without_waiting() {
     let mut server = waiting();
-    server.handle_census(at(0), &Census::default());
+    server.handle_census(at(0), &config(), &Census::default());
     assert_eq!(server.phase(), Phase::Done);
     assert_eq!(
         (server.cause(), server.forced()),
@@ -49,7 +49,7 @@ fn a_server_with_nobody_connected_is_done_without_waiting() {
 #[test]
 fn while_it_runs_neither_a_census_nor_the_time_ends_it() {
     let mut server = Lifecycle::new();
-    server.handle_census(at(0), &Census::default());
+    server.handle_census(at(0), &config(), &Census::default());
     server.handle_timeout(at(u64::MAX / 2_000_000), &config());
     assert_eq!(server.phase(), Phase::Running);
     assert_eq!(server.poll_listening(), Listening::Accept);
@@ -60,7 +60,7 @@ fn while_it_runs_neither_a_census_nor_the_time_ends_it() {
 fn it_does_not_wait_before_every_listener_has_ended() {
     let mut server = Lifecycle::new();
     server.drain(at(0), &config(), Cause::Request);
-    server.handle_census(at(1), &Census::default());
+    server.handle_census(at(1), &config(), &Census::default());
     assert_eq!(server.progress(), Progress::Sealing);
     assert_eq!(server.poll_listening(), Listening::End);
     server.handle_listeners_ended(at(2));
@@ -78,13 +78,13 @@ fn whoever_is_not_lingering_keeps_it_waiting() {
         State::Upgraded,
     ] {
         let mut server = waiting();
-        server.handle_census(at(1), &one(state));
+        server.handle_census(at(1), &config(), &one(state));
         assert_eq!(server.progress(), Progress::Waiting, "{state:?}");
     }
     let mut server = waiting();
-    server.handle_census(at(1), &one(State::Linger));
+    server.handle_census(at(1), &config(), &one(State::Linger));
     assert_eq!(server.progress(), Progress::Closing);
-    server.handle_census(at(2), &one(State::Gone));
+    server.handle_census(at(2), &config(), &one(State::Gone));
     assert_eq!(server.progress(), Progress::Done);
 }
 
@@ -103,7 +103,7 @@ fn the_deadline_counts_from_the_trigger_and_closes_whatever_the_step() {
     assert_eq!(sealing.poll_listening(), Listening::TurnAway);
 
     let mut waiting = waiting();
-    waiting.handle_census(at(1), &one(State::Busy));
+    waiting.handle_census(at(1), &config(), &one(State::Busy));
     waiting.handle_timeout(at(30_000), &config());
     assert_eq!(waiting.phase(), Phase::Closing);
 }
@@ -113,7 +113,7 @@ fn closing_ends_at_its_grace_however_many_are_left() {
     let mut server = waiting();
     server.close_now(at(10), Cause::Request);
     assert_eq!(server.poll_timeout(&config()), Some(at(510)));
-    server.handle_census(at(20), &one(State::Linger));
+    server.handle_census(at(20), &config(), &one(State::Linger));
     server.handle_timeout(at(509), &config());
     assert_eq!(server.phase(), Phase::Closing);
     server.handle_timeout(at(510), &config());
@@ -124,13 +124,13 @@ fn closing_ends_at_its_grace_however_many_are_left() {
 fn a_close_while_listeners_are_open_waits_for_them_to_end() {
     let mut server = Lifecycle::new();
     server.close_now(at(0), Cause::Request);
-    server.handle_census(at(1), &Census::default());
+    server.handle_census(at(1), &config(), &Census::default());
     assert_eq!(
         (server.phase(), server.poll_listening()),
         (Phase::Closing, Listening::TurnAway)
     );
     server.handle_listeners_ended(at(2));
-    server.handle_census(at(2), &Census::default());
+    server.handle_census(at(2), &config(), &Census::default());
     assert_eq!(server.phase(), Phase::Done);
 }
 
@@ -149,7 +149,7 @@ fn a_lame_duck_accepts_until_its_time_is_up() {
         "nobody is hurried"
     );
     assert_eq!(server.poll_timeout(&config), Some(at(5_100)));
-    server.handle_census(at(200), &Census::default());
+    server.handle_census(at(200), &config, &Census::default());
     assert_eq!(
         server.progress(),
         Progress::LameDuck,
@@ -173,6 +173,114 @@ fn a_lame_duck_that_is_cancelled_runs_again_and_forgets_its_deadline() {
     assert_eq!(server.progress(), Progress::LameDuck);
     server.handle_timeout(at(45_000), &config);
     assert!(!server.cancel_drain(at(45_001)), "sealing cannot be undone");
+}
+
+fn keeping_accepting(lame_duck_millis: u64) -> Config {
+    let mut config = with_lame_duck(lame_duck_millis);
+    config.drain.keep_accepting = true;
+    config
+}
+
+#[test]
+fn a_server_that_keeps_accepting_does_so_until_nobody_waits_and_nothing_is_held() {
+    let config = keeping_accepting(0);
+    for waiting_is_news_last in [false, true] {
+        let mut server = Lifecycle::new();
+        server.drain(at(100), &config, Cause::Signal);
+        assert_eq!(
+            (server.phase(), server.poll_listening()),
+            (Phase::Draining, Listening::Accept)
+        );
+        assert_eq!(server.poll_timeout(&config), Some(at(30_100)));
+        server.handle_waiting(at(100), &config, true);
+        server.handle_census(at(100), &config, &one(State::Busy));
+        server.handle_timeout(at(20_000), &config);
+        assert_eq!(server.progress(), Progress::LameDuck, "somebody is there");
+        if waiting_is_news_last {
+            server.handle_census(at(20_100), &config, &one(State::Idle));
+            assert_eq!(server.progress(), Progress::LameDuck, "somebody waits");
+            server.handle_waiting(at(20_200), &config, false);
+        } else {
+            server.handle_waiting(at(20_100), &config, false);
+            assert_eq!(server.progress(), Progress::LameDuck, "somebody is held");
+            server.handle_census(at(20_200), &config, &one(State::Fresh));
+        }
+        assert_eq!(server.poll_listening(), Listening::End);
+        assert_eq!(server.tick(at(20_200), &config).sealing, at(20_200));
+    }
+}
+
+#[test]
+fn what_was_seen_before_the_drain_does_not_end_the_accepting() {
+    let config = keeping_accepting(0);
+    let mut server = Lifecycle::new();
+    server.handle_waiting(at(0), &config, false);
+    server.handle_census(at(0), &config, &Census::default());
+    server.drain(at(10), &config, Cause::Request);
+    server.handle_timeout(at(20), &config);
+    assert_eq!(server.progress(), Progress::LameDuck);
+    server.handle_waiting(at(30), &config, false);
+    assert_eq!(server.progress(), Progress::LameDuck);
+    server.handle_census(at(40), &config, &Census::default());
+    assert_eq!(server.progress(), Progress::Sealing);
+}
+
+#[test]
+fn a_server_that_keeps_accepting_stays_a_lame_duck_for_its_time_at_least() {
+    let config = keeping_accepting(5_000);
+    let mut server = Lifecycle::new();
+    server.drain(at(0), &config, Cause::Signal);
+    server.handle_waiting(at(0), &config, false);
+    server.handle_census(at(0), &config, &Census::default());
+    assert_eq!(server.poll_timeout(&config), Some(at(5_000)));
+    server.handle_timeout(at(4_999), &config);
+    assert_eq!(server.progress(), Progress::LameDuck);
+    server.handle_timeout(at(5_000), &config);
+    assert_eq!(server.progress(), Progress::Sealing);
+}
+
+#[test]
+fn the_deadline_or_a_second_signal_ends_the_accepting_of_a_busy_server() {
+    let config = keeping_accepting(5_000);
+    let busy = || {
+        let mut server = Lifecycle::new();
+        server.drain(at(0), &config, Cause::Signal);
+        server.handle_census(at(0), &config, &one(State::Busy));
+        server.handle_timeout(at(5_000), &config);
+        server
+    };
+    let mut server = busy();
+    assert_eq!(server.poll_timeout(&config), Some(at(30_000)));
+    server.handle_timeout(at(30_000), &config);
+    assert_eq!(
+        (server.phase(), server.forced()),
+        (Phase::Closing, Some(Cause::Deadline))
+    );
+    let mut server = busy();
+    assert_eq!(
+        server.handle_signal(at(6_000), &config),
+        SignalEffect::Obeyed
+    );
+    assert_eq!(server.progress(), Progress::Sealing);
+    assert!(busy().cancel_drain(at(6_000)), "nobody was hurried yet");
+}
+
+#[test]
+fn upgraded_connections_hold_the_drain_unless_they_are_let_go() {
+    for hold_upgraded in [true, false] {
+        let mut config = config();
+        config.drain.hold_upgraded = hold_upgraded;
+        let mut server = waiting();
+        let both = Census::of([State::Upgraded, State::Busy]);
+        assert_eq!(both.held(&config.drain), 1 + usize::from(hold_upgraded));
+        server.handle_census(at(1), &config, &both);
+        assert_eq!(server.progress(), Progress::Waiting);
+        server.handle_census(at(2), &config, &one(State::Upgraded));
+        let closing = server.progress() == Progress::Closing;
+        assert_eq!(closing, !hold_upgraded);
+        // Open they are in any case: done is the server when they are gone.
+        assert_ne!(server.phase(), Phase::Done);
+    }
 }
 
 #[test]
@@ -223,11 +331,25 @@ fn drain_and_close_are_idempotent() {
 #[test]
 fn an_earlier_tick_reads_as_the_last_one() {
     let mut server = waiting();
-    server.handle_census(at(1_000), &one(State::Busy));
+    server.handle_census(at(1_000), &config(), &one(State::Busy));
     server.close_now(at(1_000), Cause::Request);
     server.handle_timeout(at(10), &config());
     assert_eq!(server.poll_timeout(&config()), Some(at(1_500)));
     assert_eq!(server.tick(at(10), &config()).now, at(1_000));
+}
+
+#[test]
+fn the_deadline_is_known_from_the_trigger_until_the_drain_is_called_off() {
+    let config = with_lame_duck(5_000);
+    let mut server = Lifecycle::new();
+    assert_eq!(server.deadline(&config), None);
+    server.drain(at(1_000), &config, Cause::Request);
+    assert_eq!(server.deadline(&config), Some(at(31_000)));
+    server.cancel_drain(at(2_000));
+    assert_eq!(server.deadline(&config), None);
+    server.drain(at(3_000), &config, Cause::Request);
+    server.close_now(at(4_000), Cause::Request);
+    assert_eq!(server.deadline(&config), Some(at(4_000)));
 }
 
 #[test]
@@ -237,6 +359,7 @@ fn a_deadline_without_end_never_comes() {
     let mut server = Lifecycle::new();
     server.drain(at(5), &config, Cause::Request);
     assert_eq!(server.poll_timeout(&config), None);
+    assert_eq!(server.deadline(&config), None);
     server.handle_timeout(Time::from_nanos(u64::MAX - 1), &config);
     assert_eq!(server.phase(), Phase::Draining);
 }
@@ -257,8 +380,8 @@ fn the_durations_of_the_parts_add_up() {
     server.drain(at(1_000), &config, Cause::Signal);
     server.handle_timeout(at(1_100), &config);
     server.handle_listeners_ended(at(1_130));
-    server.handle_census(at(1_500), &one(State::Linger));
-    server.handle_census(at(1_600), &Census::default());
+    server.handle_census(at(1_500), &config, &one(State::Linger));
+    server.handle_census(at(1_600), &config, &Census::default());
     let durations = server.durations(at(9_000));
     let millis = |duration: Duration| duration.as_millis();
     assert_eq!(

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
-use http::Request;
+use http::{Request, Uri};
 use neap_core::{Connection, Handler, Outcome, Read, State, Step, Tally, Tick, Time, Wants, Write};
 
 use crate::environment::Environment;
@@ -31,6 +31,8 @@ pub(crate) struct Served<F: Future<Output: IntoResponse>, T> {
     /// The handler, or the response's body, may have something new: poll it.
     pub(crate) handler_due: bool,
     pub(crate) info: ConnectionInfo,
+    /// The target of the request under way, if the log may name it.
+    pub(crate) target: Option<Uri>,
     accepted: Time,
     bytes_in: u64,
     bytes_out: u64,
@@ -56,6 +58,7 @@ where
             exchange: None,
             handler_due: false,
             info,
+            target: None,
             accepted: t.now,
             bytes_in: 0,
             bytes_out: 0,
@@ -85,12 +88,13 @@ where
     }
 
     /// What the log says of it, if it holds the drain.
-    pub(crate) fn holder(&self, now: Time) -> Option<Holder> {
+    pub(crate) fn holder(&self, t: Tick<'_>) -> Option<Holder> {
         let state = self.core.state();
-        matches!(state, State::Head | State::Busy | State::Upgraded).then(|| Holder {
+        state.is_held(&t.config.drain).then(|| Holder {
             peer: self.info.peer().clone(),
             state,
-            age: now.since(self.accepted),
+            age: t.now.since(self.accepted),
+            target: self.target.clone(),
         })
     }
 

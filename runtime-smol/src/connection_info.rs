@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use neap_core::{Phase, Progress};
 
@@ -52,10 +54,15 @@ impl ConnectionInfo {
         &self.0.local
     }
 
-    /// Tells of the server's shutdown.
+    /// Tells of the server's shutdown, like the request's own [`Shutdown`].
     #[must_use]
     pub fn shutdown(&self) -> Shutdown {
         Shutdown(Arc::clone(&self.0.server))
+    }
+
+    /// Whether the target of a request is to be remembered, for the log.
+    pub(crate) fn logs_targets(&self) -> bool {
+        self.0.server.log_targets.load(Ordering::Relaxed)
     }
 }
 
@@ -69,26 +76,30 @@ impl fmt::Debug for ConnectionInfo {
     }
 }
 
-/// Tells a handler of the server's shutdown, in the way it chooses:
+/// Tells a handler of the server's shutdown; among the extensions of each request. What to make of
+/// it is the handler's choice:
 ///
-/// - One that will be finished soon does nothing: the drain waits for it. It may look at
-///   [`is_draining`](Shutdown::is_draining).
-/// - One whose response goes on until somebody ends it (server-sent events, a long poll) ends it
-///   when [`stop_asked`](Shutdown::stop_asked) is ready, so that its client reconnects elsewhere.
-/// - One that wants the time it can get goes on, and is dropped at the deadline.
+/// - **Finish**: a handler that will be done soon does nothing, and the drain waits for it. It may
+///   look at [`is_draining`](Shutdown::is_draining), to leave out what is not urgent.
+/// - **Stop at the drain**: one whose response goes on until somebody ends it (server-sent events,
+///   a long poll) ends it when [`stop_asked`](Shutdown::stop_asked) is ready, so that its client
+///   reconnects elsewhere. `examples/sse.rs` and `examples/long_poll.rs` do.
+/// - **Ignore it until the deadline**: one that wants all the time it can get goes on, and is
+///   dropped when that is over: its response is cut, and its request counted as lost. It can be in
+///   time by [`deadline`](Shutdown::deadline).
 ///
 /// ```
 /// use http::Request;
-/// use neap_smol::{Body, ConnectionInfo};
+/// use neap_smol::{Body, Shutdown};
 ///
 /// /// Waits for news, and sends the client elsewhere if the server stops first.
 /// async fn long_poll(request: Request<Body>) -> &'static str {
-///     let Some(connection) = request.extensions().get::<ConnectionInfo>() else {
+///     let Some(shutdown) = request.extensions().get::<Shutdown>() else {
 ///         return "";
 ///     };
 ///     let news = async { "news" };
 ///     let stop = async {
-///         connection.shutdown().stop_asked().await;
+///         shutdown.stop_asked().await;
 ///         "no news; ask again"
 ///     };
 ///     futures_lite::future::or(news, stop).await
@@ -108,6 +119,25 @@ impl Shutdown {
     /// lame duck it is not ready yet. Cancel safe.
     pub async fn stop_asked(&self) {
         self.0.reached(Progress::Sealing).await;
+    }
+
+    /// When whoever is still there is dropped, and its response cut. It is known from the drain's
+    /// first moment on; `None` before, and where [`Drain::deadline`](crate::Drain::deadline) is
+    /// without end. A drain that is ended by force ends before it.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use neap_smol::Shutdown;
+    ///
+    /// /// How long a handler may go on, with a second left to say goodbye.
+    /// fn time_left(shutdown: &Shutdown) -> Option<Duration> {
+    ///     let left = shutdown.deadline()?.saturating_duration_since(Instant::now());
+    ///     Some(left.saturating_sub(Duration::from_secs(1)))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.0.deadline()
     }
 }
 

@@ -135,12 +135,12 @@ impl<F: Future<Output: IntoResponse>, T: Transport> Connections<F, T> {
     }
 
     /// The first `most` of those that hold the drain.
-    pub(crate) fn holders(&self, most: usize, now: Time) -> Vec<Holder> {
+    pub(crate) fn holders(&self, most: usize, t: Tick<'_>) -> Vec<Holder> {
         let open = self
             .slots
             .iter()
             .filter_map(|slot| slot.connection.as_ref());
-        open.filter_map(|connection| connection.holder(now))
+        open.filter_map(|connection| connection.holder(t))
             .take(most)
             .collect()
     }

@@ -100,7 +100,12 @@ where
         let Some(mut request) = request else {
             return self.core.reject(t, PeerError::Target);
         };
-        request.extensions_mut().insert(self.info.clone());
+        if self.info.logs_targets() {
+            self.target = Some(request.uri().clone());
+        }
+        let extensions = request.extensions_mut();
+        extensions.insert(self.info.shutdown());
+        extensions.insert(self.info.clone());
         let mut places = env.take_places();
         let started = places.start(|| (env.handler)(request));
         self.exchange = Some(Exchange {
@@ -315,6 +320,7 @@ where
         let Some(mut exchange) = self.exchange.take() else {
             return;
         };
+        self.target = None;
         drop(exchange.feed.take());
         if exchange.places.clear().is_err() {
             env.observer.tell(&Event::HandlerPanicked {

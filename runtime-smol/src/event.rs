@@ -5,22 +5,33 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Uri;
 use neap_core::{Census, Phase, Refusal, State};
 
 use crate::Address;
 use crate::seal::Rung;
 
 /// Something that an operator may want to know. Its `Display` is a line for a log; it holds
-/// nothing that a client sent.
+/// nothing that a client sent, save what [`Server::log_targets`](crate::Server::log_targets) asks
+/// for.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// A stop signal has come.
+    Signal {
+        /// Its name.
+        name: &'static str,
+        /// Whether it does nothing: a duplicate of one that came just before.
+        ignored: bool,
+    },
     /// The shutdown has reached a phase.
     Phase {
         /// The phase.
         phase: Phase,
         /// Who is connected as it begins.
         census: Census,
+        /// How many of them hold the drain.
+        held: usize,
         /// The drain's deadline, as configured.
         deadline: Duration,
     },
@@ -93,18 +104,18 @@ pub enum Event<'a> {
 impl fmt::Display for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Event::Signal { name, ignored } => {
+                let duplicate = if *ignored { ", a duplicate" } else { "" };
+                write!(f, "received {name}{duplicate}")
+            }
             Event::Phase {
                 phase,
                 census,
+                held,
                 deadline,
             } => {
-                let name = match phase {
-                    Phase::Running => "running",
-                    Phase::Draining => "draining",
-                    Phase::Closing => "closing",
-                    Phase::Done => "done",
-                };
-                write!(f, "{name}: {} held, {} open", census.held(), census.open())?;
+                let name = phase.name();
+                write!(f, "{name}: {held} held, {} open", census.open())?;
                 if *phase == Phase::Draining {
                     write!(f, ", at most {} s", deadline.as_secs_f64())?;
                 }
@@ -113,9 +124,8 @@ impl fmt::Display for Event<'_> {
             Event::Waiting { holders, held } => {
                 write!(f, "still draining, {held} held")?;
                 let mut separator = ": ";
-                for Holder { peer, state, age } in *holders {
-                    let state = format!("{state:?}").to_lowercase();
-                    write!(f, "{separator}{peer} ({state}, {} s)", age.as_secs())?;
+                for holder in *holders {
+                    write!(f, "{separator}{holder}")?;
                     separator = ", ";
                 }
                 if *held > holders.len() {
@@ -164,6 +174,20 @@ pub struct Holder {
     pub state: State,
     /// How long ago it was accepted.
     pub age: Duration,
+    /// The target of its request, where [`Server::log_targets`](crate::Server::log_targets) asks
+    /// for that: it may hold what is not for everybody's eyes.
+    pub target: Option<Uri>,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state.name();
+        write!(f, "{} ({state}, {} s", self.peer, self.age.as_secs())?;
+        if let Some(target) = &self.target {
+            write!(f, ", {target}")?;
+        }
+        f.write_str(")")
+    }
 }
 
 /// Who listens to events, if anybody does.

@@ -1,7 +1,8 @@
 //! A server's handle: stops it and looks at it, from anywhere.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use event_listener::Event;
 use http::{Response, StatusCode};
@@ -88,6 +89,21 @@ impl Handle {
     /// assert_eq!(handle.health("/readyz").map(|response| response.status().as_u16()), Some(200));
     /// assert!(handle.health("/").is_none());
     /// ```
+    ///
+    /// [`Server::admin`](crate::Server::admin) answers it on an address of its own. On the main
+    /// one, put it before everything else:
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use neap_smol::{Body, Full, Handle, IntoResponse};
+    ///
+    /// async fn app(handle: Handle, request: Request<Body>) -> Response<Full> {
+    ///     match handle.health(request.uri().path()) {
+    ///         Some(response) => response,
+    ///         None => "Hello, World!".into_response(),
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn health(&self, path: &str) -> Option<Response<Full>> {
         match path {
@@ -133,6 +149,14 @@ impl Handle {
         self.shared.reached(progress).await;
     }
 
+    /// Waits for a sign of life: for the server's thread to take another turn. It does not come
+    /// while a handler blocks the thread, or before the server is run or served; from a server that
+    /// is done it comes at once. A watchdog, systemd's for instance, should hear from the program
+    /// only as long as this does. Cancel safe.
+    pub async fn heartbeat(&self) {
+        self.shared.heartbeat().await;
+    }
+
     /// Waits until the server is done, by itself or because it was dropped, and reports. Cancel
     /// safe.
     pub async fn done(&self) -> Report {
@@ -150,12 +174,22 @@ pub(crate) struct Shared {
     pub(crate) asked_to_drain: AtomicBool,
     pub(crate) asked_to_close: AtomicBool,
     pub(crate) asked_to_cancel: AtomicBool,
+    /// Signs of life: the number of the last that was asked for, and of the last that was given.
+    beats_asked: AtomicU64,
+    beats_given: AtomicU64,
     /// The parts of the report that are not sums.
     pub(crate) outline: Mutex<Report>,
+    /// When the drain's deadline is, once it has begun.
+    deadline: Mutex<Option<Instant>>,
     /// What `/readyz` says from the drain's first moment on.
     pub(crate) draining_status: AtomicU16,
+    /// Whether the log may name targets.
+    pub(crate) log_targets: AtomicBool,
     progress: AtomicU8,
+    /// Rings when the progress changes.
     changed: Event,
+    /// Rings when a sign of life is given, and with the other: to those alone who wait for one.
+    beaten: Event,
 }
 
 impl Shared {
@@ -167,10 +201,15 @@ impl Shared {
             asked_to_drain: AtomicBool::new(false),
             asked_to_close: AtomicBool::new(false),
             asked_to_cancel: AtomicBool::new(false),
+            beats_asked: AtomicU64::new(0),
+            beats_given: AtomicU64::new(0),
             outline: Mutex::new(Report::empty()),
+            deadline: Mutex::new(None),
             draining_status: AtomicU16::new(StatusCode::SERVICE_UNAVAILABLE.as_u16()),
+            log_targets: AtomicBool::new(false),
             progress: AtomicU8::new(Progress::Running as u8),
             changed: Event::new(),
+            beaten: Event::new(),
         }
     }
 
@@ -207,21 +246,52 @@ impl Shared {
             .unwrap_or(Progress::Done)
     }
 
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be set before the progress, so that who is told of that finds it.
+    pub(crate) fn set_deadline(&self, deadline: Option<Instant>) {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = deadline;
+    }
+
     pub(crate) fn set_progress(&self, progress: Progress) {
         if self.progress.swap(progress as u8, Ordering::AcqRel) != progress as u8 {
             self.changed.notify(usize::MAX);
+            self.beaten.notify(usize::MAX);
         }
     }
 
     pub(crate) async fn reached(&self, progress: Progress) {
-        loop {
-            // Listened first and looked after that, so that no change falls in between.
-            let changed = self.changed.listen();
-            if self.progress() >= progress {
-                return;
-            }
-            changed.await;
+        until(&self.changed, || self.progress() >= progress).await;
+    }
+
+    async fn heartbeat(&self) {
+        let asked = self.beats_asked.fetch_add(1, Ordering::AcqRel) + 1;
+        self.queue.push(Part::Control);
+        let given = || self.beats_given.load(Ordering::Acquire) >= asked;
+        let is_done = || self.progress() == Progress::Done;
+        until(&self.beaten, || given() || is_done()).await;
+    }
+
+    /// The server takes a turn.
+    pub(crate) fn beat(&self) {
+        let asked = self.beats_asked.load(Ordering::Acquire);
+        if self.beats_given.swap(asked, Ordering::AcqRel) != asked {
+            self.beaten.notify(usize::MAX);
         }
+    }
+}
+
+/// Waits for something whose coming `bell` rings for.
+async fn until(bell: &Event, has_come: impl Fn() -> bool) {
+    loop {
+        // Listened first and looked after that, so that no change falls in between.
+        let rung = bell.listen();
+        if has_come() {
+            return;
+        }
+        rung.await;
     }
 }
 

@@ -27,8 +27,8 @@
 //! async-io's, which every smol and async-std program has: see [`Reactor`].
 //!
 //! A handler is a function from [`http::Request`]`<`[`Body`]`>` to a future of anything that is
-//! [`IntoResponse`]. Among the extensions of its request is the [`ConnectionInfo`]: who the client
-//! is, and whether the server is stopping.
+//! [`IntoResponse`]. Among the extensions of its request are the [`ConnectionInfo`], who the client
+//! is, and [`Shutdown`], whether the server is stopping and how long it will take.
 //!
 //! # Features
 //!

@@ -111,6 +111,14 @@ impl<L: ListeningSocket> Listeners<L> {
         self.slots.iter().all(|slot| slot.listener.is_none())
     }
 
+    /// Whether somebody may wait to be accepted: the last look found somebody, or there was none.
+    /// Who waits for room does not count: idle connections make it once the listeners are to end,
+    /// and not before.
+    pub(crate) fn is_anybody_waiting(&self) -> bool {
+        let unseen = |slot: &Slot<L>| slot.listener.is_some() && slot.ready;
+        !self.full && (self.paused_until.is_some() || self.slots.iter().any(unseen))
+    }
+
     /// The server is done: closes those that are left, and counts whom that loses.
     pub(crate) fn abandon(&mut self) {
         for slot in &mut self.slots {

@@ -120,6 +120,12 @@ impl Listener<NativeListener> {
 impl NativeListener {
     /// With the address that it is really bound to.
     fn new(fd: OwnedFd, kernel: &Kernel) -> io::Result<(NativeListener, Address)> {
+        // Apple's systems cannot be asked.
+        #[cfg(not(target_vendor = "apple"))]
+        if !rustix::net::sockopt::socket_acceptconn(&fd)? {
+            let message = "the socket does not listen";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
         rustix::io::ioctl_fionbio(&fd, true)?;
         let address = Address::from_raw(Some(rustix::net::getsockname(&fd)?));
         let socket = NativeListener {

@@ -82,17 +82,20 @@ impl System for Native {
         Time::ZERO.after(self.origin.elapsed())
     }
 
+    fn instant(&self, time: Time) -> Option<Instant> {
+        // The system cannot count that far, either.
+        self.origin
+            .checked_add(Duration::from_nanos(time.as_nanos()))
+            .filter(|_| time != Time::NEVER)
+    }
+
     fn unix_seconds(&self) -> u64 {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         since.unwrap_or_default().as_secs()
     }
 
     fn set_timer(&mut self, at: Time, cx: &mut Context<'_>) {
-        // `None` where the system cannot count that far.
-        let instant = self
-            .origin
-            .checked_add(Duration::from_nanos(at.as_nanos()))
-            .filter(|_| at != Time::NEVER);
+        let instant = self.instant(at);
         #[cfg(target_os = "linux")]
         if let Turning::Park(park) = &self.turning {
             return park.set_timer(instant, cx.waker());

@@ -97,7 +97,7 @@ mod tests {
         let census = registry.census();
         assert_eq!((census.busy, census.idle, census.open()), (1, 1, 2));
         drop(far);
-        assert_eq!(registry.census().held(), 0);
+        assert_eq!((registry.census().busy, registry.census().open()), (0, 1));
     }
 
     #[test]

@@ -78,22 +78,10 @@ impl Report {
     }
 }
 
+/// One paragraph, for people.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.cause, self.phase) {
-            (Some(cause), Phase::Done) => write!(
-                f,
-                "stopped by {} after {}",
-                cause.name(),
-                Short(self.durations.total)
-            )?,
-            (Some(cause), _) => write!(f, "stopping by {}", cause.name())?,
-            (None, Phase::Done) => f.write_str("dropped")?,
-            (None, _) => f.write_str("running")?,
-        }
-        if let Some(forced) = self.forced {
-            write!(f, ", forced by {}", forced.name())?;
-        }
+        self.fmt_course(f)?;
         let requests = &self.requests;
         write!(
             f,
@@ -111,9 +99,88 @@ impl fmt::Display for Report {
             }
         }
         match (self.lost, self.lost_in_queue()) {
-            (0, 0) => f.write_str("); none lost"),
-            (lost, 0) => write!(f, "); {lost} lost by the shutdown"),
-            (lost, queue) => write!(f, "); {lost} lost by the shutdown, {queue} in the queue"),
+            (0, 0) => f.write_str("); none lost")?,
+            (lost, 0) => write!(f, "); {lost} lost by the shutdown")?,
+            (lost, queue) => write!(f, "); {lost} lost by the shutdown, {queue} in the queue")?,
+        }
+        let mut separator = "; ";
+        for listener in &self.listeners {
+            write!(f, "{separator}{listener}")?;
+            separator = ", ";
+        }
+        self.fmt_aborted(f)
+    }
+}
+
+impl Report {
+    /// What stopped it, and how long that took.
+    fn fmt_course(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.cause, self.phase) {
+            (Some(cause), Phase::Done) => {
+                let total = Short(self.durations.total);
+                write!(f, "stopped by {} after {total}", cause.name())?;
+            }
+            (Some(cause), _) => write!(f, "stopping by {}", cause.name())?,
+            (None, Phase::Done) => f.write_str("dropped")?,
+            (None, _) => f.write_str("running")?,
+        }
+        let mut separator = " (";
+        for (part, name) in [
+            (self.durations.lame, "lame duck"),
+            (self.durations.sealed, "sealing"),
+            (self.durations.waited, "waiting"),
+        ] {
+            if part >= Duration::from_millis(1) {
+                write!(f, "{separator}{name} {}", Short(part))?;
+                separator = ", ";
+            }
+        }
+        if separator == ", " {
+            f.write_str(")")?;
+        }
+        self.forced
+            .map_or(Ok(()), |forced| write!(f, ", forced by {}", forced.name()))
+    }
+
+    /// Whom it cut off, the first few of them.
+    fn fmt_aborted(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const NAMED: usize = 5;
+        let mut separator = "; cut off: ";
+        for aborted in self.aborted.iter().take(NAMED) {
+            write!(f, "{separator}{aborted}")?;
+            separator = ", ";
+        }
+        let named = self.aborted.len().min(NAMED) as u64;
+        match self.outcomes.get(Outcome::Aborted).saturating_sub(named) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+impl fmt::Display for Aborted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (state, age) = (self.state.name(), Short(self.age));
+        write!(
+            f,
+            "{} ({state}, {age}, {} bytes in, {} out)",
+            self.peer, self.bytes_in, self.bytes_out
+        )
+    }
+}
+
+impl fmt::Display for ListenerReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.address)?;
+        match (self.rung, self.ownership) {
+            (Some(rung), _) => write!(f, "sealed ({})", rung.name())?,
+            (None, Ownership::Shared) if self.ended => f.write_str("left to others")?,
+            (None, _) if self.ended => f.write_str("closed")?,
+            (None, _) => f.write_str("open")?,
+        }
+        match self.lost_in_queue {
+            0 => Ok(()),
+            lost => write!(f, ", {lost} lost in its queue"),
         }
     }
 }
@@ -282,5 +349,88 @@ impl Report {
             aborted: Vec::new(),
             durations: Durations::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn aborted(port: u16) -> Aborted {
+        Aborted {
+            peer: Address::Tcp(([10, 0, 0, 1], port).into()),
+            state: State::Busy,
+            age: Duration::from_millis(12_340),
+            bytes_in: 120,
+            bytes_out: 0,
+        }
+    }
+
+    fn listener(address: &str, ownership: Ownership, rung: Option<Rung>) -> ListenerReport {
+        ListenerReport {
+            address: address.parse().unwrap(),
+            ownership,
+            ended: true,
+            rung,
+            lost_in_handshake: 0,
+            lost_in_queue: 0,
+        }
+    }
+
+    #[test]
+    fn a_report_is_one_paragraph_that_tells_it_all() {
+        let millis = Duration::from_millis;
+        let mut report = Report::empty();
+        report.cause = Some(Cause::Signal);
+        report.forced = Some(Cause::Deadline);
+        report.phase = Phase::Done;
+        report.durations = Durations {
+            lame: millis(5_000),
+            sealed: millis(3),
+            waited: millis(24_997),
+            total: millis(30_001),
+        };
+        report.listeners = vec![
+            listener("127.0.0.1:80", Ownership::Sole, Some(Rung::Interface)),
+            listener("[::1]:80", Ownership::Shared, None),
+            listener("unix:/run/a", Ownership::Sole, None),
+        ];
+        report.listeners[2].lost_in_queue = 2;
+        report.accepted = 7;
+        let totals = Totals::default();
+        let tally = Tally {
+            dispatched: 2,
+            completed: 1,
+            rest: Fate::Aborted,
+        };
+        for port in 1..=7 {
+            totals.add(Outcome::Aborted, tally);
+            report.aborted.push(aborted(port));
+        }
+        report.outcomes = totals.outcomes();
+        report.requests = totals.requests();
+        report.lost = totals.lost();
+        let named: Vec<_> = (1..=5)
+            .map(|port| format!("10.0.0.1:{port} (busy, 12.3 s, 120 bytes in, 0 out)"))
+            .collect();
+        let expected = format!(
+            "stopped by signal after 30.0 s (lame duck 5.0 s, sealing 3 ms, waiting 25.0 s), \
+             forced by deadline: 7 connections (7 aborted), 14 requests (7 completed, 7 aborted); \
+             7 lost by the shutdown, 2 in the queue; 127.0.0.1:80 sealed (interface), \
+             [::1]:80 left to others, unix:/run/a closed, 2 lost in its queue; \
+             cut off: {} and 2 more",
+            named.join(", ")
+        );
+        assert_eq!(report.to_string(), expected);
+    }
+
+    #[test]
+    fn what_did_not_happen_is_left_out() {
+        let mut report = Report::empty();
+        report.cause = Some(Cause::Request);
+        report.phase = Phase::Done;
+        let expected = "stopped by request after 0 ms: 0 connections (none ended), \
+                        0 requests (0 completed); none lost";
+        assert_eq!(report.to_string(), expected);
     }
 }

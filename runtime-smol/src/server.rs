@@ -132,6 +132,14 @@ impl<S: System> Server<S> {
         self
     }
 
+    /// Lets the log name the targets of requests that hold the drain ([`crate::Holder`]), which may
+    /// hold what is not for everybody's eyes. Default: no.
+    #[must_use]
+    pub fn log_targets(self, on: bool) -> Server<S> {
+        self.owner.0.log_targets.store(on, Ordering::Relaxed);
+        self
+    }
+
     /// Gives the server's own responses, to requests that break the protocol for instance, another
     /// look than a short text. It is called on the server's thread and should return soon.
     ///
@@ -244,11 +252,7 @@ impl<S: System> fmt::Debug for Server<S> {
 
 impl<S: System> fmt::Display for Server<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut separator = "";
-        for listener in &self.listeners {
-            write!(f, "{separator}{}", listener.address())?;
-            separator = ", ";
-        }
-        Ok(())
+        let addresses: Vec<_> = self.addresses().iter().map(Address::to_string).collect();
+        f.write_str(&addresses.join(", "))
     }
 }

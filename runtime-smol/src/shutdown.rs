@@ -30,13 +30,23 @@ where
         self.wakers.control.0.clear();
         let mut cx = Context::from_waker(&self.wakers.control.1);
         while let Poll::Ready(signal) = self.system.poll_stop(&mut cx) {
-            if signal == StopSignal::Interrupt && self.interrupt == Interrupt::Close {
+            let closes = signal == StopSignal::Interrupt && self.interrupt == Interrupt::Close;
+            let effect = if closes {
                 self.lifecycle.close_now(now, Cause::Signal);
-            } else if self.lifecycle.handle_signal(now, &self.config) == SignalEffect::Default {
+                SignalEffect::Obeyed
+            } else {
+                self.lifecycle.handle_signal(now, &self.config)
+            };
+            self.env.observer.tell(&Event::Signal {
+                name: signal.name(),
+                ignored: effect == SignalEffect::Ignored,
+            });
+            if effect == SignalEffect::Default {
                 self.system.end_process(signal);
             }
         }
         let shared = &self.owner.0;
+        shared.beat();
         if shared.asked_to_cancel.swap(false, Ordering::AcqRel) {
             shared.asked_to_drain.store(false, Ordering::Release);
             self.lifecycle.cancel_drain(now);
@@ -66,8 +76,9 @@ where
         self.tell(now);
         if now >= self.notice {
             self.notice = now.after(NOTICE);
-            let held = self.owner.0.registry.census().held();
-            let holders = self.connections.holders(NOTICED, now);
+            let held = self.owner.0.registry.census().held(&self.config.drain);
+            let t = self.lifecycle.tick(now, &self.config);
+            let holders = self.connections.holders(NOTICED, t);
             self.env.observer.tell(&Event::Waiting {
                 holders: &holders,
                 held,
@@ -83,7 +94,14 @@ where
                 return;
             }
             let census = self.owner.0.registry.census();
-            self.lifecycle.handle_census(now, &census);
+            let waiting = self.listeners.is_anybody_waiting();
+            let before_sealing = self.lifecycle.progress() < Progress::Sealing;
+            self.lifecycle.handle_waiting(now, &self.config, waiting);
+            self.lifecycle.handle_census(now, &self.config, &census);
+            if before_sealing && self.lifecycle.progress() == Progress::Sealing {
+                // The listeners are seen to in the next turn.
+                self.wakers.control.1.wake_by_ref();
+            }
             self.tell(now);
             if self.lifecycle.phase() == before {
                 return;
@@ -98,6 +116,9 @@ where
             return;
         }
         self.write_outline(now);
+        let deadline = self.lifecycle.deadline(&self.config);
+        let deadline = deadline.and_then(|deadline| self.system.instant(deadline));
+        self.owner.0.set_deadline(deadline);
         let phase = self.told.phase();
         if phase != told.phase() && phase != Phase::Done {
             let census = self.owner.0.registry.census();
@@ -105,6 +126,7 @@ where
             self.env.observer.tell(&Event::Phase {
                 phase,
                 census,
+                held: census.held(&self.config.drain),
                 deadline,
             });
         }

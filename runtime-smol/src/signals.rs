@@ -23,6 +23,13 @@ pub enum StopSignal {
 }
 
 impl StopSignal {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            StopSignal::Terminate => "SIGTERM",
+            StopSignal::Interrupt => "SIGINT",
+        }
+    }
+
     /// Does what the signal would have done without a handler: ends the process.
     pub(crate) fn end_process(self) {
         #[cfg(feature = "signal")]

@@ -4,7 +4,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use async_io::Timer;
 use futures_lite::future::yield_now;
 use neap_smol::{Address, Config};
 
-use common::listening;
+use common::{listening, unbound};
 
 #[allow(dead_code, reason = "another test uses the rest")]
 mod common;
@@ -88,4 +88,16 @@ fn all_listeners_are_sealed_at_once_even_when_none_may_be_accepted_from() {
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();
     assert!(answer.ends_with("connection refused"), "{answer}");
+}
+
+#[test]
+fn a_socket_that_does_not_listen_is_no_listener() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let connect = || TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let error = unbound().listener(connect()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+    assert!(unbound().shared_listener(connect()).is_err());
+    let file = std::fs::File::open("/dev/null").unwrap();
+    assert!(unbound().shared_listener(file).is_err());
+    unbound().shared_listener(listener).unwrap();
 }

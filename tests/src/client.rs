@@ -174,6 +174,18 @@ impl Client {
         self.more().expect("an answer");
     }
 
+    /// Whether the server has begun to answer, after a moment in which it may.
+    pub fn has_answer(&mut self) -> bool {
+        const MOMENT: Duration = Duration::from_millis(20);
+        let limited = self.stream.set_read_timeout(Some(MOMENT));
+        limited.expect("a socket can be told how long to wait");
+        let more = self.more();
+        let unlimited = self.stream.set_read_timeout(Some(PATIENCE));
+        unlimited.expect("a socket can be told how long to wait");
+        assert!(!matches!(more, Err(End::Eof | End::Reset)), "{more:?}");
+        !self.buffer.is_empty()
+    }
+
     /// Waits until what the server has answered ends like this. It stays to be read.
     pub fn await_ending(&mut self, ending: &[u8]) {
         let awaited = self.try_await_ending(ending);

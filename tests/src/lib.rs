@@ -12,6 +12,8 @@
 //!   `tests/wakeups.rs` look at the command's drain from outside, `tests/census.rs`,
 //!   `tests/remains.rs`, `tests/idempotence.rs` and `tests/shared_listener.rs` from within its
 //!   process. `tests/invariants.rs` keeps the table of what they show.
+//! - `tests/keep_accepting.rs`, `tests/told.rs`, `tests/health.rs` and `tests/before_running.rs`
+//!   are more of the drain; `tests/notify.rs` and `tests/inherit.rs` play systemd to the command.
 //! - `tests/corpus.rs` replays what the fuzz targets found, `tests/proxies` compares readings with
 //!   HAProxy's and nginx's.
 //! - `tests/tidy.rs` holds the rules of the house.

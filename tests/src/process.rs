@@ -28,6 +28,8 @@ pub enum Program {
     Echo,
     /// `neap echo` on async-io's reactor instead of its own.
     EchoOnAsyncIo,
+    /// `neap serve`; the directory comes first among its options.
+    Serve,
     /// The example of `neap-core`, on plain threads.
     Blocking,
     /// The example of these tests, on tokio.
@@ -38,6 +40,10 @@ pub enum Program {
     Compio,
     /// `neap-smol` in a program that does what `neap echo` does not offer.
     Embedded,
+    /// The example of `neap-smol`: server-sent events.
+    Events,
+    /// The example of `neap-smol`: a long poll.
+    LongPoll,
     /// A server that fails on purpose, in the way that it is told to: `broken-server`.
     Twin,
 }
@@ -64,16 +70,20 @@ impl Program {
     /// Builds it, once, with the profile of the tests, and says where it is.
     #[must_use]
     pub fn path(self) -> &'static Path {
-        static BUILT: [OnceLock<PathBuf>; Program::Twin as usize + 1] =
-            [const { OnceLock::new() }; Program::Twin as usize + 1];
+        const PROGRAMS: usize = Program::Twin as usize + 1;
+        static BUILT: [OnceLock<PathBuf>; PROGRAMS] = [const { OnceLock::new() }; PROGRAMS];
         let (package, kind, target) = match self {
-            Program::Echo | Program::EchoOnAsyncIo => ("neap-cli", "--bin", "neap"),
+            Program::Echo | Program::EchoOnAsyncIo | Program::Serve => {
+                ("neap-cli", "--bin", "neap")
+            }
             Program::Blocking => ("neap-core", "--example", "blocking"),
             Program::Tokio => ("neap-tests", "--example", "port_tokio"),
             Program::Mio => ("neap-tests", "--example", "port_mio"),
             Program::Compio => ("neap-tests", "--example", "port_compio"),
             Program::Embedded => ("neap-tests", "--example", "embedded_server"),
             Program::Twin => ("neap-tests", "--bin", "broken-server"),
+            Program::Events => ("neap-smol", "--example", "sse"),
+            Program::LongPoll => ("neap-smol", "--example", "long_poll"),
         };
         BUILT[self as usize].get_or_init(|| {
             let folder = if kind == "--example" { "examples/" } else { "" };
@@ -134,17 +144,30 @@ impl Server {
     /// listens.
     #[must_use]
     pub fn start(program: Program, options: &[&str]) -> Server {
+        Server::start_with(program, options, |_| {})
+    }
+
+    /// The same for a command that `configure` has had a hand in.
+    pub fn start_with(
+        program: Program,
+        options: &[&str],
+        configure: impl FnOnce(&mut Command),
+    ) -> Server {
         let mut command = Command::new(program.path());
         match program {
+            // Inherited sockets need no address.
+            Program::Echo if options.contains(&"--inherit") => command.arg("echo"),
             Program::Echo | Program::Embedded | Program::Twin => {
                 command.args(["echo", "--listen", "127.0.0.1:0"])
             }
             Program::EchoOnAsyncIo => {
                 command.args(["echo", "--listen", "127.0.0.1:0", "--reactor", "async-io"])
             }
+            Program::Serve => command.args(["serve", "--listen", "127.0.0.1:0"]),
             _ => command.arg("127.0.0.1:0"),
         };
         command.args(options);
+        configure(&mut command);
         Server::launch(program, command)
     }
 
@@ -222,10 +245,16 @@ impl Server {
     /// Begins the drain in the way that the program knows.
     pub fn drain(&mut self) {
         match self.program {
-            Program::Echo | Program::EchoOnAsyncIo | Program::Embedded | Program::Twin => {
-                self.signal(Signal::TERM);
+            Program::Blocking | Program::Tokio | Program::Mio | Program::Compio => {
+                drop(self.stdin.take());
             }
-            _ => drop(self.stdin.take()),
+            Program::Echo
+            | Program::EchoOnAsyncIo
+            | Program::Serve
+            | Program::Embedded
+            | Program::Events
+            | Program::LongPoll
+            | Program::Twin => self.signal(Signal::TERM),
         }
     }
 

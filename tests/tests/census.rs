@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use http::Request;
-use neap_smol::{Body, Census, Config, Handle, Report, Server, State};
+use neap_smol::{Body, Census, Config, Drain, Handle, Report, Server, State};
 use neap_tests::client::Client;
 use neap_tests::process::PATIENCE;
 
@@ -91,7 +91,7 @@ fn agree(handle: &Handle, listeners: usize, guests: &[Guest]) {
     loop {
         let (census, sockets) = (handle.census(), sockets() - listeners);
         // Their own ends are in this process, too.
-        if (census, census.held(), sockets) == (expected, held, 2 * guests.len()) {
+        if (census, census.held(&Drain::default()), sockets) == (expected, held, 2 * guests.len()) {
             return;
         }
         let late = start.elapsed() > PATIENCE;

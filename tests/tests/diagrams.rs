@@ -15,7 +15,7 @@ const STEPS: [Progress; 6] = [
 ];
 
 /// Every event, and what it is called in the diagram.
-const EVENTS: [(ServerEvent, &str); 11] = [
+const EVENTS: [(ServerEvent, &str); 12] = [
     (
         ServerEvent::Drain { lame_duck: true },
         "stop, with a lame duck",
@@ -25,6 +25,7 @@ const EVENTS: [(ServerEvent, &str); 11] = [
     (ServerEvent::Cancel, "cancelled"),
     (ServerEvent::CloseNow, "close now"),
     (ServerEvent::LameDuckElapsed, "lame duck elapsed"),
+    (ServerEvent::Deserted, "nobody left"),
     (ServerEvent::ListenersEnded, "listeners ended"),
     (ServerEvent::Quiet, "nothing held"),
     (ServerEvent::Deadline, "deadline"),

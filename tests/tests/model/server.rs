@@ -182,7 +182,8 @@ impl Server {
             }
         }
         let now = Time::from_nanos(server.now.into());
-        server.lifecycle.handle_census(now, &server.census());
+        let census = server.census();
+        server.lifecycle.handle_census(now, &config, &census);
         if server.lifecycle.progress() != self.lifecycle.progress() {
             server.since = server.now;
             if self.lifecycle.progress() == Progress::Running {
@@ -315,6 +316,7 @@ fn the_servers_table_only_rises_but_for_a_cancelled_lame_duck() {
         E::Cancel,
         E::CloseNow,
         E::LameDuckElapsed,
+        E::Deserted,
         E::ListenersEnded,
         E::Quiet,
         E::Deadline,

@@ -271,7 +271,7 @@ fn reports(control: &Control) -> Vec<Event> {
             Expired(Timer::Linger),
         ],
         Stage::Upgrading if !control.unflushed => vec![Event::UpgradeTaken],
-        Upgraded => vec![Event::UpgradeEnd],
+        Upgraded => vec![Event::UpgradeEnd, Expired(Timer::Input)],
         Stage::Ending | Stage::Upgrading | Gone => vec![],
     });
     reports.extend(reports_of_content(control));
