@@ -8,8 +8,8 @@ use std::os::fd::OwnedFd;
 
 use listenfd::ListenFd;
 
-/// Takes them, and their variables out of the environment: to be called while there is no other
-/// thread, and once.
+/// Takes them, and their variables out of the environment: to be called once, and while there is no
+/// other thread than the signals', which reads no environment.
 ///
 /// # Errors
 ///

@@ -25,7 +25,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use neap_smol::Report;
+use neap_smol::{Report, Server};
 
 use crate::args::Command;
 use crate::serve::Site;
@@ -42,11 +42,7 @@ const SERVE_FILES: usize = 2;
 const ECHO_FILES: usize = 1;
 
 fn main() -> ExitCode {
-    let result = match args::parse().command {
-        Command::Serve(serve) => run_serve(&serve),
-        Command::Echo(echo) => run_echo(&echo),
-    };
-    match result {
+    match start::with_signals().and_then(run) {
         Ok(report) if report.is_clean() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(NOT_CLEAN),
         Err(error) => {
@@ -57,14 +53,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_serve(serve: &args::Serve) -> Result<Report, StartError> {
+fn run(server: Server) -> Result<Report, StartError> {
+    match args::parse().command {
+        Command::Serve(serve) => run_serve(server, &serve),
+        Command::Echo(echo) => run_echo(server, &echo),
+    }
+}
+
+fn run_serve(server: Server, serve: &args::Serve) -> Result<Report, StartError> {
     start::raise_open_files_limit();
     let site =
         Site::open(&serve.directory, serve.hidden).map_err(|source| StartError::Directory {
             directory: serve.directory.clone(),
             source,
         })?;
-    let server = start::bind(&serve.common, SERVE_FILES)?;
+    let server = start::bind(server, &serve.common, SERVE_FILES)?;
     let log = start::log(serve.common.log)?;
     let follows_links = site.follows_links();
     if !follows_links && serve.common.log != args::LogFormat::Off {
@@ -75,9 +78,9 @@ fn run_serve(serve: &args::Serve) -> Result<Report, StartError> {
     start::run(server, &serve.common, &log, handler)
 }
 
-fn run_echo(echo: &args::Echo) -> Result<Report, StartError> {
+fn run_echo(server: Server, echo: &args::Echo) -> Result<Report, StartError> {
     start::raise_open_files_limit();
-    let server = start::bind(&echo.common, ECHO_FILES)?;
+    let server = start::bind(server, &echo.common, ECHO_FILES)?;
     let log = start::log(echo.common.log)?;
     start::run(server, &echo.common, &log, echo::handle)
 }

@@ -37,11 +37,17 @@ pub(crate) fn raise_open_files_limit() {
     );
 }
 
-/// Binds every address. The signals come first: from the moment somebody can connect, a signal
-/// must mean a drain, above all to the first process of a container, which would ignore it.
+/// Installs the signals' handlers: the first thing that the command does, before it even reads its
+/// arguments. From the moment somebody can connect a signal must mean a drain, above all to the
+/// first process of a container, which would ignore it.
+pub(crate) fn with_signals() -> Result<Server, StartError> {
+    Server::new().signals().map_err(StartError::Signals)
+}
+
+/// Binds every address.
 ///
 /// A connection takes `files` open files at most: itself, and what its request may open.
-pub(crate) fn bind(common: &Common, files: usize) -> Result<Server, StartError> {
+pub(crate) fn bind(server: Server, common: &Common, files: usize) -> Result<Server, StartError> {
     let config = common.drain.config();
     config.check().map_err(StartError::Config)?;
     let reactor = match common.reactor {
@@ -53,10 +59,8 @@ pub(crate) fn bind(common: &Common, files: usize) -> Result<Server, StartError> 
     } else {
         Vec::new()
     };
-    let mut server = Server::new()
+    let mut server = server
         .reactor(reactor)
-        .signals()
-        .map_err(StartError::Signals)?
         .interrupt(common.drain.interrupt())
         .config(config)
         .log_targets(common.log_targets)
