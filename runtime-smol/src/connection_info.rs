@@ -1,12 +1,14 @@
 //! What a handler can know of the connection that its request came by.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use neap_core::{Phase, Progress};
+use neap_core::{Phase, Progress, State, Time};
 
 use crate::Address;
 use crate::handle::Shared;
+use crate::ledger::Ledger;
+use crate::report::Aborted;
 
 /// The connection that a request came by; among the extensions of each request.
 ///
@@ -24,19 +26,50 @@ use crate::handle::Shared;
 #[derive(Clone)]
 pub struct ConnectionInfo(Arc<Info>);
 
-struct Info {
+pub(crate) struct Info {
     peer: Address,
     local: Address,
     server: Arc<Shared>,
+    ledger: Ledger,
 }
 
 impl ConnectionInfo {
-    pub(crate) fn new(peer: Address, local: Address, server: &Arc<Shared>) -> ConnectionInfo {
+    pub(crate) fn new(
+        peer: Address,
+        local: Address,
+        server: &Arc<Shared>,
+        ledger: Ledger,
+    ) -> ConnectionInfo {
         ConnectionInfo(Arc::new(Info {
             peer,
             local,
             server: Arc::clone(server),
+            ledger,
         }))
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<Info> {
+        Arc::downgrade(&self.0)
+    }
+
+    pub(crate) fn upgrade(info: &Weak<Info>) -> Option<ConnectionInfo> {
+        info.upgrade().map(ConnectionInfo)
+    }
+
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.0.ledger
+    }
+
+    /// What the report says of it, if it was cut off while it was `state`.
+    pub(crate) fn aborted(&self, state: State, now: Time) -> Aborted {
+        let ledger = self.ledger();
+        Aborted {
+            peer: self.peer().clone(),
+            state,
+            age: now.since(ledger.accepted),
+            bytes_in: ledger.received(),
+            bytes_out: ledger.sent(),
+        }
     }
 
     /// The client's address.
@@ -61,11 +94,30 @@ impl ConnectionInfo {
 
 impl fmt::Debug for ConnectionInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Info { peer, local, .. } = &*self.0;
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Info {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectionInfo")
-            .field("peer", peer)
-            .field("local", local)
+            .field("peer", &self.peer)
+            .field("local", &self.local)
             .finish()
+    }
+}
+
+#[cfg(test)]
+impl ConnectionInfo {
+    pub(crate) fn of_nobody() -> ConnectionInfo {
+        let nobody = Address::Unnamed;
+        let ledger = Ledger::new(Time::ZERO, Weak::new());
+        ConnectionInfo::new(nobody.clone(), nobody, &Arc::new(Shared::new(None)), ledger)
+    }
+
+    /// How many know it, beside those that only may.
+    pub(crate) fn holders(&self) -> usize {
+        Arc::strong_count(&self.0)
     }
 }
 

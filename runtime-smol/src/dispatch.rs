@@ -101,6 +101,7 @@ where
             return self.core.reject(t, PeerError::Target);
         };
         request.extensions_mut().insert(self.info.clone());
+        self.note();
         let mut places = env.take_places();
         let started = places.start(|| (env.handler)(request));
         self.exchange = Some(Exchange {
@@ -191,6 +192,7 @@ where
         {
             Ok(()) => {
                 exchange.replying = true;
+                self.info.ledger().note(self.core.tally(), true);
                 if !self.core.is_content_deliverable() {
                     // The client was not invited to send it, and the reply has said that it ends
                     // the connection: what comes now is thrown away.

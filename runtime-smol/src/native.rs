@@ -43,6 +43,10 @@ impl System for Native {
         Time::ZERO.after(self.origin.elapsed())
     }
 
+    fn origin(&self) -> Option<Instant> {
+        Some(self.origin)
+    }
+
     fn unix_seconds(&self) -> u64 {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         since.unwrap_or_default().as_secs()

@@ -19,6 +19,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Weak;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use neap_core::Time;
 
@@ -37,6 +38,12 @@ pub trait System {
 
     /// Monotonic time, from an origin of the system's choice. Asked once for each wake-up.
     fn now(&self) -> Time;
+
+    /// The instant that is [`Time::ZERO`], if its time is the real one: then a watchdog on another
+    /// thread keeps the deadline of a server whose own is blocked.
+    fn origin(&self) -> Option<Instant> {
+        None
+    }
 
     /// Seconds since 1970-01-01 00:00:00 UTC, for `Date`.
     fn unix_seconds(&self) -> u64;

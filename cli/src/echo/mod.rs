@@ -5,6 +5,7 @@
 //! | `GET /` | `Hello, World!` |
 //! | `POST /echo`, `PUT /echo` | the request's content, returned while it is still coming in |
 //! | `GET /delay/MS` | a line, after that many milliseconds |
+//! | `GET /block/MS` | the same, but meanwhile it blocks the server's thread |
 //! | `GET /stream/N/MS` | N chunks, so many milliseconds apart, their sum not told in advance |
 //! | `GET /bytes/N` | N bytes |
 //! | any `/status/CODE` | that status |
@@ -43,6 +44,10 @@ async fn serve(route: Route, request: Request<Body>) -> Response<Content> {
         Route::Delay(pause) => {
             Timer::after(pause).await;
             reply::text(StatusCode::OK, format!("waited {} ms", pause.as_millis()))
+        }
+        Route::Block(pause) => {
+            std::thread::sleep(pause);
+            reply::text(StatusCode::OK, format!("blocked {} ms", pause.as_millis()))
         }
         Route::Stream { chunks, pause } => {
             of_type(reply::TEXT, Content::Chunks(Chunks::new(chunks, pause)))

@@ -25,6 +25,8 @@ pub(crate) enum Route {
     Echo,
     /// `/delay/MS`
     Delay(Duration),
+    /// `/block/MS`
+    Block(Duration),
     /// `/stream/N/MS`
     Stream {
         /// How many chunks.
@@ -98,6 +100,7 @@ impl Route {
             [Some("echo"), None, ..] => Ok(Route::Echo),
             [Some("headers"), None, ..] => Ok(Route::Headers),
             [Some("delay"), Some(millis), None, _] => pause(millis).map(Route::Delay),
+            [Some("block"), Some(millis), None, _] => pause(millis).map(Route::Block),
             [Some("stream"), Some(chunks), Some(millis), None] => {
                 let chunks = number(chunks, MAX_CHUNKS).ok_or(RouteError::Chunks)?;
                 Ok(Route::Stream {
@@ -120,6 +123,7 @@ impl Route {
             Route::Status(_) => ALL_METHODS,
             Route::Hello
             | Route::Delay(_)
+            | Route::Block(_)
             | Route::Stream { .. }
             | Route::Bytes(_)
             | Route::Headers => "GET, HEAD, OPTIONS",
@@ -139,7 +143,8 @@ impl RouteError {
     pub(crate) fn answer(self) -> (StatusCode, String) {
         let sentence = match self {
             RouteError::NotFound => {
-                let targets = "/, /echo, /delay/MS, /stream/N/MS, /bytes/N, /status/CODE, /headers";
+                let targets = "/, /echo, /delay/MS, /block/MS, /stream/N/MS, /bytes/N, \
+                               /status/CODE, /headers";
                 return (
                     StatusCode::NOT_FOUND,
                     format!("Nothing is here. Targets: {targets}"),
@@ -187,6 +192,7 @@ mod tests {
             ("/echo", Route::Echo),
             ("/headers", Route::Headers),
             ("/delay/0", Route::Delay(ms(0))),
+            ("/block/5", Route::Block(ms(5))),
             ("/delay/3600000", Route::Delay(ms(MAX_PAUSE_MILLIS))),
             (
                 "/stream/3/250",
@@ -240,6 +246,7 @@ mod tests {
             ("/delay/1s", RouteError::Pause),
             ("/delay/3600001", RouteError::Pause),
             ("/delay/99999999999999999999", RouteError::Pause),
+            ("/block/x", RouteError::Pause),
             ("/stream/x/1", RouteError::Chunks),
             ("/stream/1000000001/1", RouteError::Chunks),
             ("/stream/1/x", RouteError::Pause),
