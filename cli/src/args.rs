@@ -32,6 +32,7 @@ Targets:
   GET /bytes/N       N bytes
   any /status/CODE   a response with this status, 200 to 599
   GET /headers       the request's fields as JSON
+  GET /upgrade       with Upgrade: echo, every byte that follows, until the drain
 
 Examples:
   neap echo -p 0 --log off

@@ -187,6 +187,13 @@ impl Lifecycle {
         (due != Time::NEVER).then_some(due)
     }
 
+    /// When what has not ended by itself is cut off; `None` while there is no drain, and for never.
+    #[must_use]
+    pub fn deadline(&self, config: &Config) -> Option<Time> {
+        let deadline = self.drained.after(config.drain.deadline).min(self.closed);
+        (deadline != Time::NEVER).then_some(deadline)
+    }
+
     /// Begins the drain. Once it has begun, does nothing.
     pub fn drain(&mut self, now: Time, config: &Config, cause: Cause) {
         let lame_duck = !config.drain.lame_duck.is_zero();

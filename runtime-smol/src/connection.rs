@@ -9,7 +9,7 @@ use neap_core::{Connection, Handler, Outcome, Read, State, Step, Tick, Time, Wan
 
 use crate::environment::Environment;
 use crate::event::{Event, Holder};
-use crate::exchange::{DataOf, Exchange, catch};
+use crate::exchange::{DataOf, Exchange, Stage, catch};
 use crate::handle::Shared;
 use crate::input::Inbox;
 use crate::output::Output;
@@ -24,7 +24,7 @@ const TURN: usize = 64;
 /// A connection and everything that belongs to it.
 pub(crate) struct Served<F: Future<Output: IntoResponse>, T> {
     pub(crate) core: Connection,
-    transport: T,
+    pub(crate) transport: T,
     pub(crate) inbox: Inbox,
     pub(crate) output: Output<DataOf<F>>,
     pub(crate) exchange: Option<Exchange<F>>,
@@ -80,7 +80,7 @@ where
     pub(crate) fn note(&self) {
         self.entry.set(self.core.state());
         let exchange = self.exchange.as_ref();
-        let replying = exchange.is_some_and(|exchange| exchange.replying);
+        let replying = exchange.is_some_and(|exchange| exchange.stage == Stage::Replying);
         self.info.ledger().note(self.core.tally(), replying);
     }
 
@@ -145,8 +145,7 @@ where
                     end = Poll::Ready(outcome);
                     break;
                 }
-                // No handler can switch protocols yet.
-                Step::Upgrade => self.core.handle_io_error(t),
+                Step::Upgrade => self.switch(t, env),
                 Step::Go(wants) => {
                     if !self.step(wants, t, cx, env) {
                         break;
@@ -188,6 +187,9 @@ where
         }
         if wants.handler == Handler::Run && self.handler_due && self.run_handler(t, cx, env) {
             return true;
+        }
+        if self.core.state() == State::Upgraded {
+            return self.carry(t, cx, env);
         }
         if self.output.is_open() && self.put(wants.write, t, env) {
             return true;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use neap_core::{Phase, Progress, State, Time};
 
@@ -154,6 +155,13 @@ impl Shutdown {
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.0.progress().phase() >= Phase::Draining
+    }
+
+    /// How long it is until what has not ended by itself is cut off. `None` while the server does
+    /// not drain, and if its deadline never comes.
+    #[must_use]
+    pub fn time_left(&self) -> Option<Duration> {
+        self.0.time_left()
     }
 
     /// Ready once nobody new is accepted any more: time to end what would not end by itself. In

@@ -206,6 +206,13 @@ impl Shared {
             .map_or(Time::NEVER, |origin| Time::ZERO.after(origin.elapsed()))
     }
 
+    /// How long there is until the drain's deadline, if it drains and has one.
+    pub(crate) fn time_left(&self) -> Option<Duration> {
+        let course = self.course();
+        let deadline = course.lifecycle.deadline(&course.rules.config)?;
+        self.has_clock().then(|| deadline.since(self.now()))
+    }
+
     /// The moment at which it is `time`; `None` if that never comes.
     pub(crate) fn instant(&self, time: Time) -> Option<Instant> {
         let since = Duration::from_nanos(time.as_nanos());

@@ -27,7 +27,8 @@
 //!
 //! A handler is a function from [`http::Request`]`<`[`Body`]`>` to a future of anything that is
 //! [`IntoResponse`]. Among the extensions of its request is the [`ConnectionInfo`]: who the client
-//! is, and whether the server is stopping.
+//! is, and whether the server is stopping. Where a request wishes for another protocol there is an
+//! [`Upgrade`], too.
 //!
 //! # Features
 //!
@@ -53,6 +54,7 @@ mod handle;
 mod handshakes;
 mod input;
 mod ledger;
+mod line;
 mod listener;
 mod listeners;
 mod listening;
@@ -71,7 +73,9 @@ mod shutdown;
 mod signals;
 mod sock_diag;
 mod socket;
+mod switched;
 pub mod system;
+mod upgrade;
 mod watchdog;
 
 pub use address::{Address, AddressError};
@@ -91,6 +95,7 @@ pub use seal::Rung;
 pub use serve::Serve;
 pub use server::Server;
 pub use signals::Interrupt;
+pub use upgrade::{Upgrade, UpgradeError, Upgraded};
 
 /// The README's examples, compiled.
 #[cfg(all(doctest, feature = "signal"))]

@@ -40,6 +40,8 @@ pub(crate) enum Route {
     Status(StatusCode),
     /// `/headers`
     Headers,
+    /// `/upgrade`
+    Upgrade,
 }
 
 /// Why a path is no target.
@@ -99,6 +101,7 @@ impl Route {
             [Some(""), None, ..] => Ok(Route::Hello),
             [Some("echo"), None, ..] => Ok(Route::Echo),
             [Some("headers"), None, ..] => Ok(Route::Headers),
+            [Some("upgrade"), None, ..] => Ok(Route::Upgrade),
             [Some("delay"), Some(millis), None, _] => pause(millis).map(Route::Delay),
             [Some("block"), Some(millis), None, _] => pause(millis).map(Route::Block),
             [Some("stream"), Some(chunks), Some(millis), None] => {
@@ -119,6 +122,8 @@ impl Route {
     /// The methods it answers, as `Allow` lists them.
     fn allow(self) -> &'static str {
         match self {
+            // HEAD would be answered by bytes.
+            Route::Upgrade => "GET, OPTIONS",
             Route::Echo => "POST, PUT, OPTIONS",
             Route::Status(_) => ALL_METHODS,
             Route::Hello
@@ -144,7 +149,7 @@ impl RouteError {
         let sentence = match self {
             RouteError::NotFound => {
                 let targets = "/, /echo, /delay/MS, /block/MS, /stream/N/MS, /bytes/N, \
-                               /status/CODE, /headers";
+                               /status/CODE, /headers, /upgrade";
                 return (
                     StatusCode::NOT_FOUND,
                     format!("Nothing is here. Targets: {targets}"),
@@ -191,6 +196,7 @@ mod tests {
             ("/", Route::Hello),
             ("/echo", Route::Echo),
             ("/headers", Route::Headers),
+            ("/upgrade", Route::Upgrade),
             ("/delay/0", Route::Delay(ms(0))),
             ("/block/5", Route::Block(ms(5))),
             ("/delay/3600000", Route::Delay(ms(MAX_PAUSE_MILLIS))),
