@@ -234,3 +234,25 @@ impl SocketFile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Systems give the numbers of removed files to new ones at once.
+    #[test]
+    fn a_file_is_removed_once_even_if_its_successor_gets_the_same_inode() {
+        let directory = std::env::temp_dir().join(format!("neap-inode-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let [path, kept] = ["server.sock", "kept"].map(|name| directory.join(name));
+        fs::write(&path, "").unwrap();
+        fs::hard_link(&path, &kept).unwrap();
+        let file = SocketFile::of(&path).unwrap();
+        file.remove();
+        assert!(!path.exists());
+        fs::hard_link(&kept, &path).unwrap();
+        file.remove();
+        assert!(path.exists());
+        fs::remove_dir_all(directory).unwrap();
+    }
+}

@@ -10,6 +10,7 @@
 //! and ends with the server. Where time is not the real one, there is none.
 
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Wake, Waker};
@@ -153,11 +154,13 @@ fn look(server: &Shared, now: Time, late: &mut Option<Time>) -> Look {
     let report = cut_off(server, &mut course, &foreseen, now);
     let observer = course.observer.clone();
     drop(course);
-    observer.tell(&Event::Blocked {
-        stuck: report.stuck,
-        lost: report.lost,
-    });
+    let (stuck, lost) = (report.stuck, report.lost);
+    let told = catch_unwind(AssertUnwindSafe(|| {
+        observer.tell(&Event::Blocked { stuck, lost });
+    }));
+    // Whoever waits for the end hears of it, even if the observer panics.
     server.set_progress(Progress::Done);
+    told.unwrap_or_else(|panic| resume_unwind(panic));
     Look::CutOff(Box::new(report))
 }
 

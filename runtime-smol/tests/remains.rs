@@ -123,7 +123,10 @@ fn the_watchdog_of_a_served_future_comes_with_the_drain_and_goes_with_the_future
 fn dropping_a_future_in_its_drain_leaves_nothing() {
     let _turn = alone();
     let before = descriptors();
-    let held = hold(Config::default());
+    let mut config = Config::default();
+    // Its watchdog would never end by itself.
+    config.drain.deadline = Duration::MAX;
+    let held = hold(config);
     held.handle.drain();
     await_threads(1);
     drop(held.serving);
@@ -151,6 +154,22 @@ fn a_drain_that_is_called_off_takes_its_watchdog_with_it() {
         assert_eq!(held.handle.progress(), Progress::Running);
         await_threads(0);
     }
+}
+
+#[test]
+fn a_drain_that_was_asked_for_before_the_first_poll_has_its_watchdog_from_then_on() {
+    let _turn = alone();
+    let server = Server::bind("127.0.0.1:0").unwrap();
+    let handle = server.handle();
+    let mut client = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+    client.write_all(GET.as_bytes()).unwrap();
+    let mut serving: Serve<_, _> = server.serve(|_request| pending::<&'static str>());
+    handle.drain();
+    assert_eq!(threads(), 0, "nobody can be late who has not begun");
+    block_on(poll_once(&mut serving));
+    await_threads(1);
+    drop(serving);
+    await_threads(0);
 }
 
 /// Nobody polls it any more, and nobody has dropped it: its deadline holds all the same.

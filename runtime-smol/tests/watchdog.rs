@@ -192,6 +192,26 @@ fn who_waits_beside_a_blocked_handler_is_cut_off_and_not_called_stuck() {
     }
 }
 
+#[test]
+fn a_drain_counts_from_the_moment_at_which_it_was_asked_for() {
+    let (gate, blocking) = Gate::new();
+    let server = Server::bind("127.0.0.1:0").unwrap();
+    let handle = server.handle();
+    let mut client = connect(&server);
+    client.write_all(BLOCK.as_bytes()).unwrap();
+    let report = run(server, blocking);
+    gate.await_blocked();
+    handle.drain();
+    let pause = Duration::from_millis(500);
+    thread::sleep(pause);
+    drop(gate);
+    assert!(read_all(&mut client).ends_with("fine"));
+    drop(client);
+    let report = report.recv_timeout(PATIENCE).unwrap();
+    assert!(report.is_clean());
+    assert!(report.durations.total >= pause, "{:?}", report.durations);
+}
+
 /// A body that gives one piece, and blocks instead of giving the next.
 struct Stuck(Blocking, bool);
 
@@ -269,6 +289,7 @@ fn the_admin_listener_ends_with_a_blocked_server() {
     let mut client = connect(&server);
     let report = run(server, blocking);
     let mut probe = TcpStream::connect(admin).unwrap();
+    probe.set_read_timeout(Some(PATIENCE)).unwrap();
     probe
         .write_all(b"GET /livez HTTP/1.1\r\nHost: test\r\n\r\n")
         .unwrap();
@@ -307,8 +328,11 @@ fn the_handle_of_a_served_future_has_the_report_before_its_thread_comes_back() {
     let mut client = connect(&server);
     client.write_all(BLOCK.as_bytes()).unwrap();
     let said = Arc::new(Mutex::new(String::new()));
-    let log = Arc::clone(&said);
-    let server = server.on_event(move |event| log.lock().unwrap().push_str(&event.to_string()));
+    let (log, observed) = (Arc::clone(&said), handle.clone());
+    let server = server.on_event(move |event| {
+        let line = format!("{event} ({:?})\n", observed.phase());
+        log.lock().unwrap().push_str(&line);
+    });
     let serving = thread::spawn(move || {
         block_on(server.serve(move |request: Request<Body>| {
             let blocking = blocking.clone();
@@ -328,4 +352,10 @@ fn the_handle_of_a_served_future_has_the_report_before_its_thread_comes_back() {
     assert_eq!((report.stuck, report.requests.aborted), (1, 1));
     assert_eq!(report.outcomes, done.outcomes);
     assert_eq!(report.aborted, done.aborted);
+    let said = said.lock().unwrap();
+    let late = said.lines().find(|line| line.starts_with("closing"));
+    assert!(
+        late.unwrap().ends_with("(Done)"),
+        "it does not begin again: {said}"
+    );
 }
