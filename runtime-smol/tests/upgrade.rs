@@ -105,13 +105,9 @@ fn bytes_behind_the_request_are_the_first_of_the_other_protocol() {
 }
 
 /// More than fits between the handler and the socket, in both directions at once.
-#[test]
-fn much_goes_both_ways_at_once() {
+fn sends_much_both_ways(running: &Running) {
     const LEN: usize = 3_000_000;
-    let running = switching(Config::default(), |mut stream| async move {
-        echo(&mut stream).await;
-    });
-    let mut client = connect(&running, UPGRADE);
+    let mut client = connect(running, UPGRADE);
     read_until(&mut client, "\r\n\r\n");
     let sent: Vec<u8> = (0..=250).cycle().take(LEN).collect();
     let mut sender = client.try_clone().unwrap();
@@ -124,6 +120,36 @@ fn much_goes_both_ways_at_once() {
     std::io::Read::read_to_end(&mut client, &mut received).unwrap();
     sending.join().unwrap();
     assert!(received == expected, "{} bytes", received.len());
+}
+
+#[test]
+fn much_goes_both_ways_at_once() {
+    sends_much_both_ways(&switching(Config::default(), |mut stream| async move {
+        echo(&mut stream).await;
+    }));
+}
+
+#[test]
+fn another_thread_may_speak_as_long_as_the_handler_waits_for_it() {
+    sends_much_both_ways(&switching(Config::default(), |mut stream| async move {
+        smol::unblock(move || block_on(echo(&mut stream))).await;
+    }));
+}
+
+#[test]
+fn a_client_that_sends_more_than_the_owner_reads_has_to_wait() {
+    let running = switching(Config::default(), |stream| async move {
+        let _unread = stream;
+        pending::<()>().await;
+    });
+    let mut client = connect(&running, UPGRADE);
+    read_until(&mut client, "\r\n\r\n");
+    client
+        .set_write_timeout(Some(Duration::from_millis(500)))
+        .unwrap();
+    let error = client.write_all(&vec![0; 100_000_000]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    running.handle.close_now();
 }
 
 #[test]
