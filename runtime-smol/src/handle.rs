@@ -130,8 +130,8 @@ impl Handle {
         self.shared.reached(progress).await;
     }
 
-    /// Waits until the server is done, by itself or because it was dropped, and reports. Cancel
-    /// safe.
+    /// Waits until the server is done, by itself, because it was dropped, or because its thread was
+    /// blocked and it was cut off at its deadline, and reports. Cancel safe.
     pub async fn done(&self) -> Report {
         self.reached(Progress::Done).await;
         self.report()
@@ -300,5 +300,22 @@ impl Drop for Owner {
     fn drop(&mut self) {
         watchdog::end(&self.0);
         self.0.set_progress(Progress::Done);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A thread that was blocked when its server was cut off goes on with the shutdown later.
+    #[test]
+    fn a_server_that_is_done_stays_done() {
+        let shared = Shared::new(None);
+        shared.set_progress(Progress::LameDuck);
+        shared.set_progress(Progress::Running);
+        assert_eq!(shared.progress(), Progress::Running, "it was called off");
+        shared.set_progress(Progress::Done);
+        shared.set_progress(Progress::Sealing);
+        assert_eq!(shared.progress(), Progress::Done);
     }
 }

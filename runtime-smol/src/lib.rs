@@ -22,8 +22,10 @@
 //!
 //! What a connection is, and what a shutdown is, is decided in [`neap_core`], which touches no
 //! sockets. This crate drives it. All connections live inside the one future of their server, with
-//! a run queue of its own: no executor is needed, nothing is spawned, and nothing can be left over.
+//! a run queue of its own: no executor is needed, no task is spawned, and none can be left over.
 //! Sockets become ready through async-io's reactor, which every smol and async-std program has.
+//! Only a handler that blocks its thread could hold all of that up: from the drain's beginning to
+//! its end a watchdog, on another thread, keeps the deadline.
 //!
 //! A handler is a function from [`http::Request`]`<`[`Body`]`>` to a future of anything that is
 //! [`IntoResponse`]. Among the extensions of its request is the [`ConnectionInfo`]: who the client

@@ -48,19 +48,23 @@ fn switching<F: Future<Output = ()>>(
     config: Config,
     talk: impl Fn(Upgraded) -> F + Clone + Send + 'static,
 ) -> Running {
-    Running::start_with(
-        |server| server.config(config),
-        |server| {
-            let handler = move |request: Request<Body>| {
-                let talk = talk.clone();
-                async move {
-                    talk(accept(&request).await).await;
-                    "for nobody"
-                }
-            };
-            server.run(handler).unwrap()
-        },
-    )
+    switching_on(|server| server.config(config), talk)
+}
+
+fn switching_on<F: Future<Output = ()>>(
+    configure: impl FnOnce(Server) -> Server,
+    talk: impl Fn(Upgraded) -> F + Clone + Send + 'static,
+) -> Running {
+    Running::start_with(configure, |server| {
+        let handler = move |request: Request<Body>| {
+            let talk = talk.clone();
+            async move {
+                talk(accept(&request).await).await;
+                "for nobody"
+            }
+        };
+        server.run(handler).unwrap()
+    })
 }
 
 fn connect(running: &Running, bytes: &str) -> TcpStream {
@@ -134,6 +138,25 @@ fn another_thread_may_speak_as_long_as_the_handler_waits_for_it() {
     sends_much_both_ways(&switching(Config::default(), |mut stream| async move {
         smol::unblock(move || block_on(echo(&mut stream))).await;
     }));
+}
+
+/// Nothing that goes the other way wakes anybody by chance.
+#[test]
+fn another_thread_may_only_read_and_then_only_write() {
+    const LEN: usize = 3_000_000;
+    let running = switching(Config::default(), |mut stream| async move {
+        let talk = async move {
+            stream.read_exact(&mut vec![0; LEN]).await.unwrap();
+            stream.write_all(&vec![1; LEN]).await.unwrap();
+        };
+        smol::unblock(move || block_on(talk)).await;
+    });
+    let mut client = connect(&running, UPGRADE);
+    read_until(&mut client, "\r\n\r\n");
+    client.write_all(&vec![0; LEN]).unwrap();
+    let mut received = Vec::new();
+    std::io::Read::read_to_end(&mut client, &mut received).unwrap();
+    assert_eq!(received.len(), LEN);
 }
 
 #[test]
@@ -298,7 +321,13 @@ fn a_client_that_vanishes_takes_the_owner_with_it_and_holds_nothing() {
 
 #[test]
 fn an_owner_that_panics_costs_its_own_connection_only() {
-    let running = switching(Config::default(), |mut stream| async move {
+    let (send, said) = channel();
+    let observed = |server: Server| {
+        server.on_event(move |event| {
+            let _ = send.send(event.to_string());
+        })
+    };
+    let running = switching_on(observed, |mut stream| async move {
         let mut byte = [0];
         stream.read_exact(&mut byte).await.unwrap();
         assert_eq!(byte, *b"a", "this byte is not for me");
@@ -308,6 +337,8 @@ fn an_owner_that_panics_costs_its_own_connection_only() {
     read_until(&mut other, "\r\n\r\n");
     let mut failing = connect(&running, &(UPGRADE.to_owned() + "b"));
     assert!(read_all(&mut failing).ends_with("\r\n\r\n"));
+    let line = said.recv_timeout(PATIENCE).unwrap();
+    assert!(line.ends_with("panicked"), "{line}");
     other.write_all(b"abc").unwrap();
     read_until(&mut other, "bc");
 }
@@ -347,6 +378,26 @@ fn what_outlives_its_handler_reads_and_writes_no_more() {
     let error = block_on(stream.read(&mut [0])).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotConnected);
     assert!(block_on(stream.write(b"x")).is_err());
+}
+
+#[test]
+fn a_wish_that_outlives_its_request_cannot_be_granted_any_more() {
+    let (send, wish) = channel();
+    let running = Running::start(move |server| {
+        let handler = move |request: Request<Body>| {
+            send.send(Upgrade::of(&request).unwrap()).unwrap();
+            async { "as usual" }
+        };
+        server.run(handler).unwrap()
+    });
+    let mut client = connect(&running, UPGRADE);
+    read_until(&mut client, "as usual");
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_all(&mut client), "");
+    let upgrade = wish.recv_timeout(PATIENCE).unwrap();
+    let granted = upgrade.accept(response(StatusCode::SWITCHING_PROTOCOLS));
+    let error = block_on(granted).unwrap_err();
+    assert_eq!(error.misuse(), MisuseError::OutOfOrder);
 }
 
 #[test]

