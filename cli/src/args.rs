@@ -29,10 +29,12 @@ Targets:
   GET /              Hello, World!
   POST /echo         the content, returned while it is coming in (PUT as well)
   GET /delay/MS      an answer after so many milliseconds
+  GET /block/MS      the same, but it blocks the server's thread: for testing
   GET /stream/N/MS   N chunks, so many milliseconds apart
   GET /bytes/N       N bytes
   any /status/CODE   a response with this status, 200 to 599
   GET /headers       the request's fields as JSON
+  GET /upgrade       with Upgrade: echo, every byte that follows, until the drain
 
 Examples:
   neap echo -p 0 --log off

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 use neap_smol::{Config, Drain, Interrupt};
 
 use crate::duration;
@@ -24,6 +24,15 @@ pub(crate) struct DrainArgs {
     #[arg(long, env = "NEAP_KEEP_ACCEPTING", value_parser = BoolishValueParser::new(),
           hide_short_help = true)]
     keep_accepting: bool,
+    /// Whether connections that speak another protocol hold the drain until they end
+    #[arg(long, value_name = "BOOL", env = "NEAP_HOLD_UPGRADED", default_value = "true",
+          action = ArgAction::Set, value_parser = BoolishValueParser::new(),
+          hide_short_help = true)]
+    hold_upgraded: bool,
+    /// How long they have to say goodbye [default: until the deadline]
+    #[arg(long, value_name = "DURATION", env = "NEAP_UPGRADED_GRACE",
+          value_parser = duration::parse, hide_short_help = true)]
+    upgraded_grace: Option<Duration>,
     /// How long to wait for handshakes in flight before a listener is closed
     #[arg(long, value_name = "DURATION", env = "NEAP_SEAL_MAX", default_value = "1s",
           value_parser = duration::parse, hide_short_help = true)]
@@ -120,6 +129,8 @@ impl DrainArgs {
         drain.deadline = self.deadline;
         drain.lame_duck = self.lame_duck;
         drain.keep_accepting = self.keep_accepting;
+        drain.hold_upgraded = self.hold_upgraded;
+        drain.upgraded_grace = self.upgraded_grace.unwrap_or(drain.upgraded_grace);
         drain.seal_max = self.seal_max;
         drain.seal_max_group = self.seal_max_group;
         drain.quiet = self.quiet;
@@ -167,6 +178,7 @@ mod tests {
             "linger-short",
             "close-grace",
             "debounce",
+            "upgraded-grace",
         ];
         let default = format!("{:?}", Config::default());
         for (index, window) in windows.into_iter().enumerate() {
@@ -186,5 +198,7 @@ mod tests {
         assert_eq!(flags.drain.config().limits.linger, 5);
         let flags = Flags::try_parse_from(["neap", "--keep-accepting"]).unwrap();
         assert!(flags.drain.config().drain.keep_accepting);
+        let flags = Flags::try_parse_from(["neap", "--hold-upgraded", "no"]).unwrap();
+        assert!(!flags.drain.config().drain.hold_upgraded);
     }
 }

@@ -33,6 +33,7 @@ pub(crate) fn to_json(report: &Report) -> String {
             "panicked": requests.panicked,
         },
         "lost": report.lost,
+        "stuck": report.stuck,
         "aborted": report.aborted.iter().map(aborted).collect::<Vec<_>>(),
         "lame_for_ms": millis(durations.lame),
         "sealed_for_ms": millis(durations.sealed),

@@ -238,13 +238,17 @@ impl Connection {
         self.event(t, Event::UpgradeTaken)
     }
 
-    /// Reports that the other protocol has ended and its socket is closed.
+    /// Reports that the other protocol has ended. The `unsent` bytes that it has left behind are
+    /// still written, and the socket is ended like after any last response: its goodbye arrives.
     ///
     /// # Errors
     ///
     /// [`MisuseError::OutOfOrder`] where there was none.
-    pub fn handle_upgrade_end(&mut self, t: Tick<'_>) -> Result<(), MisuseError> {
-        self.event(t, Event::UpgradeEnd)
+    pub fn handle_upgrade_end(&mut self, t: Tick<'_>, unsent: u64) -> Result<(), MisuseError> {
+        self.event(t, Event::UpgradeEnd)?;
+        self.queue(t, unsent);
+        self.settle(t);
+        Ok(())
     }
 
     fn event(&mut self, t: Tick<'_>, event: Event) -> Result<(), MisuseError> {

@@ -188,7 +188,7 @@ table! { c;
     // Another protocol.
     Upgrading: Running(Whole), Upgrade => to(Upgrading);
     UpgradeTaken: Upgrading, UpgradeTaken if !c.unflushed => to(Upgraded);
-    UpgradeEnded: Upgraded, UpgradeEnd => gone(Outcome::Upgraded);
+    UpgradeEnded: Upgraded, UpgradeEnd => ends(Outcome::Upgraded);
 
     // Output. Ending waits for its last byte to be in the kernel: FIN is unreachable before.
     Queued: stage @ (Running(_) | Replying(_) | Ending | Upgrading), Queued => to(stage);

@@ -92,6 +92,13 @@ impl Connection {
         self.inbound.is_head
     }
 
+    /// Whether the current request asks for another protocol: by `Upgrade`, or by CONNECT. It may
+    /// be answered with [`reply_upgrade`](Connection::reply_upgrade), and need not.
+    #[must_use]
+    pub fn asks_upgrade(&self) -> bool {
+        self.inbound.upgrade || self.inbound.is_connect
+    }
+
     /// Bytes of output that wait to be written.
     #[must_use]
     pub fn unsent(&self) -> u64 {
@@ -155,7 +162,7 @@ impl Connection {
 fn wanted_handler(stage: Stage) -> Handler {
     match stage {
         Stage::Asked(_) => Handler::Start,
-        Stage::Running(_) | Stage::Replying(_) | Stage::Upgraded => Handler::Run,
+        Stage::Running(_) | Stage::Replying(_) | Stage::Upgrading | Stage::Upgraded => Handler::Run,
         Stage::Fresh
         | Stage::LookFresh
         | Stage::Head
@@ -166,7 +173,6 @@ fn wanted_handler(stage: Stage) -> Handler {
         | Stage::Ending
         | Stage::Lingering
         | Stage::Querying
-        | Stage::Upgrading
         | Stage::Gone => Handler::No,
     }
 }

@@ -14,9 +14,10 @@ use crate::connections::Connections;
 use crate::environment::Environment;
 use crate::event::Observer;
 use crate::handle::Shared;
-use crate::listener::Listener;
+use crate::listener::{Listener, Watched};
 use crate::listeners::{Duty, Listeners};
 use crate::refusal::Refusals;
+use crate::registry::Registry;
 use crate::run_queue::{Part, PartWaker};
 use crate::seal::Rung;
 use crate::serve::TransportOf;
@@ -56,6 +57,15 @@ impl<S: System> Admin<S> {
             env: Environment::new(answer, observer, Refusals::default()),
             waking: (waking, waker),
         }
+    }
+
+    /// What a watchdog needs.
+    pub(crate) fn watched(&self) -> impl Iterator<Item = Watched> {
+        self.listeners.watched()
+    }
+
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        self.connections.registry()
     }
 
     pub(crate) fn next_deadline(&self) -> Time {

@@ -5,6 +5,7 @@ use std::io;
 use std::net::ToSocketAddrs;
 use std::os::fd::OwnedFd;
 use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::thread;
 
 use http::Request;
@@ -12,7 +13,7 @@ use http::Request;
 use crate::listener::Listener;
 use crate::listening::{Kernel, NativeListener, Options};
 use crate::system::Native;
-use crate::{Address, Body, IntoResponse, Reactor, Report, Server};
+use crate::{Address, Body, IntoResponse, Reactor, Report, Server, watchdog};
 
 /// Connections that wait to be accepted, by default: as many as most systems allow.
 const BACKLOG: u32 = 4096;
@@ -151,7 +152,13 @@ impl Server {
     }
 
     /// Serves on a thread of its own until the shutdown is done, and reports. The handler's
-    /// futures need not be `Send`: they never leave that thread.
+    /// futures need not be `Send`: they never leave that thread. The caller's thread listens for
+    /// signals and keeps the deadline.
+    ///
+    /// A handler that blocks its thread cannot put that off: when the time is up, all connections
+    /// and listeners are ended and the report is returned, with the handler counted as
+    /// [`stuck`](Report::stuck). Its thread is left behind, with its handlers and its end of the
+    /// closed sockets, and ends if the handler ever returns.
     ///
     /// # Errors
     ///
@@ -160,7 +167,7 @@ impl Server {
     /// # Panics
     ///
     /// If an observer of [`on_event`](Server::on_event) panicked. Panics of handlers stay there.
-    pub fn run<H, F>(self, handler: H) -> io::Result<Report>
+    pub fn run<H, F>(mut self, handler: H) -> io::Result<Report>
     where
         H: Fn(Request<Body>) -> F + Clone + Send + 'static,
         F: Future<Output: IntoResponse>,
@@ -169,9 +176,15 @@ impl Server {
             let message = "no address to listen on: call Server::bind or Server::listen";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
+        let shared = Arc::clone(&self.owner.0);
+        watchdog::take_over(&shared);
+        let mut signals = self.system.signals.take();
         let worker = thread::Builder::new().name("neap".into());
         let worker = worker.spawn(move || self.serve_parked(handler))?;
-        worker.join().unwrap_or_else(|panic| resume_unwind(panic))
+        match watchdog::watch(&shared, &mut signals) {
+            Some(report) => Ok(report),
+            None => worker.join().unwrap_or_else(|panic| resume_unwind(panic)),
+        }
     }
 }
 

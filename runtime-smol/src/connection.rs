@@ -5,16 +5,16 @@ use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
 use http::{Request, Uri};
-use neap_core::{Connection, Handler, Outcome, Read, State, Step, Tally, Tick, Time, Wants, Write};
+use neap_core::{Connection, Handler, Outcome, Read, State, Step, Tick, Time, Wants, Write};
 
 use crate::environment::Environment;
 use crate::event::{Event, Holder};
-use crate::exchange::{DataOf, Exchange, catch};
+use crate::exchange::{DataOf, Exchange, Stage, catch};
+use crate::handle::Shared;
 use crate::input::Inbox;
 use crate::output::Output;
 use crate::refusal::RefusalPage;
 use crate::registry::Entry;
-use crate::report::Aborted;
 use crate::system::Transport;
 use crate::{Body, ConnectionInfo, IntoResponse};
 
@@ -24,7 +24,7 @@ const TURN: usize = 64;
 /// A connection and everything that belongs to it.
 pub(crate) struct Served<F: Future<Output: IntoResponse>, T> {
     pub(crate) core: Connection,
-    transport: T,
+    pub(crate) transport: T,
     pub(crate) inbox: Inbox,
     pub(crate) output: Output<DataOf<F>>,
     pub(crate) exchange: Option<Exchange<F>>,
@@ -33,9 +33,6 @@ pub(crate) struct Served<F: Future<Output: IntoResponse>, T> {
     pub(crate) info: ConnectionInfo,
     /// The target of the request under way, if the log may name it.
     pub(crate) target: Option<Uri>,
-    accepted: Time,
-    bytes_in: u64,
-    bytes_out: u64,
     /// What it was last seen doing, before it began to end.
     doing: State,
     /// Last, so that the connection leaves the registry after its socket is closed.
@@ -48,10 +45,8 @@ where
     T: Transport,
 {
     pub(crate) fn new(t: Tick<'_>, transport: T, info: ConnectionInfo, entry: Entry) -> Self {
-        let core = Connection::new(t);
-        entry.set(core.state());
         Served {
-            core,
+            core: Connection::new(t),
             transport,
             inbox: Inbox::default(),
             output: Output::new(),
@@ -59,9 +54,6 @@ where
             handler_due: false,
             info,
             target: None,
-            accepted: t.now,
-            bytes_in: 0,
-            bytes_out: 0,
             doing: State::Fresh,
             entry,
         }
@@ -72,19 +64,27 @@ where
         self.core.poll_timeout().unwrap_or(Time::NEVER)
     }
 
-    pub(crate) fn tally(&self) -> Tally {
-        self.core.tally()
+    /// Closes the socket, then leaves the registry for the sums of what has ended.
+    pub(crate) fn end(self, outcome: Outcome, now: Time, shared: &Shared) {
+        let Served {
+            core,
+            transport,
+            info,
+            doing,
+            entry,
+            ..
+        } = self;
+        drop(transport);
+        entry.leave(|| shared.ended(outcome, core.tally(), || info.aborted(doing, now)));
     }
 
-    /// What the report says of a connection that was cut off.
-    pub(crate) fn aborted(&self, now: Time) -> Aborted {
-        Aborted {
-            peer: self.info.peer().clone(),
-            state: self.doing,
-            age: now.since(self.accepted),
-            bytes_in: self.bytes_in,
-            bytes_out: self.bytes_out,
-        }
+    /// Lets other threads see how far it has come: at the end of each poll, and before somebody
+    /// else's code is called, which may block.
+    pub(crate) fn note(&self) {
+        self.entry.set(self.core.state());
+        let exchange = self.exchange.as_ref();
+        let replying = exchange.is_some_and(|exchange| exchange.stage == Stage::Replying);
+        self.info.ledger().note(self.core.tally(), replying);
     }
 
     /// What the log says of it, if it holds the drain.
@@ -93,7 +93,7 @@ where
         state.is_held(&t.config.drain).then(|| Holder {
             peer: self.info.peer().clone(),
             state,
-            age: t.now.since(self.accepted),
+            age: t.now.since(self.info.ledger().accepted),
             target: self.target.clone(),
         })
     }
@@ -149,8 +149,7 @@ where
                     end = Poll::Ready(outcome);
                     break;
                 }
-                // No handler can switch protocols yet.
-                Step::Upgrade => self.core.handle_io_error(t),
+                Step::Upgrade => self.switch(t, env),
                 Step::Go(wants) => {
                     if !self.step(wants, t, cx, env) {
                         break;
@@ -167,8 +166,8 @@ where
         if self.output.bytes.is_empty() {
             env.give_output(std::mem::take(&mut self.output.bytes));
         }
+        self.note();
         let state = self.core.state();
-        self.entry.set(state);
         if !matches!(state, State::Linger | State::Gone) {
             self.doing = state;
         }
@@ -192,6 +191,9 @@ where
         }
         if wants.handler == Handler::Run && self.handler_due && self.run_handler(t, cx, env) {
             return true;
+        }
+        if self.core.state() == State::Upgraded {
+            return self.carry(t, cx, env);
         }
         if self.output.is_open() && self.put(wants.write, t, env) {
             return true;
@@ -264,7 +266,7 @@ where
             Poll::Pending => return false,
             Poll::Ready(Ok(count)) if count > 0 => {
                 self.output.advance(count);
-                self.bytes_out += count as u64;
+                self.info.ledger().add_sent(count);
                 self.handler_due = true;
                 if self.core.handle_written(t, count as u64).is_err() {
                     debug_assert!(false, "output and core disagree about what was handed out");
@@ -308,7 +310,8 @@ where
                 Poll::Ready(done) => done,
             }
         };
-        self.bytes_in += done.as_ref().map_or(0, |count| *count as u64);
+        let received = done.as_ref().map_or(0, |count| *count);
+        self.info.ledger().add_received(received);
         match done {
             Ok(0) => self.core.handle_eof(t),
             Ok(count) if read == Read::Discard => self.core.handle_discarded(t, count as u64),

@@ -1,14 +1,16 @@
 //! What a handler can know of the connection that its request came by.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use neap_core::{Phase, Progress};
+use neap_core::{Phase, Progress, State, Time};
 
 use crate::Address;
 use crate::handle::Shared;
+use crate::ledger::Ledger;
+use crate::report::Aborted;
 
 /// The connection that a request came by; among the extensions of each request.
 ///
@@ -26,19 +28,50 @@ use crate::handle::Shared;
 #[derive(Clone)]
 pub struct ConnectionInfo(Arc<Info>);
 
-struct Info {
+pub(crate) struct Info {
     peer: Address,
     local: Address,
     server: Arc<Shared>,
+    ledger: Ledger,
 }
 
 impl ConnectionInfo {
-    pub(crate) fn new(peer: Address, local: Address, server: &Arc<Shared>) -> ConnectionInfo {
+    pub(crate) fn new(
+        peer: Address,
+        local: Address,
+        server: &Arc<Shared>,
+        ledger: Ledger,
+    ) -> ConnectionInfo {
         ConnectionInfo(Arc::new(Info {
             peer,
             local,
             server: Arc::clone(server),
+            ledger,
         }))
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<Info> {
+        Arc::downgrade(&self.0)
+    }
+
+    pub(crate) fn upgrade(info: &Weak<Info>) -> Option<ConnectionInfo> {
+        info.upgrade().map(ConnectionInfo)
+    }
+
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.0.ledger
+    }
+
+    /// What the report says of it, if it was cut off while it was `state`.
+    pub(crate) fn aborted(&self, state: State, now: Time) -> Aborted {
+        let ledger = self.ledger();
+        Aborted {
+            peer: self.peer().clone(),
+            state,
+            age: now.since(ledger.accepted),
+            bytes_in: ledger.received(),
+            bytes_out: ledger.sent(),
+        }
     }
 
     /// The client's address.
@@ -57,7 +90,18 @@ impl ConnectionInfo {
     /// Tells of the server's shutdown, like the request's own [`Shutdown`].
     #[must_use]
     pub fn shutdown(&self) -> Shutdown {
-        Shutdown(Arc::clone(&self.0.server))
+        Shutdown {
+            server: Arc::clone(&self.0.server),
+            upgraded: false,
+        }
+    }
+
+    /// The same for who owns the connection, which speaks another protocol now.
+    pub(crate) fn goodbye(&self) -> Shutdown {
+        Shutdown {
+            upgraded: true,
+            ..self.shutdown()
+        }
     }
 
     /// Whether the target of a request is to be remembered, for the log.
@@ -68,11 +112,30 @@ impl ConnectionInfo {
 
 impl fmt::Debug for ConnectionInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Info { peer, local, .. } = &*self.0;
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Info {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectionInfo")
-            .field("peer", peer)
-            .field("local", local)
+            .field("peer", &self.peer)
+            .field("local", &self.local)
             .finish()
+    }
+}
+
+#[cfg(test)]
+impl ConnectionInfo {
+    pub(crate) fn of_nobody() -> ConnectionInfo {
+        let nobody = Address::Unnamed;
+        let ledger = Ledger::new(Time::ZERO, Weak::new());
+        ConnectionInfo::new(nobody.clone(), nobody, &Arc::new(Shared::new(None)), ledger)
+    }
+
+    /// How many know it, beside those that only may.
+    pub(crate) fn holders(&self) -> usize {
+        Arc::strong_count(&self.0)
     }
 }
 
@@ -106,24 +169,30 @@ impl fmt::Debug for ConnectionInfo {
 /// }
 /// ```
 #[derive(Clone)]
-pub struct Shutdown(Arc<Shared>);
+pub struct Shutdown {
+    server: Arc<Shared>,
+    /// Whether it is for the owner of an upgraded connection, who may have less time.
+    upgraded: bool,
+}
 
 impl Shutdown {
     /// Whether the drain has begun, a lame duck's time included. True until it is called off.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.0.progress().phase() >= Phase::Draining
+        self.server.progress().phase() >= Phase::Draining
     }
 
     /// Ready once nobody new is accepted any more: time to end what would not end by itself. In
     /// lame duck it is not ready yet. Cancel safe.
     pub async fn stop_asked(&self) {
-        self.0.reached(Progress::Sealing).await;
+        self.server.reached(Progress::Sealing).await;
     }
 
     /// When whoever is still there is dropped, and its response cut. It is known from the drain's
     /// first moment on; `None` before, and where [`Drain::deadline`](crate::Drain::deadline) is
-    /// without end. A drain that is ended by force ends before it.
+    /// without end. A drain that is ended by force ends before it. An upgraded connection may end
+    /// before it, too: that of its [`Upgraded`](crate::Upgraded) counts
+    /// [`Drain::upgraded_grace`](crate::Drain::upgraded_grace) in.
     ///
     /// ```
     /// use std::time::{Duration, Instant};
@@ -137,12 +206,14 @@ impl Shutdown {
     /// ```
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.0.deadline()
+        self.server.deadline(self.upgraded)
     }
 }
 
 impl fmt::Debug for Shutdown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Shutdown").field(&self.0.progress()).finish()
+        f.debug_tuple("Shutdown")
+            .field(&self.server.progress())
+            .finish()
     }
 }

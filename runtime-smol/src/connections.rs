@@ -7,14 +7,16 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use http::Request;
-use neap_core::{Tick, Time};
+use neap_core::{State, Tick, Time};
 
 use crate::connection::Served;
 use crate::deadlines::Deadlines;
 use crate::environment::Environment;
 use crate::event::Holder;
-use crate::handle::Shared;
+use crate::handle::{NOBODY, Shared};
+use crate::ledger::Ledger;
 use crate::listeners::Arrival;
+use crate::registry::Registry;
 use crate::run_queue::{Part, PartWaker};
 use crate::system::Transport;
 use crate::{Body, ConnectionInfo, IntoResponse};
@@ -51,6 +53,10 @@ impl<F: Future<Output: IntoResponse>, T: Transport> Connections<F, T> {
         self.slots.len() - self.free.len()
     }
 
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.shared.registry)
+    }
+
     /// When the next of them has a deadline.
     pub(crate) fn next_deadline(&self) -> Time {
         self.deadlines.next()
@@ -69,11 +75,22 @@ impl<F: Future<Output: IntoResponse>, T: Transport> Connections<F, T> {
             });
             index
         });
-        let accepted = &self.shared.totals.accepted;
-        accepted.fetch_add(1, Ordering::Relaxed);
-        let info = ConnectionInfo::new(arrival.peer, arrival.local, &self.shared);
-        let entry = self.shared.registry.entry(index);
-        self.slots[index].connection = Some(Served::new(t, arrival.transport, info, entry));
+        let Arrival {
+            transport,
+            peer,
+            local,
+        } = arrival;
+        let ledger = Ledger::new(t.now, transport.descriptor());
+        let info = ConnectionInfo::new(peer, local, &self.shared, ledger);
+        let count = || {
+            let accepted = &self.shared.totals.accepted;
+            accepted.fetch_add(1, Ordering::Relaxed);
+        };
+        let entry = self
+            .shared
+            .registry
+            .enter(index, State::Fresh, &info, count);
+        self.slots[index].connection = Some(Served::new(t, transport, info, entry));
         index
     }
 
@@ -157,11 +174,13 @@ impl<F: Future<Output: IntoResponse>, T: Transport> Connections<F, T> {
         let Some(connection) = &mut slot.connection else {
             return false;
         };
+        self.shared.polled.store(index, Ordering::Relaxed);
         let polled = act(connection, &mut Context::from_waker(&slot.waker));
+        self.shared.polled.store(NOBODY, Ordering::Relaxed);
         if let Poll::Ready(outcome) = polled {
-            self.shared
-                .ended(outcome, connection.tally(), || connection.aborted(t.now));
-            slot.connection = None;
+            if let Some(connection) = slot.connection.take() {
+                connection.end(outcome, t.now, &self.shared);
+            }
             self.deadlines.set(index, Time::NEVER);
             self.free.push(index);
             return true;

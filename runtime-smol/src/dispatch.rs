@@ -11,8 +11,9 @@ use crate::body::{Demand, Feed};
 use crate::connection::Served;
 use crate::environment::Environment;
 use crate::event::Event;
-use crate::exchange::{BodyFailure, DataOf, Exchange, request, trailers};
+use crate::exchange::{BodyFailure, DataOf, Exchange, Stage, request, trailers};
 use crate::system::Transport;
+use crate::upgrade::Upgrade;
 use crate::{Body, IntoResponse};
 
 /// Unsent output above which the response's body is not asked for more.
@@ -53,7 +54,9 @@ where
                 };
                 let request = request(&head, body);
                 self.inbox.consume(received.consumed);
-                self.start(request, feed, t, env);
+                let wish = self.core.asks_upgrade();
+                let upgrade = wish.then(|| Upgrade::new(&self.info, cx.waker().clone()));
+                self.start(request, feed, upgrade, t, env);
                 return true;
             }
             Item::Content(content) => {
@@ -94,6 +97,7 @@ where
         &mut self,
         request: Option<Request<Body>>,
         feed: Option<Feed>,
+        upgrade: Option<Upgrade>,
         t: Tick<'_>,
         env: &mut Environment<H, F>,
     ) {
@@ -103,15 +107,21 @@ where
         if self.info.logs_targets() {
             self.target = Some(request.uri().clone());
         }
+        let line = upgrade.as_ref().map(Upgrade::line);
         let extensions = request.extensions_mut();
         extensions.insert(self.info.shutdown());
         extensions.insert(self.info.clone());
+        if let Some(upgrade) = upgrade {
+            extensions.insert(upgrade);
+        }
+        self.note();
         let mut places = env.take_places();
         let started = places.start(|| (env.handler)(request));
         self.exchange = Some(Exchange {
             places,
             feed,
-            replying: false,
+            line,
+            stage: Stage::Handling,
         });
         self.handler_due = true;
         if self.core.handle_started(t).is_err() || started.is_err() {
@@ -130,13 +140,15 @@ where
             self.fail(t, env);
             return true;
         };
-        if exchange.replying {
-            return self.send_body(t, cx, env) | self.meet_demand(t);
+        match exchange.stage {
+            Stage::Handling => {}
+            Stage::Replying => return self.send_body(t, cx, env) | self.meet_demand(t),
+            Stage::Switched | Stage::Over => return self.run_switched(cx, env),
         }
         match exchange.places.poll_response(cx) {
             Poll::Pending => {
                 self.handler_due = false;
-                self.meet_demand(t)
+                self.meet_demand(t) | self.meet_grant(t, env)
             }
             Poll::Ready(Ok(response)) => {
                 self.meet_demand(t);
@@ -195,7 +207,8 @@ where
             .reply_head(t, status, length, &env.date, fields, out)
         {
             Ok(()) => {
-                exchange.replying = true;
+                exchange.stage = Stage::Replying;
+                self.info.ledger().note(self.core.tally(), true);
                 if !self.core.is_content_deliverable() {
                     // The client was not invited to send it, and the reply has said that it ends
                     // the connection: what comes now is thrown away.

@@ -42,6 +42,15 @@ pub enum Event<'a> {
         /// How many hold it.
         held: usize,
     },
+    /// The server's thread was blocked when the shutdown's time was up: a watchdog has cut off who
+    /// was left, and the report is final. The server's thread cannot say this itself; the observer
+    /// is called on another one.
+    Blocked {
+        /// Handlers that block their thread.
+        stuck: u64,
+        /// Requests that were lost, theirs included.
+        lost: u64,
+    },
     /// A listener has ended; what had reached it was accepted.
     ListenerClosed {
         /// Where it listened.
@@ -133,6 +142,9 @@ impl fmt::Display for Event<'_> {
                 } else {
                     Ok(())
                 }
+            }
+            Event::Blocked { stuck, lost } => {
+                write!(f, "cut off by the watchdog: {stuck} stuck, {lost} lost")
             }
             Event::ListenerClosed { address, rung } => {
                 write!(f, "stopped listening on {address}")?;

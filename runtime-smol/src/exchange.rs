@@ -12,6 +12,7 @@ use http_body::{Body as _, Frame};
 use neap_core::{BodyLength, Fields, Head};
 
 use crate::body::Feed;
+use crate::line::Line;
 use crate::{Body, BoxError, IntoResponse};
 
 /// The body of the responses that `F` gives.
@@ -138,8 +139,22 @@ pub(crate) fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
 pub(crate) struct Exchange<F: Future<Output: IntoResponse>> {
     pub(crate) places: Places<F>,
     pub(crate) feed: Option<Feed>,
+    /// To the handler, where the request wishes for another protocol.
+    pub(crate) line: Option<Line>,
+    pub(crate) stage: Stage,
+}
+
+/// How far an exchange has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Its handler runs.
+    Handling,
     /// The reply's head has been written; its body is being sent.
-    pub(crate) replying: bool,
+    Replying,
+    /// The reply's head was the last of HTTP; its handler runs on with another protocol.
+    Switched,
+    /// That handler has ended.
+    Over,
 }
 
 /// Makes the handler's request. `None` if the target is one that [`Uri`] does not take.

@@ -1,17 +1,18 @@
 //! A server's handle: stops it and looks at it, from anywhere.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use event_listener::Event;
 use http::{Response, StatusCode};
-use neap_core::{Census, Outcome, Phase, Progress, Tally};
+use neap_core::{Census, Outcome, Phase, Progress, Tally, Time};
 
+use crate::course::{Command, Course};
 use crate::registry::Registry;
 use crate::report::{Aborted, Report, Totals};
 use crate::run_queue::{Part, RunQueue};
-use crate::{Full, IntoResponse};
+use crate::{Full, IntoResponse, watchdog};
 
 /// A handle to a server, to stop it and to look at it. Clones are handles to the same server;
 /// dropping them does nothing.
@@ -44,18 +45,20 @@ impl Handle {
 
     /// Begins the drain, as SIGTERM does. Later calls do nothing.
     pub fn drain(&self) {
-        self.shared.ask(&self.shared.asked_to_drain);
+        self.shared.ask(Command::Drain);
+        watchdog::begin(&self.shared);
     }
 
     /// Ends everything at once: requests under way are aborted. Later calls do nothing.
     pub fn close_now(&self) {
-        self.shared.ask(&self.shared.asked_to_close);
+        self.shared.ask(Command::Close);
+        watchdog::begin(&self.shared);
     }
 
     /// Calls the drain off, if nobody has been hurried by it yet: in lame duck. Connections that
     /// have announced their close stay told; the others go on as before. Otherwise it does nothing.
     pub fn cancel_drain(&self) {
-        self.shared.ask(&self.shared.asked_to_cancel);
+        self.shared.ask(Command::Cancel);
     }
 
     /// The server's phase. A server that was dropped is [`Phase::Done`].
@@ -129,18 +132,11 @@ impl Handle {
     /// What became of all connections and requests that have ended so far.
     #[must_use]
     pub fn report(&self) -> Report {
-        let shared = &self.shared;
-        let mut report = shared
-            .outline
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        report.phase = self.phase();
-        report.outcomes = shared.totals.outcomes();
-        report.requests = shared.totals.requests();
-        report.lost = shared.totals.lost();
-        report.accepted = shared.totals.accepted.load(Ordering::Relaxed);
-        report
+        let delivered = self.shared.course().report.clone();
+        delivered.unwrap_or_else(|| Report {
+            phase: self.phase(),
+            ..self.shared.sums()
+        })
     }
 
     /// Waits until the server has come as far as `progress`. Cancel safe: nothing is lost by
@@ -157,30 +153,35 @@ impl Handle {
         self.shared.heartbeat().await;
     }
 
-    /// Waits until the server is done, by itself or because it was dropped, and reports. Cancel
-    /// safe.
+    /// Waits until the server is done, by itself, because it was dropped, or because its thread was
+    /// blocked and it was cut off at its deadline, and reports. Cancel safe.
     pub async fn done(&self) -> Report {
         self.reached(Progress::Done).await;
         self.report()
     }
 }
 
+/// No connection's number.
+pub(crate) const NOBODY: usize = usize::MAX;
+
 /// What a server shares with its handles and wakers.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) queue: Arc<RunQueue>,
-    pub(crate) registry: Registry,
+    pub(crate) registry: Arc<Registry>,
     pub(crate) totals: Totals,
-    pub(crate) asked_to_drain: AtomicBool,
-    pub(crate) asked_to_close: AtomicBool,
-    pub(crate) asked_to_cancel: AtomicBool,
+    /// When the server's time began, if it is the real one.
+    origin: Option<Instant>,
+    course: Mutex<Course>,
+    /// Rings for the watchdog, when the course has changed.
+    pub(crate) bell: Event,
+    /// The connection that is being polled, or [`NOBODY`].
+    pub(crate) polled: AtomicUsize,
     /// Signs of life: the number of the last that was asked for, and of the last that was given.
     beats_asked: AtomicU64,
     beats_given: AtomicU64,
     /// The parts of the report that are not sums.
-    pub(crate) outline: Mutex<Report>,
-    /// When the drain's deadline is, once it has begun.
-    deadline: Mutex<Option<Instant>>,
+    outline: Mutex<Report>,
     /// What `/readyz` says from the drain's first moment on.
     pub(crate) draining_status: AtomicU16,
     /// Whether the log may name targets.
@@ -193,18 +194,18 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new() -> Shared {
+    pub(crate) fn new(origin: Option<Instant>) -> Shared {
         Shared {
             queue: Arc::default(),
-            registry: Registry::default(),
+            registry: Arc::default(),
             totals: Totals::default(),
-            asked_to_drain: AtomicBool::new(false),
-            asked_to_close: AtomicBool::new(false),
-            asked_to_cancel: AtomicBool::new(false),
+            origin,
+            course: Mutex::default(),
+            bell: Event::new(),
+            polled: AtomicUsize::new(NOBODY),
             beats_asked: AtomicU64::new(0),
             beats_given: AtomicU64::new(0),
             outline: Mutex::new(Report::empty()),
-            deadline: Mutex::new(None),
             draining_status: AtomicU16::new(StatusCode::SERVICE_UNAVAILABLE.as_u16()),
             log_targets: AtomicBool::new(false),
             progress: AtomicU8::new(Progress::Running as u8),
@@ -217,7 +218,60 @@ impl Shared {
     pub(crate) fn beside(other: &Shared) -> Shared {
         Shared {
             queue: Arc::clone(&other.queue),
-            ..Shared::new()
+            ..Shared::new(None)
+        }
+    }
+
+    pub(crate) fn course(&self) -> MutexGuard<'_, Course> {
+        self.course.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn outline(&self) -> MutexGuard<'_, Report> {
+        self.outline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether other threads can keep the server's deadlines.
+    pub(crate) fn has_clock(&self) -> bool {
+        self.origin.is_some()
+    }
+
+    /// The server's time, if other threads can tell, or else [`Time::NEVER`].
+    pub(crate) fn now(&self) -> Time {
+        self.origin
+            .map_or(Time::NEVER, |origin| Time::ZERO.after(origin.elapsed()))
+    }
+
+    /// When the drain's deadline is, if it drains and has one; for upgraded connections their own,
+    /// which may be before it.
+    pub(crate) fn deadline(&self, upgraded: bool) -> Option<Instant> {
+        let course = self.course();
+        let (lifecycle, config) = (&course.lifecycle, &course.rules.config);
+        let deadline = lifecycle.deadline(config)?;
+        let sealing = lifecycle.tick(Time::ZERO, config).sealing;
+        let goodbye = sealing.after(config.drain.upgraded_grace);
+        self.instant(if upgraded {
+            deadline.min(goodbye)
+        } else {
+            deadline
+        })
+    }
+
+    /// The moment at which it is `time`; `None` if that never comes.
+    pub(crate) fn instant(&self, time: Time) -> Option<Instant> {
+        let since = Duration::from_nanos(time.as_nanos());
+        let origin = self.origin.filter(|_| time != Time::NEVER)?;
+        origin.checked_add(since)
+    }
+
+    /// The report as far as what has ended goes.
+    pub(crate) fn sums(&self) -> Report {
+        let outline = self.outline();
+        Report {
+            outcomes: self.totals.outcomes(),
+            requests: self.totals.requests(),
+            lost: self.totals.lost(),
+            accepted: self.totals.accepted.load(Ordering::Relaxed),
+            ..outline.clone()
         }
     }
 
@@ -225,17 +279,19 @@ impl Shared {
     pub(crate) fn ended(&self, outcome: Outcome, tally: Tally, aborted: impl FnOnce() -> Aborted) {
         self.totals.add(outcome, tally);
         if outcome == Outcome::Aborted {
-            let mut outline = self.outline.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut outline = self.outline();
             if outline.aborted.len() < Report::ABORTED_KEPT {
                 outline.aborted.push(aborted());
             }
         }
     }
 
-    /// A level, and a bell.
-    fn ask(&self, level: &AtomicBool) {
-        level.store(true, Ordering::Release);
+    /// Notes what is asked, and when, and rings.
+    fn ask(&self, command: Command) {
+        let now = self.now();
+        self.course().ask(now, command);
         self.queue.push(Part::Control);
+        self.bell.notify(usize::MAX);
     }
 
     pub(crate) fn progress(&self) -> Progress {
@@ -246,17 +302,14 @@ impl Shared {
             .unwrap_or(Progress::Done)
     }
 
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// To be set before the progress, so that who is told of that finds it.
-    pub(crate) fn set_deadline(&self, deadline: Option<Instant>) {
-        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = deadline;
-    }
-
+    /// Done is the end, whoever says so.
     pub(crate) fn set_progress(&self, progress: Progress) {
-        if self.progress.swap(progress as u8, Ordering::AcqRel) != progress as u8 {
+        let step = |stored| {
+            let changes = stored != progress as u8 && stored != Progress::Done as u8;
+            changes.then_some(progress as u8)
+        };
+        let (set, fetch) = (Ordering::AcqRel, Ordering::Acquire);
+        if self.progress.fetch_update(set, fetch, step).is_ok() {
             self.changed.notify(usize::MAX);
             self.beaten.notify(usize::MAX);
         }
@@ -310,6 +363,24 @@ pub(crate) struct Owner(pub(crate) Arc<Shared>);
 
 impl Drop for Owner {
     fn drop(&mut self) {
+        watchdog::end(&self.0);
         self.0.set_progress(Progress::Done);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A thread that was blocked when its server was cut off goes on with the shutdown later.
+    #[test]
+    fn a_server_that_is_done_stays_done() {
+        let shared = Shared::new(None);
+        shared.set_progress(Progress::LameDuck);
+        shared.set_progress(Progress::Running);
+        assert_eq!(shared.progress(), Progress::Running, "it was called off");
+        shared.set_progress(Progress::Done);
+        shared.set_progress(Progress::Sealing);
+        assert_eq!(shared.progress(), Progress::Done);
     }
 }

@@ -22,13 +22,16 @@
 //!
 //! What a connection is, and what a shutdown is, is decided in [`neap_core`], which touches no
 //! sockets. This crate drives it. All connections live inside the one future of their server, with
-//! a run queue of its own: no executor is needed, nothing is spawned, and nothing can be left over.
+//! a run queue of its own: no executor is needed, no task is spawned, and none can be left over.
 //! Sockets become ready through a reactor of the server's own, edge-triggered epoll, or through
-//! async-io's, which every smol and async-std program has: see [`Reactor`].
+//! async-io's, which every smol and async-std program has: see [`Reactor`]. Only a handler that
+//! blocks its thread could hold all of that up: from the drain's beginning to its end a watchdog,
+//! on another thread, keeps the deadline.
 //!
 //! A handler is a function from [`http::Request`]`<`[`Body`]`>` to a future of anything that is
 //! [`IntoResponse`]. Among the extensions of its request are the [`ConnectionInfo`], who the client
-//! is, and [`Shutdown`], whether the server is stopping and how long it will take.
+//! is, and [`Shutdown`], whether the server is stopping and how long it will take. Where a request
+//! wishes for another protocol there is an [`Upgrade`], too.
 //!
 //! # Features
 //!
@@ -42,6 +45,7 @@ mod clock;
 mod connection;
 mod connection_info;
 mod connections;
+mod course;
 mod deadlines;
 mod dispatch;
 mod ending;
@@ -54,6 +58,8 @@ mod half_open;
 mod handle;
 mod handshakes;
 mod input;
+mod ledger;
+mod line;
 mod listener;
 mod listeners;
 mod listening;
@@ -75,7 +81,10 @@ mod signals;
 mod sock_diag;
 mod socket;
 mod source;
+mod switched;
 pub mod system;
+mod upgrade;
+mod watchdog;
 
 pub use address::{Address, AddressError};
 pub use body::{Body, BodyError};
@@ -95,6 +104,7 @@ pub use serve::Serve;
 pub use server::Server;
 pub use signals::Interrupt;
 pub use source::Reactor;
+pub use upgrade::{Upgrade, UpgradeError, Upgraded};
 
 /// The README's examples, compiled.
 #[cfg(all(doctest, feature = "signal"))]

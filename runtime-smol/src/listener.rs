@@ -2,14 +2,20 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use rustix::io::Errno;
+use rustix::net::Shutdown;
 
 use crate::Address;
 use crate::half_open::HalfOpen;
+use crate::listening::queued;
+use crate::probe::Probe;
 use crate::seal::{Rung, seal};
 use crate::system::{Accepted, ListeningSocket};
 
@@ -20,7 +26,7 @@ pub(crate) struct Listener<L> {
     /// The address that it is really bound to.
     address: Address,
     /// The socket file that it made, to be removed with it.
-    file: Option<SocketFile>,
+    file: Option<Arc<SocketFile>>,
     ownership: Ownership,
 }
 
@@ -75,7 +81,7 @@ impl<L: ListeningSocket> Listener<L> {
 
     /// Takes note of the socket file that was made for it.
     pub(crate) fn with_file(mut self, path: &Path) -> io::Result<Listener<L>> {
-        self.file = Some(SocketFile::of(path)?);
+        self.file = Some(Arc::new(SocketFile::of(path)?));
         Ok(self)
     }
 
@@ -131,6 +137,16 @@ impl<L: ListeningSocket> Listener<L> {
         }
     }
 
+    /// What a watchdog needs.
+    pub(crate) fn watched(&self) -> Watched {
+        Watched {
+            address: self.address.clone(),
+            ownership: self.ownership,
+            descriptor: self.socket.descriptor(),
+            file: self.file.clone(),
+        }
+    }
+
     /// Arranges for `cx` to be woken when somebody waits to be accepted.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.socket.poll_readable(cx)
@@ -152,12 +168,47 @@ impl<L> Drop for Listener<L> {
     }
 }
 
+/// What a watchdog needs to end a listener whose thread is blocked.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    address: Address,
+    ownership: Ownership,
+    descriptor: Weak<OwnedFd>,
+    file: Option<Arc<SocketFile>>,
+}
+
+impl Watched {
+    /// Ends it, if it has not ended; says how many were in its queue, as far as the system tells.
+    /// One that others accept from is left alone.
+    pub(crate) fn end(&self, probe: &Probe) -> u64 {
+        let Some(socket) = self.descriptor.upgrade() else {
+            return 0;
+        };
+        if self.ownership == Ownership::Shared {
+            return 0;
+        }
+        if let Some(file) = &self.file {
+            file.remove();
+        }
+        let queued = match self.address {
+            Address::Tcp(address) => queued(&socket, address, probe),
+            _ => Ok(0),
+        };
+        // What cannot be shut down does not listen.
+        let _ = rustix::net::shutdown(&socket, Shutdown::Both);
+        queued.unwrap_or(0)
+    }
+}
+
 /// A socket file, known by more than its name: a successor's file in the same place is not ours.
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
     device: u64,
     inode: u64,
+    /// It was removed, and what is there now is somebody else's, even if the system has given it
+    /// the same inode.
+    is_removed: AtomicBool,
 }
 
 impl SocketFile {
@@ -167,15 +218,41 @@ impl SocketFile {
             path: path.into(),
             device: data.dev(),
             inode: data.ino(),
+            is_removed: AtomicBool::new(false),
         })
     }
 
     fn remove(&self) {
+        if self.is_removed.swap(true, Ordering::AcqRel) {
+            return;
+        }
         let ours = fs::symlink_metadata(&self.path)
             .is_ok_and(|data| data.dev() == self.device && data.ino() == self.inode);
         if ours {
             // Whoever else removed it meanwhile did what was to be done.
             let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Systems give the numbers of removed files to new ones at once.
+    #[test]
+    fn a_file_is_removed_once_even_if_its_successor_gets_the_same_inode() {
+        let directory = std::env::temp_dir().join(format!("neap-inode-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let [path, kept] = ["server.sock", "kept"].map(|name| directory.join(name));
+        fs::write(&path, "").unwrap();
+        fs::hard_link(&path, &kept).unwrap();
+        let file = SocketFile::of(&path).unwrap();
+        file.remove();
+        assert!(!path.exists());
+        fs::hard_link(&kept, &path).unwrap();
+        file.remove();
+        assert!(path.exists());
+        fs::remove_dir_all(directory).unwrap();
     }
 }

@@ -9,7 +9,7 @@ use neap_core::{Drain, Listening, Time};
 use crate::Address;
 use crate::ending::{Ending, Verdict};
 use crate::event::{Event, Observer};
-use crate::listener::{Attempt, Listener, Ownership};
+use crate::listener::{Attempt, Listener, Ownership, Watched};
 use crate::report::ListenerReport;
 use crate::seal::Rung;
 use crate::system::{Accepted, ListeningSocket};
@@ -105,6 +105,12 @@ impl<L: ListeningSocket> Listeners<L> {
             lost_in_queue: slot.lost_in_queue,
         };
         self.slots.iter().map(report).collect()
+    }
+
+    /// What a watchdog needs.
+    pub(crate) fn watched(&self) -> impl Iterator<Item = Watched> {
+        let listeners = self.slots.iter().filter_map(|slot| slot.listener.as_ref());
+        listeners.map(Listener::watched)
     }
 
     pub(crate) fn have_ended(&self) -> bool {

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
@@ -144,15 +144,9 @@ impl NativeListener {
         }
     }
 
-    /// The number of the socket.
-    fn inode(&self) -> io::Result<u64> {
-        let socket = fs::File::from(self.source.as_fd().try_clone_to_owned()?);
-        Ok(socket.metadata()?.ino())
-    }
-
     /// Whether somebody else listens on the address, and is not about to end.
     fn has_sibling(&self) -> io::Result<bool> {
-        let (address, inode) = (self.tcp()?, self.inode()?);
+        let (address, inode) = (self.tcp()?, inode(&self.source)?);
         let mut found = false;
         self.kernel.probe.ask(|diag| {
             diag.visit(address, LISTEN, |entry| {
@@ -220,21 +214,31 @@ impl ListeningSocket for NativeListener {
     }
 
     fn queued(&self) -> io::Result<u64> {
-        let (address, inode) = (self.tcp()?, self.inode()?);
-        let mut queued = 0;
-        self.kernel.probe.ask(|diag| {
-            diag.visit(address, LISTEN, |entry| {
-                if u64::from(entry.inode()) == inode {
-                    queued += u64::from(entry.queued());
-                }
-            })
-        })?;
-        Ok(queued)
+        queued(&self.source, self.tcp()?, &self.kernel.probe)
     }
 
     fn descriptor(&self) -> Weak<OwnedFd> {
         self.source.descriptor()
     }
+}
+
+/// How many clients wait in the queue of `socket`, which listens at `address`.
+pub(crate) fn queued(socket: impl AsFd, address: SocketAddr, probe: &Probe) -> io::Result<u64> {
+    let inode = inode(socket)?;
+    let mut queued = 0;
+    probe.ask(|diag| {
+        diag.visit(address, LISTEN, |entry| {
+            if u64::from(entry.inode()) == inode {
+                queued += u64::from(entry.queued());
+            }
+        })
+    })?;
+    Ok(queued)
+}
+
+/// The number of a socket.
+fn inode(socket: impl AsFd) -> io::Result<u64> {
+    Ok(rustix::fs::fstat(socket)?.st_ino)
 }
 
 /// One of the system's numbers for TCP.

@@ -82,11 +82,8 @@ impl System for Native {
         Time::ZERO.after(self.origin.elapsed())
     }
 
-    fn instant(&self, time: Time) -> Option<Instant> {
-        // The system cannot count that far, either.
-        self.origin
-            .checked_add(Duration::from_nanos(time.as_nanos()))
-            .filter(|_| time != Time::NEVER)
+    fn origin(&self) -> Option<Instant> {
+        Some(self.origin)
     }
 
     fn unix_seconds(&self) -> u64 {
@@ -95,7 +92,11 @@ impl System for Native {
     }
 
     fn set_timer(&mut self, at: Time, cx: &mut Context<'_>) {
-        let instant = self.instant(at);
+        // `None` where the system cannot count that far.
+        let instant = self
+            .origin
+            .checked_add(Duration::from_nanos(at.as_nanos()))
+            .filter(|_| at != Time::NEVER);
         #[cfg(target_os = "linux")]
         if let Turning::Park(park) = &self.turning {
             return park.set_timer(instant, cx.waker());

@@ -5,40 +5,81 @@
 //! nor counted twice.
 
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use neap_core::{Census, State};
+
+use crate::ConnectionInfo;
+use crate::connection_info::Info;
 
 const CHUNK: usize = 256;
 
 /// States by connection number; it grows and never moves.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    chunks: Mutex<Vec<Arc<Chunk>>>,
+    book: Mutex<Book>,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    chunks: Vec<Arc<Chunk>>,
+    /// Whose each place is.
+    who: Vec<Weak<Info>>,
 }
 
 #[derive(Debug)]
 struct Chunk([AtomicU8; CHUNK]);
 
+impl Chunk {
+    fn new() -> Chunk {
+        Chunk(std::array::from_fn(|_| AtomicU8::new(State::Gone as u8)))
+    }
+}
+
+/// Somebody who is connected.
+pub(crate) struct Connected {
+    /// The number of the connection.
+    pub(crate) index: usize,
+    pub(crate) state: State,
+    pub(crate) info: ConnectionInfo,
+}
+
 impl Registry {
-    /// Room for connection `index`.
-    pub(crate) fn entry(&self, index: usize) -> Entry {
-        let mut chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
-        while chunks.len() <= index / CHUNK {
-            let gone = || AtomicU8::new(State::Gone as u8);
-            chunks.push(Arc::new(Chunk(std::array::from_fn(|_| gone()))));
+    fn lock(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for connection `index`, which is `state`. Meanwhile `count` counts it.
+    pub(crate) fn enter(
+        self: &Arc<Registry>,
+        index: usize,
+        state: State,
+        info: &ConnectionInfo,
+        count: impl FnOnce(),
+    ) -> Entry {
+        let mut book = self.lock();
+        while book.chunks.len() <= index / CHUNK {
+            book.chunks.push(Arc::new(Chunk::new()));
         }
-        Entry {
-            chunk: Arc::clone(&chunks[index / CHUNK]),
-            place: index % CHUNK,
+        if book.who.len() <= index {
+            book.who.resize(index + 1, Weak::new());
         }
+        book.who[index] = info.downgrade();
+        count();
+        let entry = Entry {
+            registry: Arc::clone(self),
+            chunk: Arc::clone(&book.chunks[index / CHUNK]),
+            index,
+        };
+        entry.set(state);
+        entry
     }
 
     /// How many connections are in which state now.
     pub(crate) fn census(&self) -> Census {
-        let chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
+        let book = self.lock();
         let mut counts = [0usize; STATES.len()];
-        for state in chunks.iter().flat_map(|chunk| &chunk.0) {
+        for state in book.chunks.iter().flat_map(|chunk| &chunk.0) {
             counts[usize::from(state.load(Ordering::Relaxed))] += 1;
         }
         let count = |state: State| counts[state as usize];
@@ -50,6 +91,19 @@ impl Registry {
             upgraded: count(State::Upgraded),
             linger: count(State::Linger),
         }
+    }
+
+    /// Lets `look` see everybody who is connected. Meanwhile nobody comes or goes.
+    pub(crate) fn hold<T>(&self, look: impl FnOnce(&[Connected]) -> T) -> T {
+        let book = self.lock();
+        let connected = |(index, who): (usize, &Weak<Info>)| {
+            let stored = book.chunks[index / CHUNK].0[index % CHUNK].load(Ordering::Acquire);
+            let state = STATES[usize::from(stored)];
+            let info = ConnectionInfo::upgrade(who).filter(|_| state != State::Gone)?;
+            Some(Connected { index, state, info })
+        };
+        let everybody: Vec<Connected> = book.who.iter().enumerate().filter_map(connected).collect();
+        look(&everybody)
     }
 }
 
@@ -67,19 +121,40 @@ const STATES: [State; 7] = [
 /// A connection's place in the registry, which it leaves when it is dropped, with its socket.
 #[derive(Debug)]
 pub(crate) struct Entry {
+    registry: Arc<Registry>,
     chunk: Arc<Chunk>,
-    place: usize,
+    index: usize,
 }
 
 impl Entry {
     pub(crate) fn set(&self, state: State) {
-        self.chunk.0[self.place].store(state as u8, Ordering::Release);
+        self.place().store(state as u8, Ordering::Release);
+    }
+
+    fn place(&self) -> &AtomicU8 {
+        &self.chunk.0[self.index % CHUNK]
+    }
+
+    /// Leaves the registry, and in the same moment lets `count` count the connection among those
+    /// that have ended: whoever [holds](Registry::hold) the registry sees it in one of both places.
+    pub(crate) fn leave(self, count: impl FnOnce()) {
+        let mut book = self.registry.lock();
+        self.clear(&mut book);
+        count();
+        drop(book);
+    }
+
+    fn clear(&self, book: &mut Book) {
+        self.set(State::Gone);
+        book.who[self.index] = Weak::new();
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.set(State::Gone);
+        if self.place().load(Ordering::Relaxed) != State::Gone as u8 {
+            self.clear(&mut self.registry.lock());
+        }
     }
 }
 
@@ -87,17 +162,41 @@ impl Drop for Entry {
 mod tests {
     use super::*;
 
+    fn enter(registry: &Arc<Registry>, index: usize, state: State) -> (Entry, ConnectionInfo) {
+        let info = ConnectionInfo::of_nobody();
+        (registry.enter(index, state, &info, || {}), info)
+    }
+
     #[test]
     fn the_census_is_what_the_entries_say() {
-        let registry = Registry::default();
-        let far = registry.entry(1_000);
-        let near = registry.entry(0);
+        let registry = Arc::default();
+        let (far, _info) = enter(&registry, 1_000, State::Fresh);
+        let (near, _info) = enter(&registry, 0, State::Fresh);
         far.set(State::Busy);
         near.set(State::Idle);
         let census = registry.census();
         assert_eq!((census.busy, census.idle, census.open()), (1, 1, 2));
         drop(far);
         assert_eq!((registry.census().busy, registry.census().open()), (0, 1));
+    }
+
+    #[test]
+    fn who_is_connected_is_known_until_the_entry_is_left() {
+        let registry = Arc::default();
+        let (near, info) = enter(&registry, 3, State::Busy);
+        let (far, _other) = enter(&registry, 700, State::Idle);
+        let everybody = || {
+            registry.hold(|everybody| {
+                let each = everybody.iter();
+                each.map(|one| (one.index, one.state)).collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(everybody(), [(3, State::Busy), (700, State::Idle)]);
+        far.leave(|| {});
+        assert_eq!(everybody(), [(3, State::Busy)]);
+        drop(near);
+        assert_eq!(everybody(), []);
+        assert_eq!(info.holders(), 1, "the registry keeps nobody");
     }
 
     #[test]

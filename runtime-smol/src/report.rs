@@ -36,6 +36,9 @@ pub struct Report {
     pub lost: u64,
     /// Whom the shutdown cut off: the first [`Report::ABORTED_KEPT`]; `outcomes` counts all.
     pub aborted: Vec<Aborted>,
+    /// Handlers that blocked their thread beyond the deadline and are still there; their
+    /// connections are among those that were cut off.
+    pub stuck: u64,
     /// How long each part of the shutdown lasted.
     pub durations: Durations,
 }
@@ -61,11 +64,11 @@ impl Report {
     pub const ABORTED_KEPT: usize = 1_024;
 
     /// Whether everybody who was being served was served to the end: no dispatched request was
-    /// aborted or cut by the shutdown, and nobody was left in a listener's queue. The `neap`
-    /// command's exit status is 0 then, otherwise 1.
+    /// aborted or cut by the shutdown, nobody was left in a listener's queue, and no handler is
+    /// stuck. The `neap` command's exit status is 0 then, otherwise 1.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.lost == 0 && self.lost_in_queue() == 0
+        self.lost == 0 && self.lost_in_queue() == 0 && self.stuck == 0
     }
 
     /// Clients that were left in listeners' queues.
@@ -102,6 +105,9 @@ impl fmt::Display for Report {
             (0, 0) => f.write_str("); none lost")?,
             (lost, 0) => write!(f, "); {lost} lost by the shutdown")?,
             (lost, queue) => write!(f, "); {lost} lost by the shutdown, {queue} in the queue")?,
+        }
+        if self.stuck > 0 {
+            write!(f, "; {} stuck", self.stuck)?;
         }
         let mut separator = "; ";
         for listener in &self.listeners {
@@ -178,10 +184,15 @@ impl fmt::Display for ListenerReport {
             (None, _) if self.ended => f.write_str("closed")?,
             (None, _) => f.write_str("open")?,
         }
-        match self.lost_in_queue {
-            0 => Ok(()),
-            lost => write!(f, ", {lost} lost in its queue"),
+        for (lost, place) in [
+            (self.lost_in_handshake, "in their handshakes"),
+            (self.lost_in_queue, "in its queue"),
+        ] {
+            if lost > 0 {
+                write!(f, ", {lost} lost {place}")?;
+            }
         }
+        Ok(())
     }
 }
 
@@ -347,6 +358,7 @@ impl Report {
             requests: Requests::default(),
             lost: 0,
             aborted: Vec::new(),
+            stuck: 0,
             durations: Durations::default(),
         }
     }

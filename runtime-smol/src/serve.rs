@@ -20,7 +20,7 @@ use crate::refusal::Refusals;
 use crate::report::Report;
 use crate::run_queue::{Part, PartWaker};
 use crate::system::{ListeningSocket, Native, System};
-use crate::{Body, Interrupt, IntoResponse};
+use crate::{Body, IntoResponse, watchdog};
 
 /// Batches of woken parts that one poll works off before it lets others have the thread.
 const BATCHES: usize = 16;
@@ -42,9 +42,10 @@ pub struct Serve<H, F: Future<Output: IntoResponse>, S: System = Native> {
     pub(crate) connections: Connections<F, TransportOf<S>>,
     pub(crate) env: Environment<H, F>,
     pub(crate) admin: Option<Admin<S>>,
-    pub(crate) interrupt: Interrupt,
     /// What the timer is set for: the earliest of all deadlines, or something before it.
     pub(crate) armed: Time,
+    /// It has been polled.
+    is_polled: bool,
     pub(crate) wakers: Wakers,
     batch: Vec<Part>,
     /// When the log says next who holds the drain.
@@ -71,7 +72,6 @@ pub(crate) struct Parts<S: System> {
     pub(crate) system: S,
     pub(crate) listeners: Listeners<S::Listener>,
     pub(crate) admin: Option<Admin<S>>,
-    pub(crate) interrupt: Interrupt,
     pub(crate) observer: Observer,
     pub(crate) refusals: Refusals,
     pub(crate) owner: Owner,
@@ -102,6 +102,7 @@ impl<H, F: Future<Output: IntoResponse>, S: System> Serve<H, F, S> {
             waking.clear();
             waker.wake_by_ref();
         }
+        shared.outline().listeners = parts.listeners.reports();
         Serve {
             config: parts.config,
             lifecycle: Lifecycle::new(),
@@ -111,8 +112,8 @@ impl<H, F: Future<Output: IntoResponse>, S: System> Serve<H, F, S> {
             connections: Connections::new(shared, Part::Connection),
             env: Environment::new(handler, parts.observer, parts.refusals),
             admin: parts.admin,
-            interrupt: parts.interrupt,
             armed: Time::NEVER,
+            is_polled: false,
             wakers,
             batch: Vec::new(),
             notice: Time::NEVER,
@@ -269,6 +270,9 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Report> {
         let this = self.get_mut();
         let shared = Arc::clone(&this.owner.0);
+        if !std::mem::replace(&mut this.is_polled, true) {
+            watchdog::allow(&shared);
+        }
         shared.queue.enter(cx.waker());
         for _ in 0..BATCHES {
             if this.lifecycle.phase() == Phase::Done {

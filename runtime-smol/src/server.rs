@@ -10,6 +10,7 @@ use http::{Request, StatusCode};
 use neap_core::{Config, Refusal};
 
 use crate::admin::Admin;
+use crate::course::Rules;
 use crate::event::{Event, Observer};
 use crate::handle::{Owner, Shared};
 use crate::listener::{Listener, Ownership};
@@ -44,7 +45,7 @@ pub struct Server<S: System = Native> {
     interrupt: Interrupt,
     observer: Observer,
     refusals: Refusals,
-    owner: Owner,
+    pub(crate) owner: Owner,
 }
 
 impl<S: System> Server<S> {
@@ -52,6 +53,7 @@ impl<S: System> Server<S> {
     #[must_use]
     pub fn on(system: S) -> Server<S> {
         Server {
+            owner: Owner(Arc::new(Shared::new(system.origin()))),
             system,
             config: Config::default(),
             max_connections: usize::MAX,
@@ -61,7 +63,6 @@ impl<S: System> Server<S> {
             interrupt: Interrupt::default(),
             observer: Observer::default(),
             refusals: Refusals::default(),
-            owner: Owner(Arc::new(Shared::new())),
         }
     }
 
@@ -204,7 +205,11 @@ impl<S: System> Server<S> {
     ///
     /// A handler that panics costs its own request only (with `panic = "abort"` the process). One
     /// that blocks its thread blocks all connections of the server: leave that to
-    /// `blocking::unblock`.
+    /// `blocking::unblock`. If one is blocked when the shutdown's time is up, a watchdog ends all
+    /// connections and listeners, and [`Handle::done`] gives the report; this future gives the same
+    /// when its thread comes back to it. It is a thread that begins with the drain and ends with
+    /// the server. Signals are read by this future: one that comes while its thread is blocked
+    /// counts from the moment it is not any more. [`run`](Server::run) has no such limits.
     ///
     /// ```
     /// use futures_lite::future::{block_on, zip};
@@ -227,12 +232,24 @@ impl<S: System> Server<S> {
         let observer = self.observer.clone();
         let admin =
             (!self.admin.is_empty()).then(|| Admin::new(self.admin, &self.owner.0, observer));
+        let listeners = Listeners::new(self.listeners, self.max_connections, self.seal);
+        let mut course = self.owner.0.course();
+        course.rules = Rules {
+            config: self.config,
+            interrupt: self.interrupt,
+        };
+        course.observer = self.observer.clone();
+        course.listeners = listeners.watched().collect();
+        if let Some(admin) = &admin {
+            course.listeners.extend(admin.watched());
+            course.admin = Some(admin.registry());
+        }
+        drop(course);
         let parts = Parts {
             config: self.config,
             system: self.system,
-            listeners: Listeners::new(self.listeners, self.max_connections, self.seal),
+            listeners,
             admin,
-            interrupt: self.interrupt,
             observer: self.observer,
             refusals: self.refusals,
             owner: self.owner,

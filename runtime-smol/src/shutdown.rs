@@ -1,19 +1,19 @@
 //! The server's future on its way through the shutdown: what moves the lifecycle, and who is told.
 
 use std::future::Future;
-use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Request;
-use neap_core::{Cause, Phase, Progress, SignalEffect, Time};
+use neap_core::{Phase, Progress, SignalEffect, Time};
 
+use crate::course::Command;
 use crate::event::Event;
 use crate::report::Report;
 use crate::serve::Serve;
-use crate::system::{StopSignal, System};
-use crate::{Body, Handle, Interrupt, IntoResponse};
+use crate::system::System;
+use crate::{Body, Handle, IntoResponse, watchdog};
 
 /// How often the log says who holds the drain, and how many of them.
 const NOTICE: Duration = Duration::from_secs(5);
@@ -29,33 +29,33 @@ where
     pub(crate) fn take_commands(&mut self, now: Time) {
         self.wakers.control.0.clear();
         let mut cx = Context::from_waker(&self.wakers.control.1);
+        let shared = Arc::clone(&self.owner.0);
         while let Poll::Ready(signal) = self.system.poll_stop(&mut cx) {
-            let closes = signal == StopSignal::Interrupt && self.interrupt == Interrupt::Close;
-            let effect = if closes {
-                self.lifecycle.close_now(now, Cause::Signal);
-                SignalEffect::Obeyed
-            } else {
-                self.lifecycle.handle_signal(now, &self.config)
+            shared.course().ask(now, Command::Signal(signal));
+        }
+        shared.beat();
+        let (asked, rules) = {
+            let mut course = shared.course();
+            (course.take_asked(), course.rules)
+        };
+        let mut last = None;
+        for (at, command) in asked {
+            // What came while the thread was blocked counts from when it came.
+            let effect = command.apply(at.min(now), &mut self.lifecycle, &rules);
+            let Command::Signal(signal) = command else {
+                continue;
             };
             self.env.observer.tell(&Event::Signal {
                 name: signal.name(),
                 ignored: effect == SignalEffect::Ignored,
             });
             if effect == SignalEffect::Default {
-                self.system.end_process(signal);
+                last = Some(signal);
             }
         }
-        let shared = &self.owner.0;
-        shared.beat();
-        if shared.asked_to_cancel.swap(false, Ordering::AcqRel) {
-            shared.asked_to_drain.store(false, Ordering::Release);
-            self.lifecycle.cancel_drain(now);
-        }
-        if shared.asked_to_drain.load(Ordering::Acquire) {
-            self.lifecycle.drain(now, &self.config, Cause::Request);
-        }
-        if shared.asked_to_close.load(Ordering::Acquire) {
-            self.lifecycle.close_now(now, Cause::Request);
+        shared.course().lifecycle = self.lifecycle.clone();
+        if let Some(signal) = last {
+            self.system.end_process(signal);
         }
         self.tell(now);
     }
@@ -116,10 +116,13 @@ where
             return;
         }
         self.write_outline(now);
-        let deadline = self.lifecycle.deadline(&self.config);
-        let deadline = deadline.and_then(|deadline| self.system.instant(deadline));
-        self.owner.0.set_deadline(deadline);
+        let shared = &self.owner.0;
+        shared.course().lifecycle = self.lifecycle.clone();
+        shared.bell.notify(usize::MAX);
         let phase = self.told.phase();
+        if phase == Phase::Draining {
+            watchdog::begin(shared);
+        }
         if phase != told.phase() && phase != Phase::Done {
             let census = self.owner.0.registry.census();
             let deadline = self.config.drain.deadline;
@@ -152,18 +155,14 @@ where
             admin.end(now, &self.config);
         }
         self.write_outline(now);
+        watchdog::end(&self.owner.0);
         self.owner.0.set_progress(Progress::Done);
         Handle::new(&self.owner.0).report()
     }
 
     /// Brings the parts of the report that are not sums up to date.
     fn write_outline(&self, now: Time) {
-        let mut outline = self
-            .owner
-            .0
-            .outline
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut outline = self.owner.0.outline();
         outline.cause = self.lifecycle.cause();
         outline.forced = self.lifecycle.forced();
         outline.durations = self.lifecycle.durations(now);

@@ -39,9 +39,9 @@ pub trait System {
     /// Monotonic time, from an origin of the system's choice. Asked once for each wake-up.
     fn now(&self) -> Time;
 
-    /// The instant of `time`, for those who count by the operating system's clock; `None` if it has
-    /// none, or never comes.
-    fn instant(&self, _time: Time) -> Option<Instant> {
+    /// The instant that is [`Time::ZERO`], if its time is the real one: then a watchdog on another
+    /// thread keeps the deadline of a server whose own is blocked.
+    fn origin(&self) -> Option<Instant> {
         None
     }
 

@@ -1,6 +1,8 @@
 //! Many at once, and much at once: thousands of connections, a file larger than memory should be,
 //! a client that does not read.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -5,23 +5,32 @@
 //! | `GET /` | `Hello, World!` |
 //! | `POST /echo`, `PUT /echo` | the request's content, returned while it is still coming in |
 //! | `GET /delay/MS` | a line, after that many milliseconds |
+//! | `GET /block/MS` | the same, but meanwhile it blocks the server's thread |
 //! | `GET /stream/N/MS` | N chunks, so many milliseconds apart, their sum not told in advance |
 //! | `GET /bytes/N` | N bytes |
 //! | any `/status/CODE` | that status |
 //! | `GET /headers` | the request's fields |
+//! | `GET /upgrade` | with `Upgrade: echo`: every byte, until the client ends or we do |
 //!
 //! HEAD goes wherever GET does: the server sends the same fields and leaves the content out.
 
 mod content;
 mod route;
 
+use std::io;
+
 use async_io::Timer;
+use futures_lite::future::or;
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use neap_smol::{Body, Full};
+use neap_smol::{Body, Full, Upgrade, Upgraded};
 
 use self::content::{Chunks, Content, Pattern, Returned};
 use self::route::{Decision, Route};
 use crate::{json, reply};
+
+/// The protocol of `/upgrade`.
+const ECHO: HeaderValue = HeaderValue::from_static("echo");
 
 /// Answers a request.
 pub(crate) async fn handle(request: Request<Body>) -> Response<Content> {
@@ -44,6 +53,10 @@ async fn serve(route: Route, request: Request<Body>) -> Response<Content> {
             Timer::after(pause).await;
             reply::text(StatusCode::OK, format!("waited {} ms", pause.as_millis()))
         }
+        Route::Block(pause) => {
+            std::thread::sleep(pause);
+            reply::text(StatusCode::OK, format!("blocked {} ms", pause.as_millis()))
+        }
         Route::Stream { chunks, pause } => {
             of_type(reply::TEXT, Content::Chunks(Chunks::new(chunks, pause)))
         }
@@ -52,6 +65,7 @@ async fn serve(route: Route, request: Request<Body>) -> Response<Content> {
             of_type(binary, Content::Pattern(Pattern::new(bytes)))
         }
         Route::Status(status) => status_alone(status),
+        Route::Upgrade => upgrade(request).await,
         Route::Headers => {
             let content = Full::from(fields_as_json(request.headers()));
             of_type(HeaderValue::from_static("application/json"), content.into())
@@ -78,6 +92,51 @@ async fn echo(request: Request<Body>) -> Response<Content> {
             .insert(header::CONTENT_TYPE, media_type.clone());
     }
     response.map(|_: Content| Content::Returned(returned))
+}
+
+/// Returns bytes until the client ends its side, or the server is to stop: then it says so.
+async fn upgrade(request: Request<Body>) -> Response<Content> {
+    let mut head = Response::new(());
+    *head.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    head.headers_mut().insert(header::UPGRADE, ECHO);
+    let asked = request.headers().get(header::UPGRADE);
+    let wish = Upgrade::of(&request).filter(|_| asked == Some(&ECHO));
+    let Some(wish) = wish else {
+        let mut response = reply::text(
+            StatusCode::UPGRADE_REQUIRED,
+            "This needs Connection: upgrade and Upgrade: echo.",
+        );
+        response.headers_mut().insert(header::UPGRADE, ECHO);
+        return response;
+    };
+    drop(request);
+    match wish.accept(head).await {
+        Ok(mut stream) => {
+            let stop = stream.shutdown();
+            let stopped = async {
+                stop.stop_asked().await;
+                Ok(true)
+            };
+            if let Ok(true) = or(stopped, return_bytes(&mut stream)).await {
+                // A client that is gone needs no goodbye.
+                let _ = stream.write_all(b"goodbye\n").await;
+            }
+            // The log's: nobody is sent it any more.
+            reply::empty(StatusCode::SWITCHING_PROTOCOLS)
+        }
+        Err(error) => reply::text(StatusCode::BAD_REQUEST, error.to_string()),
+    }
+}
+
+/// False once the client has ended its side.
+async fn return_bytes(stream: &mut Upgraded) -> io::Result<bool> {
+    let mut buffer = [0; 4096];
+    loop {
+        match stream.read(&mut buffer).await? {
+            0 => return Ok(false),
+            count => stream.write_all(&buffer[..count]).await?,
+        }
+    }
 }
 
 fn of_type(media_type: HeaderValue, content: Content) -> Response<Content> {

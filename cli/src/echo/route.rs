@@ -25,6 +25,8 @@ pub(crate) enum Route {
     Echo,
     /// `/delay/MS`
     Delay(Duration),
+    /// `/block/MS`
+    Block(Duration),
     /// `/stream/N/MS`
     Stream {
         /// How many chunks.
@@ -38,6 +40,8 @@ pub(crate) enum Route {
     Status(StatusCode),
     /// `/headers`
     Headers,
+    /// `/upgrade`
+    Upgrade,
 }
 
 /// Why a path is no target.
@@ -97,7 +101,9 @@ impl Route {
             [Some(""), None, ..] => Ok(Route::Hello),
             [Some("echo"), None, ..] => Ok(Route::Echo),
             [Some("headers"), None, ..] => Ok(Route::Headers),
+            [Some("upgrade"), None, ..] => Ok(Route::Upgrade),
             [Some("delay"), Some(millis), None, _] => pause(millis).map(Route::Delay),
+            [Some("block"), Some(millis), None, _] => pause(millis).map(Route::Block),
             [Some("stream"), Some(chunks), Some(millis), None] => {
                 let chunks = number(chunks, MAX_CHUNKS).ok_or(RouteError::Chunks)?;
                 Ok(Route::Stream {
@@ -116,10 +122,13 @@ impl Route {
     /// The methods it answers, as `Allow` lists them.
     fn allow(self) -> &'static str {
         match self {
+            // HEAD would be answered by bytes.
+            Route::Upgrade => "GET, OPTIONS",
             Route::Echo => "POST, PUT, OPTIONS",
             Route::Status(_) => ALL_METHODS,
             Route::Hello
             | Route::Delay(_)
+            | Route::Block(_)
             | Route::Stream { .. }
             | Route::Bytes(_)
             | Route::Headers => "GET, HEAD, OPTIONS",
@@ -139,7 +148,8 @@ impl RouteError {
     pub(crate) fn answer(self) -> (StatusCode, String) {
         let sentence = match self {
             RouteError::NotFound => {
-                let targets = "/, /echo, /delay/MS, /stream/N/MS, /bytes/N, /status/CODE, /headers";
+                let targets = "/, /echo, /delay/MS, /block/MS, /stream/N/MS, /bytes/N, \
+                               /status/CODE, /headers, /upgrade";
                 return (
                     StatusCode::NOT_FOUND,
                     format!("Nothing is here. Targets: {targets}"),
@@ -186,7 +196,9 @@ mod tests {
             ("/", Route::Hello),
             ("/echo", Route::Echo),
             ("/headers", Route::Headers),
+            ("/upgrade", Route::Upgrade),
             ("/delay/0", Route::Delay(ms(0))),
+            ("/block/5", Route::Block(ms(5))),
             ("/delay/3600000", Route::Delay(ms(MAX_PAUSE_MILLIS))),
             (
                 "/stream/3/250",
@@ -240,6 +252,7 @@ mod tests {
             ("/delay/1s", RouteError::Pause),
             ("/delay/3600001", RouteError::Pause),
             ("/delay/99999999999999999999", RouteError::Pause),
+            ("/block/x", RouteError::Pause),
             ("/stream/x/1", RouteError::Chunks),
             ("/stream/1000000001/1", RouteError::Chunks),
             ("/stream/1/x", RouteError::Pause),

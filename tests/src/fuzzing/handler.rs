@@ -109,7 +109,7 @@ impl Driver<'_> {
     pub(super) fn run_handler(&mut self) -> bool {
         let t = self.world.tick();
         if self.connection.state() == State::Upgraded {
-            assert_eq!(self.connection.handle_upgrade_end(t), Ok(()));
+            assert_eq!(self.connection.handle_upgrade_end(t, 0), Ok(()));
             return true;
         }
         let exchange = self.exchanges.last_mut().expect("a handler runs");

@@ -184,7 +184,7 @@ impl Driver {
             Call::CloseAfter => connection.close_after_reply(t),
             Call::TurnAway => connection.turn_away(t),
             Call::UpgradeTaken => done = connection.handle_upgrade_taken(t).is_ok(),
-            Call::UpgradeEnd => done = connection.handle_upgrade_end(t).is_ok(),
+            Call::UpgradeEnd => done = connection.handle_upgrade_end(t, 0).is_ok(),
             Call::Buffered => connection.handle_buffered(t, &self.inbox),
             Call::Head(..) | Call::BadField | Call::Body(_) | Call::End | Call::Trailers => {
                 return self.reply(call);

@@ -1,8 +1,8 @@
 //! The response side: whatever a handler does, no invalid message comes of it.
 
 use neap_core::{
-    BodyLength, Config, Connection, HttpDate, Item, MisuseError, Outcome, Phase, Spans, Status,
-    Tick, Time,
+    BodyLength, Config, Connection, Handler, HttpDate, Item, MisuseError, Outcome, Phase, Read,
+    Spans, State, Status, Step, Tick, Time, Write,
 };
 
 use crate::app::PATHS;
@@ -204,6 +204,55 @@ fn a_switch_of_protocols_has_its_two_fields_and_no_framing() {
     assert_eq!(response.get("connection"), Some("upgrade"));
     assert_eq!((response.status, response.fields.len()), (101, 3));
     assert_eq!(reply(&[date]), Err(MisuseError::Field));
+}
+
+/// The other protocol's connection used to be closed at once when it ended: input that nobody had
+/// read made that a reset, which destroys a goodbye on its way.
+#[test]
+fn what_another_protocol_leaves_behind_is_written_before_the_fin_that_ends_it() {
+    let config = Config::default();
+    let t = tick(&config);
+    let mut connection = Connection::new(t);
+    let get = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: a/1\r\n\r\n";
+    connection.handle_input(t, get, &mut Spans::new());
+    assert!(connection.asks_upgrade());
+    connection.handle_started(t).unwrap();
+    let (switch, mut out) = (Status::new(101).unwrap(), Vec::new());
+    let upgrade: Field<'_> = (b"upgrade", b"a/1");
+    connection
+        .reply_upgrade(t, switch, &DATE, [upgrade], &mut out)
+        .unwrap();
+    let wants = |connection: &Connection| match connection.poll_step() {
+        Step::Go(wants) => (wants.write, wants.read, wants.handler),
+        step => panic!("{step:?}"),
+    };
+    assert_eq!(
+        wants(&connection),
+        (Write::Flush, Read::No, Handler::Run),
+        "it is kept"
+    );
+    connection.handle_written(t, out.len() as u64).unwrap();
+    assert_eq!(connection.poll_step(), Step::Upgrade);
+    connection.handle_upgrade_taken(t).unwrap();
+    assert_eq!(
+        (connection.state(), connection.poll_timeout()),
+        (State::Upgraded, None)
+    );
+    connection.handle_upgrade_end(t, 3).unwrap();
+    assert_eq!(
+        wants(&connection),
+        (Write::Flush, Read::Discard, Handler::No)
+    );
+    assert!(
+        connection.poll_timeout().is_some(),
+        "a client that takes nothing is not waited for"
+    );
+    connection.handle_written(t, 3).unwrap();
+    assert_eq!(wants(&connection), (Write::Fin, Read::Discard, Handler::No));
+    connection.handle_fin_sent(t).unwrap();
+    connection.handle_eof(t);
+    let (outcome, reset) = (Outcome::Upgraded, false);
+    assert_eq!(connection.poll_step(), Step::Close { outcome, reset });
 }
 
 /// RFC 9110 section 6.5.1.

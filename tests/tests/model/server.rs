@@ -117,7 +117,8 @@ fn moves(state: State, listening: Listening) -> Vec<State> {
         Head => vec![Busy, Linger, Gone],
         Busy => vec![Idle, Upgraded, Linger, Gone],
         Idle => vec![Head, Linger, Gone],
-        Upgraded | Linger => vec![Gone],
+        Upgraded => vec![Linger, Gone],
+        Linger => vec![Gone],
     }
 }
 

@@ -243,7 +243,7 @@ impl Turned {
             Turn::Fins => connection.handle_fin_sent(t),
             Turn::Starts => connection.handle_started(t),
             Turn::HandsOver => connection.handle_upgrade_taken(t),
-            Turn::EndsUpgrade => connection.handle_upgrade_end(t),
+            Turn::EndsUpgrade => connection.handle_upgrade_end(t, 0),
             Turn::Continues => connection.reply_continue(t, &mut Vec::new()),
             Turn::Finishes => connection.reply_end(t, &mut Vec::new()),
             Turn::Pieces => {

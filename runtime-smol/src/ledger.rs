@@ -1,0 +1,103 @@
+//! What a connection has done so far, written by its server and readable from other threads.
+
+use std::os::fd::OwnedFd;
+use std::sync::Weak;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use neap_core::{Fate, Tally, Time};
+
+/// Each number has one writer, so that a plain store counts.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    pub(crate) accepted: Time,
+    /// Its socket, without keeping it open.
+    pub(crate) descriptor: Weak<OwnedFd>,
+    received: AtomicU64,
+    sent: AtomicU64,
+    /// Requests dispatched, in the upper half, and completed.
+    requests: AtomicU64,
+    /// The head of the current response has been written.
+    replying: AtomicBool,
+}
+
+impl Ledger {
+    pub(crate) fn new(accepted: Time, descriptor: Weak<OwnedFd>) -> Ledger {
+        Ledger {
+            accepted,
+            descriptor,
+            received: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            replying: AtomicBool::new(false),
+        }
+    }
+
+    /// Bytes read from the client.
+    pub(crate) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// Bytes written to it.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add_received(&self, count: usize) {
+        add(&self.received, count);
+    }
+
+    pub(crate) fn add_sent(&self, count: usize) {
+        add(&self.sent, count);
+    }
+
+    /// Takes note of how far the requests have come.
+    pub(crate) fn note(&self, tally: Tally, replying: bool) {
+        let requests = u64::from(tally.dispatched) << 32 | u64::from(tally.completed);
+        self.requests.store(requests, Ordering::Relaxed);
+        self.replying.store(replying, Ordering::Relaxed);
+    }
+
+    /// What became of the requests if the connection ends now, by the shutdown or by itself.
+    pub(crate) fn tally(&self, is_aborted: bool) -> Tally {
+        let requests = self.requests.load(Ordering::Relaxed);
+        // Each is half of it.
+        let count = |half: u64| u32::try_from(half & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+        let rest = match (is_aborted, self.replying.load(Ordering::Relaxed)) {
+            (false, _) => Fate::Completed,
+            (true, true) => Fate::Truncated,
+            (true, false) => Fate::Aborted,
+        };
+        Tally {
+            dispatched: count(requests >> 32),
+            completed: count(requests),
+            rest,
+        }
+    }
+}
+
+fn add(sum: &AtomicU64, count: usize) {
+    sum.store(
+        sum.load(Ordering::Relaxed) + count as u64,
+        Ordering::Relaxed,
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_counts_of_requests_are_kept_apart() {
+        let ledger = Ledger::new(Time::ZERO, Weak::new());
+        let tally = |dispatched, completed, rest| Tally {
+            dispatched,
+            completed,
+            rest,
+        };
+        ledger.note(tally(u32::MAX, 7, Fate::Vanished), true);
+        assert_eq!(ledger.tally(true), tally(u32::MAX, 7, Fate::Truncated));
+        ledger.note(tally(8, 7, Fate::Vanished), false);
+        assert_eq!(ledger.tally(true), tally(8, 7, Fate::Aborted));
+        assert_eq!(ledger.tally(false), tally(8, 7, Fate::Completed));
+    }
+}
