@@ -1,5 +1,5 @@
 //! `neap-smol` in a program of its own, with what `neap echo` does not offer: handlers that never
-//! end, handlers that block their thread, and a server that is dropped.
+//! end, handlers that block their thread, other protocols, and a server that is dropped.
 //!
 //! `embedded_server echo --listen ADDRESS [--deadline DURATION] [--drop-on stdin]`; with the last
 //! flag a line `drop` on stdin drops the server's future and leaves the process. Its exit status is
@@ -14,9 +14,11 @@ use std::time::Duration;
 use std::{io, thread};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::UPGRADE;
+use http::{Request, Response, StatusCode};
 use http_body::{Body as _, Frame};
-use neap_smol::{BoxError, Config, ConnectionInfo, Report, Server};
+use neap_smol::{BoxError, Config, ConnectionInfo, Report, Server, Upgrade};
+use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::stream::{self, Stream, StreamExt};
 use smol::{Timer, channel, future};
 
@@ -57,8 +59,29 @@ fn events(connection: ConnectionInfo) -> Content {
     Content(Box::pin(first.chain(events)))
 }
 
+/// Returns bytes until the client ends its side, however long the server has been waiting.
+async fn echo(upgrade: Upgrade) {
+    let head = Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);
+    let head = head.header(UPGRADE, "echo").body(());
+    let Ok(mut stream) = upgrade.accept(head.expect("a head is built")).await else {
+        return;
+    };
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+        if stream.write_all(&buffer[..count]).await.is_err() {
+            return;
+        }
+    }
+}
+
 async fn handle(request: Request<neap_smol::Body>) -> Response<Content> {
     let path = request.uri().path().to_owned();
+    if let Some(upgrade) = Upgrade::of(&request).filter(|_| path == "/upgrade") {
+        drop(request);
+        echo(upgrade).await;
+        // Nobody is sent it any more.
+        return Response::new(Content(Box::pin(stream::once("".into()))));
+    }
     let connection = request.extensions().get::<ConnectionInfo>();
     let content = match (path.split_once("block/"), connection) {
         (Some((_, millis)), _) => {

@@ -9,13 +9,13 @@
 //! Handshakes that are in flight when a listener is closed (gunicorn#2593) need a link that takes
 //! its time: that is `tests/round_trip`, whose twin is neap itself without its seal.
 
-mod awaited;
 mod clients;
 mod handlers;
 mod idle;
 mod limit;
 mod listener;
 mod subject;
+mod upgraded;
 
 use std::fs;
 use std::path::Path;

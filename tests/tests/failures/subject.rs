@@ -50,7 +50,7 @@ pub(crate) fn judge(shipped: Program, fault: &'static str, symptom: &str, scenar
 }
 
 /// The same without neap.
-pub(crate) fn judge_twins(fault: &'static str, symptom: &str, scenario: Scenario) {
+fn judge_twins(fault: &'static str, symptom: &str, scenario: Scenario) {
     let twin = |fault, patience, doubt| Subject {
         program: Program::Twin,
         fault,

@@ -1,10 +1,9 @@
-//! Scenarios for what neap does not offer yet: the twins alone are judged.
+//! Connections that speak another protocol.
 
 use neap_tests::client::Client;
-use neap_tests::process::Server;
-use rustix::process::Signal;
+use neap_tests::process::{Program, Server};
 
-use crate::subject::{Subject, Verdict, judge_twins};
+use crate::subject::{Subject, Verdict, judge};
 
 /// A client whose connection has been upgraded, and echoes.
 fn upgrade(subject: &Subject, server: &Server) -> Result<Client, String> {
@@ -37,7 +36,8 @@ fn an_upgraded_connection_is_waited_for(subject: &Subject) -> Verdict {
 /// axum's graceful shutdown returned while chats were open (axum#3003), and the exit cut them.
 #[test]
 fn upgraded_connections_are_not_overlooked() {
-    judge_twins(
+    judge(
+        Program::Embedded,
         "upgraded-invisible",
         "while somebody is there",
         an_upgraded_connection_is_waited_for,
@@ -48,24 +48,10 @@ fn upgraded_connections_are_not_overlooked() {
 /// their connections at once, and came back at once.
 #[test]
 fn upgraded_connections_are_not_closed_too_early() {
-    judge_twins(
+    judge(
+        Program::Embedded,
         "upgraded-cut",
         "while somebody is there",
         an_upgraded_connection_is_waited_for,
     );
-}
-
-/// actix-web waited for its workers, and a worker for its handler (actix-web#633): where one
-/// blocked its thread, even the forced stop did not come.
-#[test]
-fn a_handler_that_blocks_its_thread_does_not_delay_the_forced_end() {
-    judge_twins("forced-stop-delayed", "does not exit", |subject| {
-        let server = subject.start(&["--deadline", "500ms"]);
-        let request = "GET /block/600000 HTTP/1.1\r\nHost: a\r\n\r\n";
-        let _client = subject.send(&server, request)?;
-        server.signal(Signal::TERM);
-        let exit = subject.exits(server)?;
-        let told = exit.status.code() == Some(1);
-        told.then_some(()).ok_or_else(|| format!("{exit:?}"))
-    });
 }
