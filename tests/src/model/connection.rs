@@ -1,0 +1,402 @@
+//! Everything that may become of a connection in a world that does what it likes, while the driver
+//! does what it should.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use neap_core::control::{Content, Stage};
+use neap_core::{BodyLength, Handler, Outcome, Phase, Progress, Read, State, Step, Write, next};
+use stateright::{Model, Property};
+
+use super::client::Kind;
+use super::names::SERVER_EVENTS;
+use super::turned::{TICK, Turn, Turned, wants};
+use super::{abstraction, first};
+
+/// How many steps of the driver's alone end a connection at the latest.
+const PATIENCE: usize = 64;
+
+impl Turned {
+    /// Everything that may happen now.
+    fn turns(&self) -> Vec<Turn> {
+        if matches!(self.connection.poll_step(), Step::Close { .. }) {
+            return vec![];
+        }
+        let mut turns = self.duties();
+        // The driver is awake at the end of every tick, and does not sleep over what it has to do.
+        if turns.is_empty() && self.connection.poll_timeout().is_some() {
+            turns.push(Turn::Passes);
+        }
+        if let Some(wants) = wants(&self.connection) {
+            // What is buffered has been given before anything else is read.
+            if wants.read != Read::No && !self.takes() && !self.fin {
+                turns.push(Turn::Ends);
+                turns.extend(self.client.next().iter().copied().map(Turn::Sends));
+            }
+            turns.push(Turn::Breaks);
+            match wants.write {
+                Write::Flush if self.connection.unsent() > 1 => {
+                    turns.extend([Turn::Flushes, Turn::WritesShort]);
+                }
+                Write::Flush => turns.push(Turn::Flushes),
+                Write::Query => turns.push(Turn::Queries { unacknowledged: 0 }),
+                _ => {}
+            }
+            if wants.handler == Handler::Start {
+                turns.push(Turn::Rejects);
+            }
+            if self.connection.state() == State::Idle {
+                turns.push(Turn::GivesUp);
+            }
+        }
+        if self.is_running() {
+            turns.extend(self.handlers_turns());
+        }
+        if self.heard {
+            turns.extend(self.servers_turns());
+        }
+        turns
+    }
+
+    fn handlers_turns(&self) -> Vec<Turn> {
+        let mut turns = vec![Turn::Demands, Turn::Abandons, Turn::Fails];
+        match self.connection.control().stage {
+            Stage::Running(_) => turns.extend([
+                Turn::Closes,
+                Turn::Upgrades,
+                Turn::Replies(BodyLength::Known(1)),
+                Turn::Replies(BodyLength::Unknown),
+            ]),
+            Stage::Upgraded => return vec![Turn::EndsUpgrade],
+            Stage::Replying(_) if self.past.has_piece => turns.push(Turn::Finishes),
+            Stage::Replying(_) => turns.extend([Turn::Finishes, Turn::Pieces]),
+            _ => {}
+        }
+        turns
+    }
+
+    /// What the server may do: the steps of its own table. Sealing and waiting are the same to a
+    /// connection.
+    fn servers_turns(&self) -> impl Iterator<Item = Turn> {
+        let mut steps: Vec<Progress> = SERVER_EVENTS
+            .iter()
+            .filter_map(|event| next(self.server, *event))
+            .filter(|progress| *progress != Progress::Waiting)
+            .collect();
+        steps.sort();
+        steps.dedup();
+        steps.into_iter().map(Turn::Moves)
+    }
+
+    /// What becomes of it by this turn.
+    fn step(&self, turn: Turn) -> Turned {
+        let mut turned = self.clone();
+        let done = turned.turn(turn);
+        let broken = done.err().or_else(|| self.broken_by(turn, &turned));
+        turned.broken = broken.or_else(|| turned.breaks_alone());
+        turned.mark();
+        turned
+    }
+
+    /// The rule that a step breaks, as far as it takes the states around it to see that.
+    fn broken_by(&self, turn: Turn, after: &Turned) -> Option<&'static str> {
+        let connection = &after.connection;
+        let control = connection.control();
+        let is_over = wants(connection).is_none();
+        let due = connection.poll_timeout();
+        first(&[
+            (
+                "I1: the own phase falls",
+                control.own < self.connection.control().own,
+            ),
+            (
+                "the abstraction does not know of a step",
+                !self.is_abstracted(after),
+            ),
+            (
+                "what is written and not sent is not what was handed out",
+                !is_over && connection.unsent() != after.past.owed,
+            ),
+            (
+                "unsent bytes and the control state disagree",
+                !is_over && control.unflushed != (connection.unsent() > 0),
+            ),
+            (
+                "I13: output waits without a timeout",
+                control.unflushed && due.is_none() && !is_over,
+            ),
+            (
+                "I14: a timeout stays due",
+                matches!(turn, Turn::Passes | Turn::Hears)
+                    && !is_over
+                    && due.is_some_and(|due| due <= after.now),
+            ),
+        ])
+        .or_else(|| self.ends_wrongly(turn, after))
+        .or_else(|| after.holds_wrongly(turn))
+        .or_else(|| self.waits_wrongly(turn, after))
+    }
+
+    /// The rule that a connection breaks by its end.
+    fn ends_wrongly(&self, turn: Turn, after: &Turned) -> Option<&'static str> {
+        use Outcome::{Aborted, ClosedFresh, ClosedIdle, Completed, Stalled, Truncated, Vanished};
+        use Stage::{Ending, Fresh, Gone, Idle, Lingering, LookFresh, LookIdle, Querying};
+        let (connection, past) = (&after.connection, &after.past);
+        let (before, control) = (self.connection.control(), connection.control());
+        let tally = connection.tally();
+        let is_gone = control.stage == Gone;
+        let has_ended = |stage| matches!(stage, Ending | Lingering | Querying | Gone);
+        let is_between = matches!(before.stage, Fresh | LookFresh | Idle | LookIdle)
+            || before.stage == Stage::Replying(Content::Whole);
+        let is_silent = matches!(control.outcome, Some(ClosedFresh | ClosedIdle | Completed));
+        let is_a_loss = matches!(
+            control.outcome,
+            Some(Vanished | Stalled | Aborted | Truncated)
+        );
+        first(&[
+            (
+                "I9: a request that was received whole is dropped silently",
+                has_ended(control.stage)
+                    && !has_ended(before.stage)
+                    && is_between
+                    && is_silent
+                    && turn != Turn::Breaks
+                    && !past.announced
+                    && after.server < Progress::Closing
+                    && after.input.contains("\r\n\r\n"),
+            ),
+            (
+                "I15: a response that is not whole ends as if it were",
+                has_ended(control.stage) && past.open.is_some() && !is_a_loss,
+            ),
+            (
+                "I15: a response that only the close ends is cut without a reset",
+                is_gone && past.open == Some(true) && !control.reset && turn != Turn::Breaks,
+            ),
+            (
+                "I16: bytes were not sent, and the end does not say so",
+                is_gone && past.owed > 0 && !is_a_loss,
+            ),
+            (
+                "I22: a whole response that was sent is not counted",
+                is_gone && past.owed == 0 && tally.completed < past.whole,
+            ),
+            (
+                "I7: more responses are counted than there were, or than there were requests",
+                tally.completed > past.finals || tally.completed > tally.dispatched,
+            ),
+            (
+                "I7: completed, but not every request is",
+                is_gone
+                    && control.outcome == Some(Completed)
+                    && (tally.completed < tally.dispatched || past.owed > 0),
+            ),
+        ])
+    }
+
+    /// The rule that a connection breaks by its state, as a census sees it.
+    fn holds_wrongly(&self, turn: Turn) -> Option<&'static str> {
+        let (control, past) = (self.connection.control(), &self.past);
+        let state = self.connection.state();
+        let is_exchanging = past.finals < self.connection.tally().dispatched || past.open.is_some();
+        let goes_on = control.outcome.is_none() && state != State::Upgraded;
+        let nothing = !is_exchanging && past.owed == 0 && !past.has_begun;
+        first(&[
+            (
+                "I11: an exchange is under way and nobody is held",
+                goes_on && is_exchanging && state != State::Busy,
+            ),
+            (
+                "I11: output waits and nobody is held",
+                past.owed > 0 && !matches!(state, State::Head | State::Busy | State::Gone),
+            ),
+            (
+                "I11: half a head has come and nobody is held",
+                goes_on && past.has_begun && state != State::Head,
+            ),
+            (
+                "I11: nothing is under way and somebody is held",
+                goes_on
+                    && nothing
+                    && !matches!(control.stage, Stage::Skipping | Stage::Upgrading)
+                    && matches!(state, State::Head | State::Busy),
+            ),
+            (
+                "I11: a client that has vanished is still counted",
+                turn == Turn::Breaks && !matches!(state, State::Gone | State::Upgraded),
+            ),
+        ])
+    }
+
+    /// The rule that a connection breaks by what it waits for.
+    fn waits_wrongly(&self, turn: Turn, after: &Turned) -> Option<&'static str> {
+        let connection = &after.connection;
+        let wants = wants(connection)?;
+        let (before, control) = (self.connection.control(), connection.control());
+        let is_wanted = matches!(
+            control.stage,
+            Stage::Running(Content::Wanted) | Stage::Replying(Content::Wanted)
+        );
+        let is_peers = wants.handler == Handler::No || is_wanted;
+        let due = connection.poll_timeout();
+        let is_left = |ticks: u32| due.is_some_and(|due| due <= after.now.after(TICK * ticks));
+        let is_prompt = !after.duties().is_empty();
+        let hurries = after.server >= Progress::Sealing && !is_prompt;
+        let window = abstraction::window(connection.state());
+        first(&[
+            (
+                "I13: the peer is waited for without end",
+                is_peers && due.is_none() && !is_prompt,
+            ),
+            (
+                "I10: who holds nothing is waited for longer than its window",
+                hurries && window.is_some_and(|(ticks, _)| !is_left(ticks)),
+            ),
+            (
+                "I14: an end that was heard is asked for again",
+                turn == Turn::Ends && before == control && wants.read != Read::No,
+            ),
+            (
+                "I10: lingering goes on though the peer is silent",
+                control.stage == Stage::Lingering && !is_left(2),
+            ),
+        ])
+    }
+
+    /// The driver's next turn by itself, if there is one: the client is silent and takes nothing,
+    /// a handler does not come to its end.
+    fn alone(&self) -> Option<Turn> {
+        let duty = self.duties().into_iter().next();
+        let passes = self.connection.poll_timeout().map(|_| Turn::Passes);
+        duty.or(passes)
+    }
+
+    /// The rule that the driver breaks by its turns alone, the server being told to close if
+    /// nothing else helps: that ends the connection, and in sealing it brings it out of its state
+    /// to where, and within the time that, the abstraction says.
+    fn breaks_alone(&self) -> Option<&'static str> {
+        let is_hurried = self.heard && self.server >= Progress::Sealing && !self.takes();
+        let mut window = abstraction::window(self.state()).filter(|_| is_hurried);
+        let mut turned = self.clone();
+        for _ in 0..PATIENCE {
+            if matches!(turned.connection.poll_step(), Step::Close { .. }) {
+                return None;
+            }
+            let turn = match turned.alone() {
+                Some(turn) => turn,
+                None if turned.server < Progress::Closing => Turn::Moves(Progress::Closing),
+                None => break,
+            };
+            if let Err(rule) = turned.turn(turn) {
+                return Some(rule);
+            }
+            if let Some((ticks, to)) = window {
+                let is_late = turned.now > self.now.after(TICK * ticks);
+                let has_left = turned.state() != self.state();
+                if is_late || (has_left && turned.state() != to) {
+                    return Some("I10: the driver alone does not keep to the abstraction");
+                }
+                window = window.filter(|_| !has_left);
+            }
+        }
+        Some("I13: the driver alone does not come to the end")
+    }
+
+    fn state(&self) -> State {
+        self.connection.state()
+    }
+
+    /// Whether the abstraction knows of this step.
+    fn is_abstracted(&self, after: &Turned) -> bool {
+        let phase = after.connection.control().server;
+        let (from, to) = (self.state(), after.state());
+        from == to || abstraction::moves(phase, from).contains(&to)
+    }
+}
+
+/// A step of a connection as the server sees it: in which phase, from where and to where.
+pub type Move = (Phase, State, State);
+
+/// A connection, its client, its handler, its driver and the server's phase.
+#[derive(Debug)]
+pub struct Connections {
+    first: Kind,
+    seen: Arc<Mutex<BTreeSet<Move>>>,
+}
+
+impl Connections {
+    /// Those whose clients begin with a request of this kind. Every move that is made is put into
+    /// `seen`.
+    #[must_use]
+    pub fn new(first: Kind, seen: Arc<Mutex<BTreeSet<Move>>>) -> Connections {
+        Connections { first, seen }
+    }
+}
+
+impl Model for Connections {
+    type State = Turned;
+    type Action = Turn;
+
+    /// One for each moment at which a connection may be accepted.
+    fn init_states(&self) -> Vec<Turned> {
+        use Progress::{Closing, Running, Sealing};
+        [Running, Sealing, Closing]
+            .map(|server| Turned::accepted(server, self.first))
+            .into()
+    }
+
+    fn actions(&self, turned: &Turned, turns: &mut Vec<Turn>) {
+        if turned.broken.is_none() {
+            turns.extend(turned.turns());
+        }
+    }
+
+    fn next_state(&self, turned: &Turned, turn: Turn) -> Option<Turned> {
+        let after = turned.step(turn);
+        let (from, to) = (turned.state(), after.state());
+        if from != to {
+            let phase = after.connection.control().server;
+            let mut seen = self.seen.lock().expect("nobody panics with it");
+            seen.insert((phase, from, to));
+        }
+        Some(after)
+    }
+
+    fn properties(&self) -> Vec<Property<Connections>> {
+        rules! { Connections;
+            "I1: the own phase falls"
+            "what is written and not sent is not what was handed out"
+            "unsent bytes and the control state disagree"
+            "I13: output waits without a timeout"
+            "I14: a timeout stays due"
+            "I9: a request that was received whole is dropped silently"
+            "I15: a response that is not whole ends as if it were"
+            "I15: a response that only the close ends is cut without a reset"
+            "I16: bytes were not sent, and the end does not say so"
+            "I22: a whole response that was sent is not counted"
+            "I7: more responses are counted than there were, or than there were requests"
+            "I7: completed, but not every request is"
+            "I11: an exchange is under way and nobody is held"
+            "I11: output waits and nobody is held"
+            "I11: half a head has come and nobody is held"
+            "I11: nothing is under way and somebody is held"
+            "I11: a client that has vanished is still counted"
+            "I13: the peer is waited for without end"
+            "I10: who holds nothing is waited for longer than its window"
+            "I14: an end that was heard is asked for again"
+            "I10: lingering goes on though the peer is silent"
+            "I16: FIN overtakes output"
+            "what is wanted is refused"
+            "I8: a request is dispatched after the close was announced"
+            "a request is taken though too much waits to be sent"
+            "I7: a second final response"
+            "I2: a response gains close without a shutdown"
+            "I17: in the drain a last response does not say so"
+            "I17: after a refusal the connection would be kept"
+            "a response that the client asked to be the last does not say so"
+            "I10: the driver alone does not keep to the abstraction"
+            "I13: the driver alone does not come to the end"
+            "the abstraction does not know of a step"
+        }
+    }
+}

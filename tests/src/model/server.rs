@@ -1,0 +1,604 @@
+//! The lifecycle with two listeners and three connections beside it, on a clock of small integers.
+
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use neap_core::{
+    Cause, Census, Config, Lifecycle, Listening, Phase, Progress, ServerEvent, SignalEffect, State,
+    Time, next,
+};
+use stateright::{Model, Property};
+
+use super::abstraction::{self, moves, window};
+use super::names::SERVER_EVENTS;
+use super::{first, key};
+
+const LAME_DUCK: u32 = 2;
+const DEADLINE: u32 = 4;
+const GRACE: u32 = 2;
+const DEBOUNCE: u32 = 1;
+
+/// The longest of the windows of connections that hold nothing and are waited for.
+const UNHELD: u32 = max(abstraction::QUIET, abstraction::FIRST_BYTE);
+
+const fn max(one: u32, other: u32) -> u32 {
+    if one > other { one } else { other }
+}
+
+/// A server, what its driver knows, and what is remembered of its past to judge it by.
+#[derive(Clone, Debug)]
+pub struct Server {
+    lifecycle: Lifecycle,
+    now: Time,
+    /// How many listeners are open.
+    listeners: u8,
+    /// In order: which connection is which does not matter.
+    connections: [Slot; 3],
+    /// For how many ticks it has waited without anything that holds it.
+    unheld: u32,
+    /// Ticks since the current step began, and since the drain did.
+    since: u32,
+    drained: u32,
+    /// The rule that the last step broke.
+    pub(super) broken: Option<&'static str>,
+}
+
+/// A connection: its state, and how many ticks the driver leaves it there, if it is hurried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Slot {
+    state: State,
+    left: Option<u32>,
+}
+
+/// What an attempt to accept gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Accepted {
+    /// A connection.
+    Connection,
+    /// Nobody waits, nor is a handshake under way: a listener that is to end ends.
+    Empty,
+    /// An error of one client's.
+    Retry,
+    /// No descriptors.
+    Exhausted,
+    /// The listener is of no more use.
+    Failed,
+}
+
+/// What may happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// The program asks for the drain.
+    Drain,
+    /// The program asks for the end.
+    CloseNow,
+    /// The program calls the drain off.
+    Cancel,
+    /// A stop signal: the first, a duplicate or a later one.
+    Signal,
+    /// A listener accepts.
+    Accept(Accepted),
+    /// A connection goes from one state to another, because of its peer or its handler.
+    Moves(State, State),
+    /// So many ticks pass before the driver is awake; then it does what is due.
+    Time(u32),
+}
+
+impl PartialEq for Server {
+    fn eq(&self, other: &Server) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Server {}
+
+impl Hash for Server {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.key().hash(hasher);
+    }
+}
+
+fn ticks(ticks: u32) -> Duration {
+    Duration::from_nanos(ticks.into())
+}
+
+fn config(lame_duck: bool) -> Config {
+    let mut config = Config::default();
+    config.drain.lame_duck = ticks(if lame_duck { LAME_DUCK } else { 0 });
+    config.drain.deadline = ticks(DEADLINE);
+    config.drain.close_grace = ticks(GRACE);
+    config.drain.debounce = ticks(DEBOUNCE);
+    config
+}
+
+impl Server {
+    fn new() -> Server {
+        let gone = Slot {
+            state: State::Gone,
+            left: None,
+        };
+        Server {
+            lifecycle: Lifecycle::new(),
+            // Late enough for everything before it to be over.
+            now: Time::ZERO.after(ticks(2 * DEADLINE)),
+            listeners: 2,
+            connections: [gone; 3],
+            unheld: 0,
+            since: DEBOUNCE,
+            drained: 0,
+            broken: None,
+        }
+    }
+
+    /// Stands for everything that a step depends on.
+    fn key(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let nanos = u64::try_from(self.now.since(Time::ZERO).as_nanos()).expect("it is early");
+        key(&self.lifecycle, nanos, DEADLINE.into()).hash(&mut hasher);
+        let ages = (self.unheld, self.since, self.drained);
+        (self.listeners, self.connections, ages, self.broken).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        if self.lifecycle.phase() == Phase::Done {
+            return vec![];
+        }
+        let mut steps = vec![
+            Step::Time(1),
+            Step::Time(DEADLINE),
+            Step::Drain,
+            Step::CloseNow,
+            Step::Cancel,
+            Step::Signal,
+        ];
+        if self.listeners > 0 && self.lifecycle.poll_listening() != Listening::Ended {
+            use Accepted::{Connection, Empty, Exhausted, Failed, Retry};
+            let has_room = self
+                .connections
+                .iter()
+                .any(|slot| slot.state == State::Gone);
+            steps.extend([Empty, Retry, Exhausted, Failed].map(Step::Accept));
+            steps.extend(has_room.then_some(Step::Accept(Connection)));
+        }
+        let mut states = self.connections.map(|slot| slot.state).to_vec();
+        states.dedup();
+        for from in states {
+            let moves = moves(self.lifecycle.phase(), from).iter();
+            steps.extend(moves.map(|to| Step::Moves(from, *to)));
+        }
+        steps
+    }
+
+    /// What becomes of it by this step.
+    fn step(&self, config: &Config, step: Step) -> Server {
+        let mut server = self.clone();
+        server.make(config, step);
+        let now = server.now;
+        server.lifecycle.handle_census(now, &server.census());
+        server.remember(self);
+        let broken = self.broken_by(step, &server);
+        server.broken = broken
+            .or_else(|| self.shuts_down_wrongly(step, &server))
+            .or_else(|| server.repeats_wrongly(config, step));
+        server
+    }
+
+    fn make(&mut self, config: &Config, step: Step) {
+        let now = self.now;
+        match step {
+            Step::Drain => self.lifecycle.drain(now, config, Cause::Request),
+            Step::CloseNow => self.lifecycle.close_now(now, Cause::Request),
+            Step::Cancel => {
+                self.lifecycle.cancel_drain(now);
+            }
+            Step::Signal => {
+                let was_closing = self.lifecycle.phase() >= Phase::Closing;
+                let effect = self.lifecycle.handle_signal(now, config);
+                if effect == SignalEffect::Default && !was_closing {
+                    self.broken = Some("a signal kills a server that could still be hurried");
+                }
+            }
+            Step::Accept(accepted) => self.accept(config, accepted),
+            Step::Moves(from, to) => self.moves(from, to),
+            Step::Time(passed) => {
+                self.now = self.now.after(ticks(passed));
+                self.since = DEADLINE.min(self.since + passed);
+                if self.lifecycle.phase() != Phase::Running {
+                    self.drained += passed;
+                }
+                // Sockets are read and connections told before the server's own timers act.
+                for slot in &mut self.connections {
+                    slot.left = slot.left.map(|left| left.saturating_sub(passed));
+                    if let (Some(0), Some((_, to))) = (slot.left, window(slot.state)) {
+                        slot.state = to;
+                        slot.left = None;
+                    }
+                }
+                self.lifecycle.handle_timeout(self.now, config);
+            }
+        }
+        self.connections.sort();
+    }
+
+    /// What the driver does with the result of an attempt to accept.
+    fn accept(&mut self, config: &Config, accepted: Accepted) {
+        let listening = self.lifecycle.poll_listening();
+        match accepted {
+            Accepted::Connection if listening == Listening::TurnAway => {
+                self.moves(State::Gone, State::Busy);
+            }
+            Accepted::Connection => self.moves(State::Gone, State::Fresh),
+            Accepted::Empty if listening == Listening::Accept => {}
+            Accepted::Empty | Accepted::Failed => self.listeners -= 1,
+            Accepted::Retry => {}
+            Accepted::Exhausted => {
+                if self
+                    .connections
+                    .iter()
+                    .any(|slot| slot.state == State::Idle)
+                {
+                    self.moves(State::Idle, State::Linger);
+                }
+            }
+        }
+        if self.listeners == 0 {
+            // If they failed there is nothing left to run for.
+            self.lifecycle.drain(self.now, config, Cause::Listeners);
+            self.lifecycle.handle_listeners_ended(self.now);
+        }
+    }
+
+    fn moves(&mut self, from: State, to: State) {
+        let moved = self.connections.iter_mut().find(|slot| slot.state == from);
+        *moved.expect("a step of an existing connection") = Slot {
+            state: to,
+            left: None,
+        };
+    }
+
+    /// Notes what has changed since the server was like `before`.
+    fn remember(&mut self, before: &Server) {
+        let (old, progress) = (before.lifecycle.progress(), self.lifecycle.progress());
+        if progress != old {
+            self.since = 0;
+            if old == Progress::Running || progress == Progress::Running {
+                self.drained = 0;
+            }
+        }
+        let is_hurried = progress >= Progress::Sealing;
+        for slot in &mut self.connections {
+            let ticks = window(slot.state).filter(|_| is_hurried);
+            slot.left = ticks.map(|(ticks, _)| slot.left.unwrap_or(ticks));
+        }
+        self.connections.sort();
+        let is_unheld = progress == Progress::Waiting && self.held() == 0;
+        let passed = self.since_then(before);
+        let was_unheld = old == Progress::Waiting && before.held() == 0;
+        self.unheld = match (was_unheld, is_unheld) {
+            (true, true) => before.unheld + passed,
+            _ => 0,
+        };
+    }
+
+    fn census(&self) -> Census {
+        Census::of(self.connections.map(|slot| slot.state))
+    }
+
+    fn held(&self) -> usize {
+        let is_held =
+            |slot: &&Slot| matches!(slot.state, State::Head | State::Busy | State::Upgraded);
+        self.connections.iter().filter(is_held).count()
+    }
+}
+
+impl Server {
+    /// The rule that a step breaks, as far as it takes two states to see that.
+    fn broken_by(&self, step: Step, after: &Server) -> Option<&'static str> {
+        use Progress::{Closing, Done, LameDuck, Running, Sealing, Waiting};
+        let (old, new) = (self.lifecycle.progress(), after.lifecycle.progress());
+        let begins = old != new;
+        let listening = after.lifecycle.poll_listening();
+        let is_open = |slot: &Slot| slot.state != State::Gone;
+        let open = after
+            .connections
+            .iter()
+            .filter(|slot| is_open(slot))
+            .count();
+        let is_empty = open == 0 && after.listeners == 0;
+        let census = after.census();
+        first(&[
+            (
+                "I1: the progress falls",
+                new < old && (step, old, new) != (Step::Cancel, LameDuck, Running),
+            ),
+            (
+                "I3: ended listeners are accepted from",
+                (listening == Listening::Ended) != (after.listeners == 0),
+            ),
+            (
+                "I11: the census does not count who is held",
+                (census.held(), census.open()) != (after.held(), open),
+            ),
+            (
+                "I12: nothing remains to wait for, yet it waits",
+                is_empty && matches!(new, Sealing | Waiting | Closing),
+            ),
+            (
+                "I10: it waits for those who hold nothing",
+                after.unheld >= UNHELD,
+            ),
+            (
+                "I17: a server that was told to stop is ready, or one that was not is not",
+                (after.lifecycle.phase() == Phase::Running) != after.lifecycle.cause().is_none(),
+            ),
+            (
+                "I17: a lame duck does not accept",
+                after.listeners > 0
+                    && matches!(new, Running | LameDuck) != (listening == Listening::Accept),
+            ),
+            (
+                "waiting, but listeners remain",
+                new == Waiting && after.listeners > 0,
+            ),
+            (
+                "done, but neither empty nor out of time",
+                begins && new == Done && !(is_empty || after.lasted(self, GRACE)),
+            ),
+        ])
+    }
+
+    /// How many ticks have passed since the server was like `before`.
+    fn since_then(&self, before: &Server) -> u32 {
+        let passed = self.now.since(before.now).as_nanos();
+        u32::try_from(passed).expect("time passes by few ticks")
+    }
+
+    /// Whether the step that it was in before this one has lasted so long.
+    fn lasted(&self, before: &Server, ticks: u32) -> bool {
+        before.since + self.since_then(before) >= ticks
+    }
+
+    /// The rule that a step breaks on the way to Closing and to Done.
+    fn shuts_down_wrongly(&self, step: Step, after: &Server) -> Option<&'static str> {
+        use Progress::{Closing, Done, LameDuck, Running, Sealing, Waiting};
+        let (old, new) = (self.lifecycle.progress(), after.lifecycle.progress());
+        let begins = old != new;
+        let closes = begins && new >= Closing && old < Closing;
+        let passed = after.since_then(self);
+        let lasted = |ticks| passed > 0 && self.since + passed >= ticks;
+        let is_late = old != Running && passed > 0 && self.drained + passed >= DEADLINE;
+        let rests = |slot: &Slot| matches!(slot.state, State::Linger | State::Gone);
+        let is_quiet = after.connections.iter().all(rests) && after.listeners == 0;
+        let is_asked = matches!(step, Step::Signal | Step::CloseNow);
+        let is_forced = after.lifecycle.forced().is_some();
+        let signal = step == Step::Signal;
+        let debounced = self.since < DEBOUNCE;
+        let hurries = matches!(old, LameDuck | Sealing | Waiting);
+        first(&[
+            (
+                "closing, but neither forced nor out of time nor quiet",
+                closes && !(is_asked || is_late || is_quiet),
+            ),
+            (
+                "forced, but nobody says why; or not, and somebody does",
+                closes && is_forced != (is_late || is_asked) && !(is_quiet && !is_forced),
+            ),
+            (
+                "I13: the deadline has passed without closing",
+                is_late && !matches!(new, Closing | Done),
+            ),
+            (
+                "I13: the grace has passed without an end",
+                old == Closing && lasted(GRACE) && new != Done,
+            ),
+            (
+                "I13: a wait has no end",
+                after.lifecycle.phase() != Phase::Running
+                    && new != Done
+                    && after.lifecycle.poll_timeout(&config(true)).is_none(),
+            ),
+            (
+                "a lame duck outlasts its time",
+                old == LameDuck && lasted(LAME_DUCK) && !begins,
+            ),
+            (
+                "a lame duck ends before its time",
+                begins && old == LameDuck && passed > 0 && !lasted(LAME_DUCK),
+            ),
+            (
+                "a later signal changes nothing",
+                signal && hurries && !debounced && !begins,
+            ),
+            (
+                "a signal within the debounce time is no duplicate",
+                signal && old != Running && debounced && begins,
+            ),
+            (
+                "the first signal does not begin the drain",
+                signal && old == Running && !begins,
+            ),
+        ])
+    }
+
+    /// I23: what was asked for once is not different when it is asked for again.
+    fn repeats_wrongly(&self, config: &Config, step: Step) -> Option<&'static str> {
+        let mut again = self.clone();
+        match step {
+            Step::Drain if self.lifecycle.phase() != Phase::Running => {
+                again.lifecycle.drain(self.now, config, Cause::Signal);
+            }
+            Step::CloseNow => again.lifecycle.close_now(self.now, Cause::Signal),
+            _ => return None,
+        }
+        (again != *self).then_some("I23: asking twice is not asking once")
+    }
+}
+
+/// A row of the server's table.
+pub type Row = (Progress, ServerEvent);
+
+/// A server with a lame duck, or without.
+#[derive(Debug)]
+pub struct Servers {
+    config: Config,
+    seen: Arc<Mutex<BTreeSet<Row>>>,
+}
+
+impl Servers {
+    /// With a lame duck, or without. Every row of the server's table that is certain to have been
+    /// used is put into `seen`.
+    #[must_use]
+    pub fn new(lame_duck: bool, seen: Arc<Mutex<BTreeSet<Row>>>) -> Servers {
+        Servers {
+            config: config(lame_duck),
+            seen,
+        }
+    }
+
+    /// A server that runs.
+    #[must_use]
+    pub fn start() -> Server {
+        Server::new()
+    }
+
+    /// The steps out of a state.
+    #[must_use]
+    pub fn steps(&self, server: &Server) -> Vec<(Step, Server)> {
+        let steps = server.steps().into_iter();
+        steps
+            .map(|step| (step, server.step(&self.config, step)))
+            .collect()
+    }
+
+    /// Every row of the server's table.
+    #[must_use]
+    pub fn rows() -> BTreeSet<Row> {
+        let events = |progress| SERVER_EVENTS.iter().map(move |event| (progress, *event));
+        let rows = super::names::PROGRESS.iter().copied().flat_map(events);
+        rows.filter(|(progress, event)| next(*progress, *event).is_some())
+            .collect()
+    }
+
+    /// The rows that lead from one step of the server to another, where it can only be these.
+    fn rows_between(&self, step: Step, before: &Server, after: &Server) -> Vec<Row> {
+        let (from, to) = (before.lifecycle.progress(), after.lifecycle.progress());
+        let mut chains: Vec<(Progress, Vec<Row>)> = vec![(from, vec![])];
+        let mut found = Vec::new();
+        while let Some((at, rows)) = chains.pop() {
+            if at == to && !rows.is_empty() {
+                found.push(rows);
+                continue;
+            }
+            for event in SERVER_EVENTS {
+                let is_new = !rows.contains(&(at, *event));
+                let leads =
+                    next(at, *event).filter(|_| is_new && self.may_cause(step, *event, after));
+                let row = (at, *event);
+                chains.extend(leads.map(|next| (next, [&rows[..], &[row]].concat())));
+            }
+        }
+        if found.len() == 1 {
+            found.remove(0)
+        } else {
+            vec![]
+        }
+    }
+
+    /// Whether this step, which led there, may have brought about that event. An event that nothing
+    /// brings about fails the walk: its rows are never visited.
+    fn may_cause(&self, step: Step, event: ServerEvent, after: &Server) -> bool {
+        use ServerEvent as E;
+        let lame_duck = !self.config.drain.lame_duck.is_zero();
+        let census = after.census();
+        let tick = after.lifecycle.tick(after.now, &self.config);
+        let has_sealed = tick.sealing != Time::NEVER;
+        match event {
+            E::Quiet => after.held() + census.fresh + census.idle == 0,
+            E::Empty => census.open() == 0 && after.listeners == 0,
+            E::ListenersEnded => after.listeners == 0,
+            E::Drain { .. } if event != (E::Drain { lame_duck }) => false,
+            E::Drain { .. } => matches!(step, Step::Drain | Step::Signal | Step::Accept(_)),
+            E::CloseNow => step == Step::CloseNow,
+            E::Cancel => step == Step::Cancel,
+            E::Again => step == Step::Signal,
+            E::Deadline => after.lifecycle.forced() == Some(Cause::Deadline),
+            E::LameDuckElapsed => matches!(step, Step::Time(_)) && has_sealed,
+            E::GraceElapsed => matches!(step, Step::Time(_)),
+            #[allow(
+                unreachable_patterns,
+                reason = "for events that are not known here yet"
+            )]
+            _ => false,
+        }
+    }
+}
+
+impl Model for Servers {
+    type State = Server;
+    type Action = Step;
+
+    fn init_states(&self) -> Vec<Server> {
+        vec![Servers::start()]
+    }
+
+    fn actions(&self, server: &Server, steps: &mut Vec<Step>) {
+        if server.broken.is_none() {
+            steps.extend(server.steps());
+        }
+    }
+
+    fn next_state(&self, server: &Server, step: Step) -> Option<Server> {
+        let after = server.step(&self.config, step);
+        if server.lifecycle.progress() != after.lifecycle.progress() {
+            let rows = self.rows_between(step, server, &after);
+            let mut seen = self.seen.lock().expect("nobody panics with it");
+            seen.extend(rows);
+        }
+        Some(after)
+    }
+
+    fn properties(&self) -> Vec<Property<Servers>> {
+        let mut properties = rules! { Servers;
+            "I1: the progress falls"
+            "I3: ended listeners are accepted from"
+            "I11: the census does not count who is held"
+            "I12: nothing remains to wait for, yet it waits"
+            "I10: it waits for those who hold nothing"
+            "I17: a server that was told to stop is ready, or one that was not is not"
+            "I17: a lame duck does not accept"
+            "waiting, but listeners remain"
+            "done, but neither empty nor out of time"
+            "closing, but neither forced nor out of time nor quiet"
+            "forced, but nobody says why; or not, and somebody does"
+            "I13: the deadline has passed without closing"
+            "I13: the grace has passed without an end"
+            "I13: a wait has no end"
+            "a lame duck outlasts its time"
+            "a lame duck ends before its time"
+            "a later signal changes nothing"
+            "a signal within the debounce time is no duplicate"
+            "the first signal does not begin the drain"
+            "a signal kills a server that could still be hurried"
+            "I23: asking twice is not asking once"
+        };
+        properties.push(Property::sometimes(
+            "it ends with nothing aborted",
+            |_, server: &Server| {
+                let lifecycle = &server.lifecycle;
+                lifecycle.phase() == Phase::Done && lifecycle.forced().is_none()
+            },
+        ));
+        properties
+    }
+}
+
+impl Server {
+    /// The phase.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.lifecycle.phase()
+    }
+}
