@@ -54,16 +54,16 @@ impl Kind {
             Kind::Close => &["GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"],
             Kind::Old => &["POST / HTTP/1.0\r\nContent-Length: 1\r\n\r\n", "a"],
             Kind::Length => &[
-                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n",
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n",
                 "a",
-                "b",
             ],
             Kind::Expect => &[
                 "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n",
                 "a",
             ],
             Kind::Chunked => &[
-                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n",
+                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+                "1\r\na\r\n",
                 "0\r\n\r\n",
             ],
             Kind::TooLong => &[
@@ -117,6 +117,8 @@ impl Client {
             Some((kind, pieces)) if pieces < kind.pieces().len() => kind.only(),
             Some(_) if self.requests == REQUESTS => &[],
             Some((Kind::Head, _)) => &[Kind::Get],
+            // What may follow content follows that of a declared length.
+            Some((Kind::Chunked | Kind::TooLong, _)) => &[],
             Some(_) => &[Kind::Second],
         }
     }
@@ -124,7 +126,9 @@ impl Client {
     /// Sends the next piece of a request of this kind.
     pub fn send(&mut self, kind: Kind) -> &'static str {
         let pieces = kind.pieces();
-        let begun = self.sent.filter(|(_, sent)| *sent < pieces.len());
+        let begun = self
+            .sent
+            .filter(|(of, sent)| *of == kind && *sent < pieces.len());
         let sent = match begun {
             Some((_, sent)) => sent,
             None => {

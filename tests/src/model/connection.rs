@@ -92,8 +92,7 @@ impl Turned {
     fn step(&self, turn: Turn) -> Turned {
         let mut turned = self.clone();
         let done = turned.turn(turn);
-        let broken = done.err().or_else(|| self.broken_by(turn, &turned));
-        turned.broken = broken.or_else(|| turned.breaks_alone());
+        turned.broken = done.err().or_else(|| self.broken_by(turn, &turned));
         turned.mark();
         turned
     }
@@ -271,35 +270,36 @@ impl Turned {
         duty.or(passes)
     }
 
-    /// The rule that the driver breaks by its turns alone, the server being told to close if
-    /// nothing else helps: that ends the connection, and in sealing it brings it out of its state
-    /// to where, and within the time that, the abstraction says.
-    fn breaks_alone(&self) -> Option<&'static str> {
-        let is_hurried = self.heard && self.server >= Progress::Sealing && !self.takes();
-        let mut window = abstraction::window(self.state()).filter(|_| is_hurried);
+    /// Whether the driver's turns alone end it, the server being told to close if nothing else
+    /// helps, and whether in sealing they bring it out of its state to where, and within the time
+    /// that, the abstraction says.
+    fn comes_to_its_end(&self) -> bool {
+        let is_hurried = self.heard && self.server >= Progress::Sealing;
+        let is_still = !self.takes() && !self.fin && self.past.owed == 0;
+        let mut window = abstraction::window(self.state()).filter(|_| is_hurried && is_still);
         let mut turned = self.clone();
         for _ in 0..PATIENCE {
             if matches!(turned.connection.poll_step(), Step::Close { .. }) {
-                return None;
+                return true;
             }
             let turn = match turned.alone() {
                 Some(turn) => turn,
                 None if turned.server < Progress::Closing => Turn::Moves(Progress::Closing),
-                None => break,
+                None => return false,
             };
-            if let Err(rule) = turned.turn(turn) {
-                return Some(rule);
+            if turned.turn(turn).is_err() {
+                return false;
             }
             if let Some((ticks, to)) = window {
                 let is_late = turned.now > self.now.after(TICK * ticks);
                 let has_left = turned.state() != self.state();
                 if is_late || (has_left && turned.state() != to) {
-                    return Some("I10: the driver alone does not keep to the abstraction");
+                    return false;
                 }
                 window = window.filter(|_| !has_left);
             }
         }
-        Some("I13: the driver alone does not come to the end")
+        false
     }
 
     fn state(&self) -> State {
@@ -363,7 +363,7 @@ impl Model for Connections {
     }
 
     fn properties(&self) -> Vec<Property<Connections>> {
-        rules! { Connections;
+        let mut properties = rules! { Connections;
             "I1: the own phase falls"
             "what is written and not sent is not what was handed out"
             "unsent bytes and the control state disagree"
@@ -394,9 +394,12 @@ impl Model for Connections {
             "I17: in the drain a last response does not say so"
             "I17: after a refusal the connection would be kept"
             "a response that the client asked to be the last does not say so"
-            "I10: the driver alone does not keep to the abstraction"
-            "I13: the driver alone does not come to the end"
             "the abstraction does not know of a step"
-        }
+        };
+        properties.push(Property::always(
+            "I10, I13: the driver alone comes to the end, and in time",
+            |_, turned: &Turned| turned.comes_to_its_end(),
+        ));
+        properties
     }
 }

@@ -246,8 +246,11 @@ impl Turned {
         match wants.read {
             Read::Head | Read::Content if self.takes() => duties.push(Turn::Takes),
             Read::Look if self.takes() => duties.push(Turn::Takes),
-            Read::Look => duties.push(Turn::FindsNothing),
             Read::Discard if !self.input.is_empty() => duties.push(Turn::Takes),
+            Read::No => {}
+            // Whoever reads behind the end sees it again.
+            _ if self.fin => duties.push(Turn::Ends),
+            Read::Look => duties.push(Turn::FindsNothing),
             _ => {}
         }
         match wants.write {
