@@ -6,7 +6,7 @@ mod world;
 
 use neap_core::{
     BodyLength, Config, Connection, Fate, Handler, MisuseError, Outcome, PeerError, Phase, Read,
-    Refusal, State, Status, Step, Write,
+    Refusal, State, Status, Step, Time, Write,
 };
 use world::{DATE, GET, World};
 
@@ -100,8 +100,11 @@ fn lingering_ends_at_the_clients_fin_or_reset() {
 }
 
 #[test]
-fn input_while_the_send_queue_is_asked_for_prolongs_lingering() {
+fn input_prolongs_lingering_also_while_the_send_queue_is_asked_for() {
     let mut world = lingering();
+    world.pass(99);
+    world.on(|c, t| c.handle_discarded(t, 1));
+    assert_eq!(world.due_in(), Some(100));
     world.pass(100);
     assert_eq!(world.wants().write, Write::Query);
     world.on(|c, t| c.handle_discarded(t, 1));
@@ -363,4 +366,13 @@ fn a_connection_knows_which_phase_is_in_effect() {
     assert_eq!(world.connection.control().phase(), Phase::Draining);
     world.set_phase(Phase::Closing);
     assert_eq!(world.connection.control().phase(), Phase::Closing);
+}
+
+#[test]
+fn a_wait_that_begins_with_an_earlier_tick_begins_at_the_last_one() {
+    let mut world = World::new();
+    world.pass(20_000);
+    world.now = Time::ZERO;
+    world.input(b"GET / HT");
+    assert_eq!(world.due_in(), Some(50_000));
 }

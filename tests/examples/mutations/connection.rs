@@ -187,7 +187,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: CONNECTION,
         from: "        self.timers.silence_broken();\n",
         to: "",
-        test: drain("lingering_is_bounded_in_time_and_in_bytes"),
+        test: exchange("input_prolongs_lingering_also_while_the_send_queue_is_asked_for"),
     },
     Mutation {
         guard: "§5 linger_max, in time",
@@ -285,7 +285,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: CONTROL,
         from: "ClosingCuts: Replying(_), Server(Phase::Closing) => ends(Aborted);",
         to: "ClosingCuts: Replying(_), Server(Phase::Closing) => to(Ending);",
-        test: drain("closing_cuts_a_response_so_that_it_looks_cut"),
+        test: TABLE,
     },
     Mutation {
         guard: "§6 a handler that fails within a response cuts it alike",
@@ -327,7 +327,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: TIMERS,
         from: "        self.now = self.now.max(t.now);\n",
         to: "        self.now = t.now;\n",
-        test: drain("an_earlier_tick_reads_as_the_last_one"),
+        test: exchange("a_wait_that_begins_with_an_earlier_tick_begins_at_the_last_one"),
     },
     Mutation {
         guard: "§4 an idle connection gives its descriptor back",

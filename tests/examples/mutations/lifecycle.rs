@@ -1,6 +1,6 @@
 //! The server: what it decides between the first signal and Done.
 
-use crate::{Mutation, Test, in_core, in_model};
+use crate::{Mutation, Test, in_core};
 
 const LIFECYCLE: &str = "core/src/lifecycle.rs";
 const PROGRESS: &str = "core/src/progress.rs";
@@ -38,7 +38,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: LIFECYCLE,
         from: "            self.drained = Time::NEVER;\n",
         to: "",
-        test: test("a_lame_duck_that_is_cancelled_runs_again_and_forgets_its_deadline"),
+        test: in_core("shutdown", "a_drain_that_was_called_off_has_lasted_no_time"),
     },
     Mutation {
         guard: "§3 a drain that was called off has no cause",
@@ -269,6 +269,9 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: LIFECYCLE,
         from: "if progress == Progress::Sealing && self.listeners_ended {",
         to: "if false && progress == Progress::Sealing && self.listeners_ended {",
-        test: in_model("server::a_server_keeps_its_rules_and_uses_every_row_of_its_table"),
+        test: in_core(
+            "shutdown",
+            "listeners_that_failed_in_lame_duck_are_not_waited_for",
+        ),
     },
 ];

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What is copied of the workspace: all that its tests read.
-const COPIED: [&str; 9] = [
+const COPIED: [&str; 8] = [
     "Cargo.toml",
     "Cargo.lock",
     "README.md",
@@ -28,7 +28,6 @@ const COPIED: [&str; 9] = [
     "runtime-smol",
     "cli",
     "tests",
-    "fuzz",
 ];
 
 /// A guard, what deleting it looks like, and who should notice.
@@ -164,7 +163,7 @@ fn copy_all(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
         let name = entry?.file_name();
-        if name != "target" && name != "corpus" {
+        if name != "target" {
             copy_all(&from.join(&name), &to.join(&name))?;
         }
     }
