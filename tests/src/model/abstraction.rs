@@ -3,7 +3,16 @@
 //!
 //! `tests/tests/model/abstraction.rs` compares all of this with what whole connections do.
 
-use neap_core::{Phase, State};
+use std::time::Duration;
+
+use neap_core::{Config, Phase, State};
+
+/// The clock's unit. Within two of them a peer is not asked twice how much it has acknowledged.
+pub const TICK: Duration = Duration::from_millis(10);
+
+/// The longest window, in ticks, and the longest of those that begin with sealing.
+pub(super) const LONGEST: u32 = 2;
+pub(super) const LONGEST_GRACE: u32 = 1;
 
 /// The windows of a drain, in ticks.
 pub const QUIET: u32 = 1;
@@ -57,4 +66,24 @@ pub fn window(state: State) -> Option<(u32, State)> {
         State::Linger => Some((LINGER, State::Gone)),
         State::Busy | State::Upgraded | State::Gone => None,
     }
+}
+
+/// Short windows, and little room. Few different ones: their number is that of the states.
+pub(super) fn config() -> Config {
+    let mut config = Config::default();
+    config.limits.content = 2;
+    config.limits.unsent = 60;
+    config.limits.pipeline = 1;
+    config.limits.progress = 1;
+    config.timeouts.head = TICK * 2;
+    config.timeouts.content = TICK;
+    config.timeouts.write = TICK;
+    config.timeouts.idle = TICK * 2;
+    config.drain.quiet = TICK * QUIET;
+    config.drain.first_byte_grace = TICK * FIRST_BYTE;
+    config.drain.head_grace = TICK * HEAD;
+    config.drain.linger_max = TICK * LINGER;
+    config.drain.half_close_grace = TICK;
+    config.drain.linger_short = TICK;
+    config
 }

@@ -49,10 +49,14 @@ macro_rules! rules {
 pub mod abstraction;
 pub mod client;
 pub mod connection;
+mod connection_rules;
 pub mod names;
 pub mod reports;
 pub mod server;
+pub mod server_rows;
+mod server_rules;
 pub mod table;
+pub mod turn;
 pub mod turned;
 
 /// What tells states apart: all that `state` shows of itself, with its times counted from `now` in

@@ -6,22 +6,21 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use neap_core::{
-    Cause, Census, Config, Lifecycle, Listening, Phase, Progress, ServerEvent, SignalEffect, State,
-    Time, next,
+    Cause, Census, Config, Lifecycle, Listening, Phase, Progress, SignalEffect, State, Time,
 };
 use stateright::{Model, Property};
 
 use super::abstraction::{self, moves, window};
-use super::names::SERVER_EVENTS;
-use super::{first, key};
+use super::key;
+use super::server_rows::Row;
 
-const LAME_DUCK: u32 = 2;
-const DEADLINE: u32 = 4;
-const GRACE: u32 = 2;
-const DEBOUNCE: u32 = 1;
+pub(super) const LAME_DUCK: u32 = 2;
+pub(super) const DEADLINE: u32 = 4;
+pub(super) const GRACE: u32 = 2;
+pub(super) const DEBOUNCE: u32 = 1;
 
 /// The longest of the windows of connections that hold nothing and are waited for.
-const UNHELD: u32 = max(abstraction::QUIET, abstraction::FIRST_BYTE);
+pub(super) const UNHELD: u32 = max(abstraction::QUIET, abstraction::FIRST_BYTE);
 
 const fn max(one: u32, other: u32) -> u32 {
     if one > other { one } else { other }
@@ -30,25 +29,25 @@ const fn max(one: u32, other: u32) -> u32 {
 /// A server, what its driver knows, and what is remembered of its past to judge it by.
 #[derive(Clone, Debug)]
 pub struct Server {
-    lifecycle: Lifecycle,
-    now: Time,
+    pub(super) lifecycle: Lifecycle,
+    pub(super) now: Time,
     /// How many listeners are open.
-    listeners: u8,
+    pub(super) listeners: u8,
     /// In order: which connection is which does not matter.
-    connections: [Slot; 3],
+    pub(super) connections: [Slot; 3],
     /// For how many ticks it has waited without anything that holds it.
-    unheld: u32,
+    pub(super) unheld: u32,
     /// Ticks since the current step began, and since the drain did.
-    since: u32,
-    drained: u32,
+    pub(super) since: u32,
+    pub(super) drained: u32,
     /// The rule that the last step broke.
     pub(super) broken: Option<&'static str>,
 }
 
 /// A connection: its state, and how many ticks the driver leaves it there, if it is hurried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Slot {
-    state: State,
+pub(super) struct Slot {
+    pub(super) state: State,
     left: Option<u32>,
 }
 
@@ -104,7 +103,7 @@ fn ticks(ticks: u32) -> Duration {
     Duration::from_nanos(ticks.into())
 }
 
-fn config(lame_duck: bool) -> Config {
+pub(super) fn config(lame_duck: bool) -> Config {
     let mut config = Config::default();
     config.drain.lame_duck = ticks(if lame_duck { LAME_DUCK } else { 0 });
     config.drain.deadline = ticks(DEADLINE);
@@ -283,167 +282,21 @@ impl Server {
         };
     }
 
-    fn census(&self) -> Census {
+    pub(super) fn census(&self) -> Census {
         Census::of(self.connections.map(|slot| slot.state))
     }
 
-    fn held(&self) -> usize {
+    pub(super) fn held(&self) -> usize {
         let is_held =
             |slot: &&Slot| matches!(slot.state, State::Head | State::Busy | State::Upgraded);
         self.connections.iter().filter(is_held).count()
     }
 }
 
-impl Server {
-    /// The rule that a step breaks, as far as it takes two states to see that.
-    fn broken_by(&self, step: Step, after: &Server) -> Option<&'static str> {
-        use Progress::{Closing, Done, LameDuck, Running, Sealing, Waiting};
-        let (old, new) = (self.lifecycle.progress(), after.lifecycle.progress());
-        let begins = old != new;
-        let listening = after.lifecycle.poll_listening();
-        let is_open = |slot: &Slot| slot.state != State::Gone;
-        let open = after
-            .connections
-            .iter()
-            .filter(|slot| is_open(slot))
-            .count();
-        let is_empty = open == 0 && after.listeners == 0;
-        let census = after.census();
-        first(&[
-            (
-                "I1: the progress falls",
-                new < old && (step, old, new) != (Step::Cancel, LameDuck, Running),
-            ),
-            (
-                "I3: ended listeners are accepted from",
-                (listening == Listening::Ended) != (after.listeners == 0),
-            ),
-            (
-                "I11: the census does not count who is held",
-                (census.held(), census.open()) != (after.held(), open),
-            ),
-            (
-                "I12: nothing remains to wait for, yet it waits",
-                is_empty && matches!(new, Sealing | Waiting | Closing),
-            ),
-            (
-                "I10: it waits for those who hold nothing",
-                after.unheld >= UNHELD,
-            ),
-            (
-                "I17: a server that was told to stop is ready, or one that was not is not",
-                (after.lifecycle.phase() == Phase::Running) != after.lifecycle.cause().is_none(),
-            ),
-            (
-                "I17: a lame duck does not accept",
-                after.listeners > 0
-                    && matches!(new, Running | LameDuck) != (listening == Listening::Accept),
-            ),
-            (
-                "waiting, but listeners remain",
-                new == Waiting && after.listeners > 0,
-            ),
-            (
-                "done, but neither empty nor out of time",
-                begins && new == Done && !(is_empty || after.lasted(self, GRACE)),
-            ),
-        ])
-    }
-
-    /// How many ticks have passed since the server was like `before`.
-    fn since_then(&self, before: &Server) -> u32 {
-        let passed = self.now.since(before.now).as_nanos();
-        u32::try_from(passed).expect("time passes by few ticks")
-    }
-
-    /// Whether the step that it was in before this one has lasted so long.
-    fn lasted(&self, before: &Server, ticks: u32) -> bool {
-        before.since + self.since_then(before) >= ticks
-    }
-
-    /// The rule that a step breaks on the way to Closing and to Done.
-    fn shuts_down_wrongly(&self, step: Step, after: &Server) -> Option<&'static str> {
-        use Progress::{Closing, Done, LameDuck, Running, Sealing, Waiting};
-        let (old, new) = (self.lifecycle.progress(), after.lifecycle.progress());
-        let begins = old != new;
-        let closes = begins && new >= Closing && old < Closing;
-        let passed = after.since_then(self);
-        let lasted = |ticks| passed > 0 && self.since + passed >= ticks;
-        let is_late = old != Running && passed > 0 && self.drained + passed >= DEADLINE;
-        let rests = |slot: &Slot| matches!(slot.state, State::Linger | State::Gone);
-        let is_quiet = after.connections.iter().all(rests) && after.listeners == 0;
-        let is_asked = matches!(step, Step::Signal | Step::CloseNow);
-        let is_forced = after.lifecycle.forced().is_some();
-        let signal = step == Step::Signal;
-        let debounced = self.since < DEBOUNCE;
-        let hurries = matches!(old, LameDuck | Sealing | Waiting);
-        first(&[
-            (
-                "closing, but neither forced nor out of time nor quiet",
-                closes && !(is_asked || is_late || is_quiet),
-            ),
-            (
-                "forced, but nobody says why; or not, and somebody does",
-                closes && is_forced != (is_late || is_asked) && !(is_quiet && !is_forced),
-            ),
-            (
-                "I13: the deadline has passed without closing",
-                is_late && !matches!(new, Closing | Done),
-            ),
-            (
-                "I13: the grace has passed without an end",
-                old == Closing && lasted(GRACE) && new != Done,
-            ),
-            (
-                "I13: a wait has no end",
-                after.lifecycle.phase() != Phase::Running
-                    && new != Done
-                    && after.lifecycle.poll_timeout(&config(true)).is_none(),
-            ),
-            (
-                "a lame duck outlasts its time",
-                old == LameDuck && lasted(LAME_DUCK) && !begins,
-            ),
-            (
-                "a lame duck ends before its time",
-                begins && old == LameDuck && passed > 0 && !lasted(LAME_DUCK),
-            ),
-            (
-                "a later signal changes nothing",
-                signal && hurries && !debounced && !begins,
-            ),
-            (
-                "a signal within the debounce time is no duplicate",
-                signal && old != Running && debounced && begins,
-            ),
-            (
-                "the first signal does not begin the drain",
-                signal && old == Running && !begins,
-            ),
-        ])
-    }
-
-    /// I23: what was asked for once is not different when it is asked for again.
-    fn repeats_wrongly(&self, config: &Config, step: Step) -> Option<&'static str> {
-        let mut again = self.clone();
-        match step {
-            Step::Drain if self.lifecycle.phase() != Phase::Running => {
-                again.lifecycle.drain(self.now, config, Cause::Signal);
-            }
-            Step::CloseNow => again.lifecycle.close_now(self.now, Cause::Signal),
-            _ => return None,
-        }
-        (again != *self).then_some("I23: asking twice is not asking once")
-    }
-}
-
-/// A row of the server's table.
-pub type Row = (Progress, ServerEvent);
-
 /// A server with a lame duck, or without.
 #[derive(Debug)]
 pub struct Servers {
-    config: Config,
+    pub(super) config: Config,
     seen: Arc<Mutex<BTreeSet<Row>>>,
 }
 
@@ -471,68 +324,6 @@ impl Servers {
         steps
             .map(|step| (step, server.step(&self.config, step)))
             .collect()
-    }
-
-    /// Every row of the server's table.
-    #[must_use]
-    pub fn rows() -> BTreeSet<Row> {
-        let events = |progress| SERVER_EVENTS.iter().map(move |event| (progress, *event));
-        let rows = super::names::PROGRESS.iter().copied().flat_map(events);
-        rows.filter(|(progress, event)| next(*progress, *event).is_some())
-            .collect()
-    }
-
-    /// The rows that lead from one step of the server to another, where it can only be these.
-    fn rows_between(&self, step: Step, before: &Server, after: &Server) -> Vec<Row> {
-        let (from, to) = (before.lifecycle.progress(), after.lifecycle.progress());
-        let mut chains: Vec<(Progress, Vec<Row>)> = vec![(from, vec![])];
-        let mut found = Vec::new();
-        while let Some((at, rows)) = chains.pop() {
-            if at == to && !rows.is_empty() {
-                found.push(rows);
-                continue;
-            }
-            for event in SERVER_EVENTS {
-                let is_new = !rows.contains(&(at, *event));
-                let leads =
-                    next(at, *event).filter(|_| is_new && self.may_cause(step, *event, after));
-                let row = (at, *event);
-                chains.extend(leads.map(|next| (next, [&rows[..], &[row]].concat())));
-            }
-        }
-        if found.len() == 1 {
-            found.remove(0)
-        } else {
-            vec![]
-        }
-    }
-
-    /// Whether this step, which led there, may have brought about that event. An event that nothing
-    /// brings about fails the walk: its rows are never visited.
-    fn may_cause(&self, step: Step, event: ServerEvent, after: &Server) -> bool {
-        use ServerEvent as E;
-        let lame_duck = !self.config.drain.lame_duck.is_zero();
-        let census = after.census();
-        let tick = after.lifecycle.tick(after.now, &self.config);
-        let has_sealed = tick.sealing != Time::NEVER;
-        match event {
-            E::Quiet => after.held() + census.fresh + census.idle == 0,
-            E::Empty => census.open() == 0 && after.listeners == 0,
-            E::ListenersEnded => after.listeners == 0,
-            E::Drain { .. } if event != (E::Drain { lame_duck }) => false,
-            E::Drain { .. } => matches!(step, Step::Drain | Step::Signal | Step::Accept(_)),
-            E::CloseNow => step == Step::CloseNow,
-            E::Cancel => step == Step::Cancel,
-            E::Again => step == Step::Signal,
-            E::Deadline => after.lifecycle.forced() == Some(Cause::Deadline),
-            E::LameDuckElapsed => matches!(step, Step::Time(_)) && has_sealed,
-            E::GraceElapsed => matches!(step, Step::Time(_)),
-            #[allow(
-                unreachable_patterns,
-                reason = "for events that are not known here yet"
-            )]
-            _ => false,
-        }
     }
 }
 

@@ -2,25 +2,19 @@
 //! connection wants and nothing else.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::Duration;
 
 use neap_core::control::{Content, Stage};
 use neap_core::{
-    BodyLength, Config, Connection, Handler, HttpDate, Item, PeerError, Phase, Progress, Read,
-    Spans, Status, Step, Tick, Time, Wants, Write,
+    Config, Connection, Handler, HttpDate, Item, PeerError, Phase, Progress, Read, Spans, Status,
+    Step, Tick, Time, Wants, Write,
 };
 
+use super::abstraction::{LONGEST, LONGEST_GRACE, TICK, config};
 use super::client::{Client, Kind};
-use super::{abstraction, key};
+use super::key;
+use super::turn::{Past, Turn};
 
 const DATE: HttpDate = HttpDate(*b"Sun, 06 Nov 1994 08:49:37 GMT");
-
-/// The clock's unit. Within two of them a peer is not asked twice how much it has acknowledged.
-pub const TICK: Duration = Duration::from_millis(10);
-
-/// The longest window, in ticks, and the longest of those that begin with sealing.
-const LONGEST: u32 = 2;
-const LONGEST_GRACE: u32 = 1;
 
 /// A connection and what is around it.
 #[derive(Clone, Debug)]
@@ -43,89 +37,6 @@ pub struct Turned {
     key: u64,
 }
 
-/// What is remembered to judge a connection by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Past {
-    /// Final responses that were handed out.
-    pub(super) finals: u32,
-    /// Responses of the handler's that were handed out whole.
-    pub(super) whole: u32,
-    /// Whether a response said that it is the last.
-    pub(super) announced: bool,
-    /// Whether the client has asked for that.
-    is_last: bool,
-    /// Whether some of a request's head has been given, and not all.
-    pub(super) has_begun: bool,
-    /// A response whose content goes on, and whether only the close would end it.
-    pub(super) open: Option<bool>,
-    /// Whether it has been given all of the content that was declared.
-    pub(super) has_piece: bool,
-    /// Bytes that were handed out and not written.
-    pub(super) owed: u64,
-}
-
-/// What may happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Turn {
-    /// The client sends the next piece of a request of this kind.
-    Sends(Kind),
-    /// The client ends its side.
-    Ends,
-    /// The client or the network breaks the connection.
-    Breaks,
-    /// The driver gives what is buffered.
-    Takes,
-    /// The driver looks, and nothing is there.
-    FindsNothing,
-    /// The driver writes all that waits.
-    Flushes,
-    /// The driver writes all that waits but for one byte.
-    WritesShort,
-    /// The driver writes `100 Continue`.
-    Continues,
-    /// The driver writes the refusal.
-    Refuses,
-    /// The driver ends its side.
-    Fins,
-    /// The driver asks for the send queue, and this is what is in it.
-    Queries {
-        /// In bytes.
-        unacknowledged: u64,
-    },
-    /// The driver starts the handler.
-    Starts,
-    /// The driver cannot give the request to a handler.
-    Rejects,
-    /// The driver needs the descriptor of an idle connection.
-    GivesUp,
-    /// The driver hands the socket over.
-    HandsOver,
-    /// The handler asks for content.
-    Demands,
-    /// The handler will not ask for content any more.
-    Abandons,
-    /// The handler asks for the close.
-    Closes,
-    /// The handler begins its response.
-    Replies(BodyLength),
-    /// The handler gives a byte of content.
-    Pieces,
-    /// The handler ends its response.
-    Finishes,
-    /// The handler fails.
-    Fails,
-    /// The handler answers with another protocol.
-    Upgrades,
-    /// The other protocol ends.
-    EndsUpgrade,
-    /// A tick passes, at whose end the driver is awake.
-    Passes,
-    /// The server goes a step further, or back.
-    Moves(Progress),
-    /// The driver tells the connection so.
-    Hears,
-}
-
 impl PartialEq for Turned {
     fn eq(&self, other: &Turned) -> bool {
         self.key == other.key
@@ -138,26 +49,6 @@ impl Hash for Turned {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         self.key.hash(hasher);
     }
-}
-
-/// Short windows, and little room. Few different ones: their number is that of the states.
-fn config() -> Config {
-    let mut config = Config::default();
-    config.limits.content = 2;
-    config.limits.unsent = 60;
-    config.limits.pipeline = 1;
-    config.limits.progress = 1;
-    config.timeouts.head = TICK * 2;
-    config.timeouts.content = TICK;
-    config.timeouts.write = TICK;
-    config.timeouts.idle = TICK * 2;
-    config.drain.quiet = TICK * abstraction::QUIET;
-    config.drain.first_byte_grace = TICK * abstraction::FIRST_BYTE;
-    config.drain.head_grace = TICK * abstraction::HEAD;
-    config.drain.linger_max = TICK * abstraction::LINGER;
-    config.drain.half_close_grace = TICK;
-    config.drain.linger_short = TICK;
-    config
 }
 
 /// What the driver is asked to do, or nothing if the connection is over or handed over.
