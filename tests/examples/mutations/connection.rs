@@ -45,7 +45,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§5 that is decided when the head is written",
         file: CONNECTION,
-        from: "        if t.phase != self.control.server {\n            self.apply(Event::Server(t.phase));\n        }\n",
+        from: "            self.apply(Event::Server(t.phase));\n",
         to: "",
         test: drain("closing_answers_half_a_head_with_408"),
     },
@@ -213,8 +213,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§5 nothing behind a response with close is dispatched",
         file: CONTROL,
-        from: "LastReplyEnded: Replying(_), ReplyEnd if c.own >= Phase::Draining => ends(Completed);",
-        to: "LastReplyEnded: Replying(_), ReplyEnd if c.own >= Phase::Done => ends(Completed);",
+        from: "ReplyEnd if c.own >= Phase::Draining => ends(Completed);",
+        to: "ReplyEnd if c.own >= Phase::Done => ends(Completed);",
         test: drain("a_client_may_not_prolong_the_drain_by_pipelining"),
     },
     Mutation {
@@ -276,8 +276,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§6 a response until close is cut by a reset",
         file: CONTROL,
-        from: "    ClosingResets: Replying(_), Server(Phase::Closing) if c.until_close => resets(Aborted);\n",
-        to: "",
+        from: "ClosingResets: Replying(_), Server(Phase::Closing) if c.until_close",
+        to: "ClosingResets: Replying(_), Server(Phase::Closing) if false",
         test: drain("closing_cuts_a_response_so_that_it_looks_cut"),
     },
     Mutation {
@@ -346,8 +346,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§7 I16 a response counts when its last byte is written",
         file: CONNECTION,
-        from: "        if self.unsent == 0 {\n            self.tally.completed = self.replied;\n        }\n",
-        to: "        self.tally.completed = self.replied;\n",
+        from: "if self.unsent == 0 {\n            self.tally.completed",
+        to: "if true {\n            self.tally.completed",
         test: exchange("a_response_counts_when_its_last_byte_is_written"),
     },
     Mutation {

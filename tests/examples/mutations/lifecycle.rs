@@ -230,17 +230,17 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         test: test("a_lame_duck_as_long_as_the_deadline_is_a_configuration_error"),
     },
     Mutation {
-        guard: "§3 a grace of zero still lets connections hear of Closing",
+        guard: "§3 the grace counts from Closing",
         file: LIFECYCLE,
-        from: "        if now >= self.closed.after(config.drain.close_grace) {\n            self.handle(now, ServerEvent::GraceElapsed);\n        }\n",
-        to: "",
+        from: "if now >= self.closed.after(config.drain.close_grace) {",
+        to: "if now >= self.drained.after(config.drain.close_grace) {",
         test: test("closing_ends_at_its_grace_however_many_are_left"),
     },
     Mutation {
         guard: "§4 in lame duck listeners accept",
         file: LIFECYCLE,
-        from: "Progress::Running | Progress::LameDuck => Listening::Accept,\n            Progress::Sealing | Progress::Waiting => Listening::End,",
-        to: "Progress::Running => Listening::Accept,\n            Progress::LameDuck | Progress::Sealing | Progress::Waiting => Listening::End,",
+        from: "Progress::Running | Progress::LameDuck => Listening::Accept,",
+        to: "Progress::Running => Listening::Accept, Progress::LameDuck => Listening::End,",
         test: test("a_lame_duck_accepts_until_its_time_is_up"),
     },
     Mutation {

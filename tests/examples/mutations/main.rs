@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p neap-tests --example mutations` does all of it on a copy of the workspace in
 //! `target/mutations`; an argument chooses those whose guard or file contains it. What counts as
-//! noticed is that the named test fails: not that something else does, nor that it does not compile.
+//! noticed is that the named test fails, not that something else does or that nothing compiles.
 
 mod connection;
 mod input;

@@ -27,7 +27,7 @@
 //! - I14: no timer is left due, and nothing is asked for again that was answered.
 //! - I15: what was cut does not look whole.
 //! - I16: every byte that a handler handed over is sent, or the end says that it was not.
-//! - I17: from the drain's first moment the server is not ready, and every last response says close.
+//! - I17: from the drain's first moment the server is not ready, and a last response says close.
 //! - I22: each connection has one outcome, each dispatched request one fate.
 //! - I23: asking twice for the drain or the end is asking once.
 

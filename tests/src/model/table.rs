@@ -214,7 +214,6 @@ impl Model for Table {
     }
 
     fn properties(&self) -> Vec<Property<Table>> {
-        use Stage::{Ending, Gone, Lingering, Querying, Refusing, Skipping};
         let mut properties = rules! { Table;
             "I1: the own phase falls"
             "I7: a second final response begins"
@@ -237,54 +236,59 @@ impl Model for Table {
             "a client that has not ended its side is given up for it"
             "another protocol ends without its own outcome"
         };
-        properties.extend([
-            Property::always("I22: an end has a reason", |_, walk: &Walk| {
+        properties.extend(state_properties());
+        properties
+    }
+}
+
+/// What holds of every state by itself.
+fn state_properties() -> [Property<Table>; 7] {
+    use Stage::{Ending, Gone, Lingering, Querying, Refusing, Skipping};
+    [
+        Property::always("I22: an end has a reason", |_, walk: &Walk| {
+            let control = &walk.control;
+            let ends = matches!(
+                control.stage,
+                Refusing | Ending | Lingering | Querying | Gone
+            );
+            !ends || (control.outcome.is_some() && control.own >= Phase::Draining)
+        }),
+        Property::always(
+            "I22: a connection that goes on has no end",
+            |_, walk: &Walk| {
                 let control = &walk.control;
                 let ends = matches!(
                     control.stage,
                     Refusing | Ending | Lingering | Querying | Gone
                 );
-                !ends || (control.outcome.is_some() && control.own >= Phase::Draining)
-            }),
-            Property::always(
-                "I22: a connection that goes on has no end",
-                |_, walk: &Walk| {
-                    let control = &walk.control;
-                    let ends = matches!(
-                        control.stage,
-                        Refusing | Ending | Lingering | Querying | Gone
-                    );
-                    ends || control.outcome.is_none()
-                },
-            ),
-            Property::always(
-                "I16: behind the FIN nothing is unflushed",
-                |_, walk: &Walk| {
-                    !(matches!(walk.control.stage, Lingering | Querying) && walk.control.unflushed)
-                },
-            ),
-            Property::always(
-                "no linger for a client that has ended its side",
-                |_, walk: &Walk| {
-                    !(matches!(walk.control.stage, Lingering | Querying)
-                        && walk.control.half_closed)
-                },
-            ),
-            Property::always(
-                "I11: the drain does not wait for content to skip",
-                |_, walk: &Walk| {
-                    walk.control.stage != Skipping || walk.control.server < Phase::Draining
-                },
-            ),
-            Property::always("I15: what was cut is not completed", |_, walk: &Walk| {
-                walk.control.outcome != Some(Outcome::Completed) || walk.reply != Reply::Begun
-            }),
-            Property::always("I13: in Done nothing remains", |_, walk: &Walk| {
-                walk.control.server != Phase::Done || walk.control.stage == Gone
-            }),
-        ]);
-        properties
-    }
+                ends || control.outcome.is_none()
+            },
+        ),
+        Property::always(
+            "I16: behind the FIN nothing is unflushed",
+            |_, walk: &Walk| {
+                !(matches!(walk.control.stage, Lingering | Querying) && walk.control.unflushed)
+            },
+        ),
+        Property::always(
+            "no linger for a client that has ended its side",
+            |_, walk: &Walk| {
+                !(matches!(walk.control.stage, Lingering | Querying) && walk.control.half_closed)
+            },
+        ),
+        Property::always(
+            "I11: the drain does not wait for content to skip",
+            |_, walk: &Walk| {
+                walk.control.stage != Skipping || walk.control.server < Phase::Draining
+            },
+        ),
+        Property::always("I15: what was cut is not completed", |_, walk: &Walk| {
+            walk.control.outcome != Some(Outcome::Completed) || walk.reply != Reply::Begun
+        }),
+        Property::always("I13: in Done nothing remains", |_, walk: &Walk| {
+            walk.control.server != Phase::Done || walk.control.stage == Gone
+        }),
+    ]
 }
 
 /// All states of the table, and the steps between them.
