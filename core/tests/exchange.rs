@@ -376,3 +376,12 @@ fn a_wait_that_begins_with_an_earlier_tick_begins_at_the_last_one() {
     world.input(b"GET / HT");
     assert_eq!(world.due_in(), Some(50_000));
 }
+
+#[test]
+fn an_answer_about_the_send_queue_that_nobody_asked_for_changes_nothing() {
+    let mut world = World::new();
+    world.input(b"GET / HT");
+    world.pass(1_000);
+    world.on(|c, t| c.handle_send_queue(t, 5));
+    assert_eq!(world.due_in(), Some(29_000));
+}
