@@ -430,7 +430,7 @@ mod tests {
 
     #[test]
     fn a_quote_within_a_quoted_value_may_be_escaped_rfc_9110_5_6_4() {
-        assert_eq!(decode(b"0;a=\"\\\"\"\r\n"), Ok((Vec::new(), Some(11))));
+        assert_eq!(decode(b"0;a=\"\\\"\"\r\n"), Ok((Vec::new(), Some(10))));
         assert_eq!(decode(b"0;a=\"\\\"\r\n"), Err(PeerError::Chunk));
     }
 

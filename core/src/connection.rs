@@ -302,11 +302,6 @@ impl Connection {
         self.tally.dispatched = self.tally.dispatched.saturating_add(1);
     }
 
-    /// Requests whose reply has been handed out whole.
-    pub(crate) fn replied_requests(&self) -> u32 {
-        self.replied
-    }
-
     /// The reply has been handed out whole.
     pub(crate) fn count_reply(&mut self) {
         self.replied = self.tally.dispatched;

@@ -262,8 +262,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§6 Retry-After for safe methods only",
         file: LAST_REPLY,
-        from: "refusal == Refusal::Closing && (self.inbound.is_safe || !dispatched)",
-        to: "refusal == Refusal::Closing",
+        from: "if refusal == Refusal::Closing && is_safe {",
+        to: "if refusal == Refusal::Closing {",
         test: drain("closing_answers_503_where_no_response_has_begun"),
     },
     Mutation {

@@ -16,6 +16,8 @@ fn a_connection_keeps_its_rules_whatever_happens() {
 #[test]
 fn every_row_of_the_table_is_reached() {
     let graph = graph();
+    let (states, steps) = (graph.states().len(), graph.steps().count());
+    println!("the table: {states} states, {steps} steps");
     let reached: HashSet<Row> = graph.steps().map(|(_, (_, row), _)| *row).collect();
     let unreached: Vec<&Row> = Row::ALL
         .iter()
