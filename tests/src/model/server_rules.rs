@@ -94,8 +94,12 @@ impl Server {
                 closes && !(is_asked || is_late || is_quiet),
             ),
             (
-                "forced, but nobody says why; or not, and somebody does",
-                closes && is_forced != (is_late || is_asked) && !(is_quiet && !is_forced),
+                "said to be forced, but by nobody",
+                closes && is_forced && !(is_late || is_asked),
+            ),
+            (
+                "forced, but nobody says why",
+                closes && !is_forced && !is_quiet,
             ),
             (
                 "I13: the deadline has passed without closing",

@@ -26,7 +26,7 @@ fn a_connection_keeps_its_rules_and_moves_as_the_server_thinks_it_does() {
         .iter()
         .map(|first| std::thread::spawn(|| walk(*first)))
         .collect();
-    let walks = walks.into_iter().map(|walk| walk.join());
+    let walks = walks.into_iter().map(std::thread::JoinHandle::join);
     let seen: BTreeSet<Move> = walks
         .flat_map(|seen| seen.expect("its rules hold"))
         .collect();
