@@ -387,3 +387,35 @@ fn an_answer_about_the_send_queue_that_nobody_asked_for_changes_nothing() {
     world.on(|c, t| c.handle_send_queue(t, 5));
     assert_eq!(world.due_in(), Some(29_000));
 }
+
+#[test]
+fn a_handler_may_take_its_time() {
+    assert_eq!(given(GET).due_in(), None);
+}
+
+#[test]
+fn the_time_between_requests_begins_when_the_response_is_written() {
+    let mut world = given(GET);
+    world.reply_head(BodyLength::Known(0));
+    end(&mut world);
+    world.pass(10_000);
+    assert_eq!(
+        world.due_in(),
+        Some(20_000),
+        "that is for the peer to take it"
+    );
+    world.flush();
+    assert_eq!(world.due_in(), Some(75_000));
+}
+
+#[test]
+fn what_one_requests_content_has_waited_is_not_the_next_ones() {
+    let mut world = given(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\n");
+    world.on(Connection::want_content);
+    world.pass(20_000);
+    world.input(b"a");
+    world.reply();
+    world.input(POST);
+    world.on(Connection::want_content);
+    assert_eq!(world.due_in(), Some(30_000));
+}

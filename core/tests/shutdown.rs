@@ -53,6 +53,18 @@ fn who_asks_for_the_end_is_its_cause_only_where_nobody_asked_for_the_drain() {
 }
 
 #[test]
+fn a_second_signal_in_lame_duck_hurries_and_forces_nothing() {
+    let config = with_lame_duck();
+    let mut server = Lifecycle::new();
+    server.handle_signal(at(0), &config);
+    server.handle_signal(at(1_000), &config);
+    assert_eq!(
+        (server.progress(), server.forced()),
+        (Progress::Sealing, None)
+    );
+}
+
+#[test]
 fn as_many_fields_may_be_allowed_as_there_is_room_for() {
     let mut config = Config::default();
     config.limits.fields = neap_core::Spans::MAX_FIELDS;
