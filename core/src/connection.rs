@@ -299,6 +299,7 @@ impl Connection {
     }
 
     pub(crate) fn count_request(&mut self) {
+        self.timers.request_began();
         self.tally.dispatched = self.tally.dispatched.saturating_add(1);
     }
 

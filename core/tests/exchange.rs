@@ -408,6 +408,9 @@ fn the_time_between_requests_begins_when_the_response_is_written() {
     assert_eq!(world.due_in(), Some(75_000));
 }
 
+/// The time that a request's content had been waited for was forgotten when the next head was seen
+/// to begin. One that came whole was not seen so, and its content had only what was left: a client
+/// whose first upload had paused for 29 s was refused (408) when its second one paused for 1 s.
 #[test]
 fn what_one_requests_content_has_waited_is_not_the_next_ones() {
     let mut world = given(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 1\r\n\r\n");

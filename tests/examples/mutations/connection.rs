@@ -364,4 +364,11 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         to: "Expired(Timer::Output) if false => resets(Stalled);",
         test: exchange("a_peer_that_takes_nothing_is_given_up"),
     },
+    Mutation {
+        guard: "§5 each request's content has its own timeout",
+        file: CONNECTION,
+        from: "        self.timers.request_began();\n",
+        to: "",
+        test: exchange("what_one_requests_content_has_waited_is_not_the_next_ones"),
+    },
 ];
