@@ -421,6 +421,9 @@ mod tests {
         let refused = Err(PeerError::ChunkLineTooLong);
         assert_eq!(decode(line(1, 30).repeat(37).as_bytes()), refused);
         assert_eq!(decode((outweighing + &line(0, 30)).as_bytes()), refused);
+        // What is wrong is named as such also where the line is as long as one may be.
+        let longest = "0".repeat(32) + "\rx";
+        assert_eq!(decode(longest.as_bytes()), Err(PeerError::Chunk));
         // Eight more each: exactly what is allowed, and then not.
         assert!(decode(line(1, 24).repeat(64).as_bytes()).is_ok());
         assert_eq!(decode(line(1, 24).repeat(65).as_bytes()), refused);
