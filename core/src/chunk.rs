@@ -421,8 +421,20 @@ mod tests {
         let refused = Err(PeerError::ChunkLineTooLong);
         assert_eq!(decode(line(1, 30).repeat(37).as_bytes()), refused);
         assert_eq!(decode((outweighing + &line(0, 30)).as_bytes()), refused);
+        // What is wrong is named as such also where the line is as long as one may be.
+        let longest = "0".repeat(32) + "\rx";
+        assert_eq!(decode(longest.as_bytes()), Err(PeerError::Chunk));
+        // Eight more each: exactly what is allowed, and then not.
+        assert!(decode(line(1, 24).repeat(64).as_bytes()).is_ok());
+        assert_eq!(decode(line(1, 24).repeat(65).as_bytes()), refused);
         assert!(decode(line(8, 30).repeat(60).as_bytes()).is_ok());
         assert!(decode(line(1, 14).repeat(60).as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn a_quote_within_a_quoted_value_may_be_escaped_rfc_9110_5_6_4() {
+        assert_eq!(decode(b"0;a=\"\\\"\"\r\n"), Ok((Vec::new(), Some(10))));
+        assert_eq!(decode(b"0;a=\"\\\"\r\n"), Err(PeerError::Chunk));
     }
 
     #[test]

@@ -303,12 +303,8 @@ impl Connection {
     }
 
     pub(crate) fn count_request(&mut self) {
+        self.timers.request_began();
         self.tally.dispatched = self.tally.dispatched.saturating_add(1);
-    }
-
-    /// Requests whose reply has been handed out whole.
-    pub(crate) fn replied_requests(&self) -> u32 {
-        self.replied
     }
 
     /// The reply has been handed out whole.

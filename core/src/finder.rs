@@ -346,6 +346,31 @@ mod tests {
     }
 
     #[test]
+    fn a_method_or_version_that_is_too_long_is_refused_before_it_ends() {
+        let find = |input: &[u8]| Finder::default().find_head(input, &Limits::default());
+        for before in ["", "\r\n"] {
+            let method = [before.as_bytes(), &[b'A'; METHOD]].concat();
+            assert_eq!(find(&method), Ok(None));
+            assert_eq!(find(&[&method[..], b" / HTTP/1.1"].concat()), Ok(None));
+            for rest in ["A", "AA", "AA / HTTP/1.1"] {
+                let longer = [&method[..], rest.as_bytes()].concat();
+                assert_eq!(find(&longer), Err(PeerError::MethodTooLong));
+            }
+        }
+        assert_eq!(find(b"GET / HTTP/1.1"), Ok(None));
+        for version in [
+            "HTTP/1.1x",
+            "HTTP/1.1xx",
+            "HTTP/1.\r\n\r\n",
+            "HTTP/1.11\r\n\r\n",
+        ] {
+            let line = ["GET / ", version].concat();
+            assert_eq!(find(line.as_bytes()), Err(PeerError::Version), "{version}");
+        }
+        assert_eq!(find(b"GET /2345678\r\n\r\n"), Err(PeerError::RequestLine));
+    }
+
+    #[test]
     fn a_head_that_cannot_end_within_the_limit_is_refused() {
         let mut input = Vec::from(b"GET / HTTP/1.1\r\nA: " as &[u8]);
         input.resize(60, b'a');

@@ -544,6 +544,22 @@ mod tests {
         }
     }
 
+    /// Field names are told apart by their length first.
+    #[test]
+    fn a_field_is_not_taken_for_another_one_whose_name_is_as_long() {
+        let plain = read("").unwrap();
+        for fields in [
+            "From: tide\r\n",
+            "Accept: 200-ok\r\n",
+            "Connection: upgrade\r\nReferer: tide\r\n",
+            "User-Agent: close\r\n",
+            "Accept-Charset: 5\r\n",
+            "If-Modified-Since: chunked\r\n",
+        ] {
+            assert_eq!(read(fields), Ok(plain), "{fields}");
+        }
+    }
+
     #[test]
     fn methods_are_told_apart_by_case_rfc_9110_9() {
         let method = |line: &str| {

@@ -194,6 +194,15 @@ mod tests {
     }
 
     #[test]
+    fn a_target_of_just_the_length_that_is_allowed_is_taken() {
+        let longest = Limits::default().target;
+        let target = ["/", &"a".repeat(longest - 1)].concat();
+        assert!(line(&format!("GET {target} HTTP/1.1")).is_ok());
+        let longer = format!("GET {target}a HTTP/1.1");
+        assert_eq!(error(&longer), Some(PeerError::TargetTooLong));
+    }
+
+    #[test]
     fn a_head_is_a_request_line_and_fields() {
         let input = b"POST /a?b HTTP/1.1\r\nHost: c\r\nX: \xff d\r\n\r\nrest";
         let fields = vec![

@@ -63,8 +63,9 @@ impl Connection {
             Encoder::Length(0),
             Version::Http11,
         );
-        let dispatched = self.tally().dispatched > self.replied_requests();
-        if refusal == Refusal::Closing && (self.inbound.is_safe || !dispatched) {
+        // Nothing was dispatched of a client that was turned away.
+        let is_safe = self.inbound.is_safe || self.tally.dispatched == 0;
+        if refusal == Refusal::Closing && is_safe {
             put_field(out, b"retry-after", b"1");
         }
         out.put(b"connection: close\r\n\r\n");

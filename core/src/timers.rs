@@ -103,6 +103,12 @@ impl Timers {
         self.now = self.now.max(t.now);
     }
 
+    /// A request has begun, whose content has not been waited for yet.
+    pub(crate) fn request_began(&mut self) {
+        self.spent = Duration::ZERO;
+        self.content = Meter::default();
+    }
+
     /// Content has come.
     pub(crate) fn content_came(&mut self, t: Tick<'_>, bytes: u64) {
         if self.content.add(t, bytes) {
@@ -170,10 +176,6 @@ impl Timers {
     fn change_wait(&mut self, wait: Wait) {
         if self.wait == Wait::Content {
             self.spent = self.now.since(self.since);
-        }
-        if wait == Wait::Head {
-            self.spent = Duration::ZERO;
-            self.content = Meter::default();
         }
         self.wait = wait;
         self.since = match wait {
