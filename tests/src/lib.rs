@@ -15,4 +15,6 @@
 pub mod client;
 pub mod fuzzing;
 pub mod graph;
+#[cfg(feature = "link")]
+pub mod link;
 pub mod process;
