@@ -2,38 +2,49 @@
 //! canned answers. No parser, no limits, no timeouts; SIGTERM just ends it.
 
 use std::error::Error;
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem;
 use std::net::TcpListener;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use neap_bench::peer::{HELLO, MEBIBYTE, Options};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, SocketFlags, acceptfrom_with};
+use rustix::net::{RecvFlags, SendFlags, SocketFlags, acceptfrom_with, recv};
 
 /// As much as is read at once.
-const CHUNK: usize = 64 << 10;
+const CHUNK: usize = 128 << 10;
 const LISTENER: u64 = u64::MAX;
 const END: &[u8] = b"\r\n\r\n";
 
 /// A connection, which has no buffers of its own unless something had to wait in them.
 struct Connection {
     socket: OwnedFd,
-    /// Of a request that has not come as a whole.
+    /// A request that has not come as a whole.
     input: Vec<u8>,
-    /// Of answers that the socket did not take, and how much of that it has taken since.
-    output: Vec<u8>,
-    written: usize,
+    output: Output,
+}
+
+/// What the socket has not taken yet.
+enum Output {
+    Nothing,
+    Kept(Vec<u8>),
+    /// The longest answer from there on.
+    Mebibyte(usize),
 }
 
 struct Server {
     connections: Vec<Option<Connection>>,
     free: Vec<usize>,
+    canned: Canned,
+    read: Vec<u8>,
+}
+
+struct Canned {
     hello: Vec<u8>,
     mebibyte: Vec<u8>,
-    read: Vec<u8>,
+    /// Short answers to requests that came together.
     answers: Vec<u8>,
 }
 
@@ -49,10 +60,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut server = Server {
         connections: Vec::new(),
         free: Vec::new(),
-        hello: canned(HELLO.as_bytes()),
-        mebibyte: canned(&MEBIBYTE),
+        canned: Canned {
+            hello: canned(HELLO.as_bytes()),
+            mebibyte: canned(&MEBIBYTE),
+            answers: Vec::new(),
+        },
         read: Vec::with_capacity(CHUNK),
-        answers: Vec::new(),
     };
     let epoll = epoll::create(CreateFlags::CLOEXEC)?;
     epoll::add(
@@ -92,8 +105,7 @@ impl Server {
             self.connections[number] = Some(Connection {
                 socket,
                 input: Vec::new(),
-                output: Vec::new(),
-                written: 0,
+                output: Output::Nothing,
             });
         }
     }
@@ -102,7 +114,8 @@ impl Server {
         let Some(mut connection) = self.connections[number].take() else {
             return;
         };
-        let goes_on = (!flags.contains(EventFlags::OUT) || connection.flush().unwrap_or(false))
+        let flushed = !flags.contains(EventFlags::OUT) || connection.flush(&self.canned).is_ok();
+        let goes_on = flushed
             && (!flags.contains(EventFlags::IN) || self.read(&mut connection).unwrap_or(false));
         if goes_on {
             self.connections[number] = Some(connection);
@@ -112,98 +125,127 @@ impl Server {
     }
 
     /// Reads and answers as much as there is; says whether the connection goes on.
-    fn read(&mut self, connection: &mut Connection) -> rustix::io::Result<bool> {
+    fn read(&mut self, connection: &mut Connection) -> io::Result<bool> {
         loop {
-            self.read.clear();
-            mem::swap(&mut self.read, &mut connection.input);
-            self.read.reserve(CHUNK);
-            let room = self.read.capacity() - self.read.len();
-            let space = spare_capacity(&mut self.read);
-            let len = match rustix::net::recv(connection.socket.as_fd(), space, RecvFlags::empty())
-            {
-                Ok((_, 0)) => return Ok(false),
-                Ok((_, len)) => len,
-                Err(Errno::AGAIN) => 0,
-                Err(error) => return Err(error),
-            };
-            let closes = self.answer(connection);
-            if !self.answers.is_empty() {
-                connection.send(&self.answers)?;
-                self.answers.clear();
-            }
-            if closes {
-                return Ok(false);
-            }
-            if len < room {
-                return Ok(true);
-            }
-        }
-    }
-
-    /// Answers the whole requests among what was read, and keeps the rest. Says whether the client
-    /// wants no more.
-    fn answer(&mut self, connection: &mut Connection) -> bool {
-        let mut rest = &self.read[..];
-        let mut closes = false;
-        while let Some(end) = rest.windows(END.len()).position(|window| window == END) {
-            let (head, content) = rest.split_at(end + END.len());
-            closes |= head.ends_with(b"close\r\n\r\n");
-            if head.starts_with(b"GET / ") {
-                self.answers.extend_from_slice(&self.hello);
-            } else if head.starts_with(b"GET ") {
-                self.answers.extend_from_slice(&self.mebibyte);
+            let mut input = mem::take(&mut connection.input);
+            let is_continued = !input.is_empty();
+            let buffer = if is_continued {
+                &mut input
             } else {
-                let len = content_length(head);
-                let Some(content) = content.get(..len) else {
-                    break;
-                };
-                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\n\r\n");
-                self.answers.extend_from_slice(head.as_bytes());
-                self.answers.extend_from_slice(content);
-                rest = &rest[end + END.len() + len..];
-                continue;
+                &mut self.read
+            };
+            buffer.reserve(CHUNK);
+            let room = buffer.capacity() - buffer.len();
+            let (_, len) = match recv(
+                &connection.socket,
+                spare_capacity(buffer),
+                RecvFlags::empty(),
+            ) {
+                Err(Errno::AGAIN) => {
+                    connection.input = input;
+                    return Ok(true);
+                }
+                read => read?,
+            };
+            let (answered, closes) = connection.answer(buffer, &mut self.canned)?;
+            if is_continued {
+                input.drain(..answered);
+                connection.input = input;
+            } else {
+                connection.input = self.read[answered..].to_vec();
+                self.read.clear();
             }
-            rest = content;
+            if len < room || closes {
+                return Ok(len > 0 && !closes);
+            }
         }
-        if !rest.is_empty() {
-            connection.input = rest.to_vec();
-        }
-        closes
     }
 }
 
 impl Connection {
-    /// Sends `answers`, or keeps what the socket does not take.
-    fn send(&mut self, answers: &[u8]) -> rustix::io::Result<()> {
-        let mut sent = 0;
-        if self.output.is_empty() {
-            sent = send(&self.socket, answers)?;
+    /// Answers the requests that have come as a whole; says how long they are, and whether the
+    /// client wants no more.
+    fn answer(&mut self, input: &[u8], canned: &mut Canned) -> io::Result<(usize, bool)> {
+        let mut rest = input;
+        let mut closes = false;
+        while let Some(end) = rest.windows(END.len()).position(|window| window == END) {
+            let (head, behind) = rest.split_at(end + END.len());
+            closes |= head.ends_with(b"close\r\n\r\n");
+            if head.starts_with(b"GET / ") {
+                canned.answers.extend_from_slice(&canned.hello);
+                rest = behind;
+            } else if head.starts_with(b"GET ") {
+                let sent = send(&self.socket, &canned.mebibyte)?;
+                self.output = Output::Mebibyte(sent);
+                rest = behind;
+            } else {
+                let len = content_length(head);
+                let Some((content, behind)) = behind.split_at_checked(len) else {
+                    break;
+                };
+                self.echo(content)?;
+                rest = behind;
+            }
         }
-        self.output.extend_from_slice(&answers[sent..]);
+        if !canned.answers.is_empty() {
+            let sent = send(&self.socket, &canned.answers)?;
+            self.keep(&canned.answers[sent..]);
+            canned.answers.clear();
+        }
+        Ok((input.len() - rest.len(), closes))
+    }
+
+    fn echo(&mut self, content: &[u8]) -> io::Result<()> {
+        let len = content.len();
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\n\r\n");
+        let slices = [IoSlice::new(head.as_bytes()), IoSlice::new(content)];
+        let sent = match rustix::io::writev(&self.socket, &slices) {
+            Err(Errno::AGAIN) => 0,
+            sent => sent?,
+        };
+        self.keep(head.as_bytes().get(sent..).unwrap_or_default());
+        self.keep(&content[sent.saturating_sub(head.len())..]);
         Ok(())
     }
 
+    fn keep(&mut self, bytes: &[u8]) {
+        match &mut self.output {
+            _ if bytes.is_empty() => {}
+            Output::Kept(kept) => kept.extend_from_slice(bytes),
+            Output::Nothing | Output::Mebibyte(_) => self.output = Output::Kept(bytes.to_vec()),
+        }
+    }
+
     /// Sends what was kept.
-    fn flush(&mut self) -> rustix::io::Result<bool> {
-        if !self.output.is_empty() {
-            self.written += send(&self.socket, &self.output[self.written..])?;
-            if self.written == self.output.len() {
-                self.output = Vec::new();
-                self.written = 0;
+    fn flush(&mut self, canned: &Canned) -> io::Result<()> {
+        match &mut self.output {
+            Output::Nothing => {}
+            Output::Kept(kept) => {
+                let sent = send(&self.socket, kept)?;
+                kept.drain(..sent);
+                if kept.is_empty() {
+                    self.output = Output::Nothing;
+                }
+            }
+            Output::Mebibyte(sent) => {
+                *sent += send(&self.socket, &canned.mebibyte[*sent..])?;
+                if *sent == canned.mebibyte.len() {
+                    self.output = Output::Nothing;
+                }
             }
         }
-        Ok(true)
+        Ok(())
     }
 }
 
 /// Sends until all is sent or the socket takes no more.
-fn send(socket: &OwnedFd, bytes: &[u8]) -> rustix::io::Result<usize> {
+fn send(socket: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
     let mut sent = 0;
     while sent < bytes.len() {
         match rustix::net::send(socket, &bytes[sent..], SendFlags::NOSIGNAL) {
             Ok(len) => sent += len,
             Err(Errno::AGAIN) => break,
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(sent)

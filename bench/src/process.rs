@@ -216,7 +216,7 @@ impl Stat {
 }
 
 /// The names in a folder that are numbers of processes or threads.
-pub fn numbers(folder: &str) -> impl Iterator<Item = Pid> {
+pub fn numbers(folder: &str) -> impl Iterator<Item = Pid> + use<> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
 }
