@@ -161,7 +161,7 @@ impl Process {
             .members()
             .iter()
             .filter_map(|pid| fs::read_dir(format!("/proc/{pid}/fd")).ok())
-            .flat_map(|files| files.flatten())
+            .flat_map(Iterator::flatten)
             .filter_map(|file| fs::read_link(file.path()).ok())
             .map(|target| target.to_string_lossy().into_owned())
             .collect();

@@ -14,6 +14,9 @@ use neap_bench::restarts::{Tally, backlog, keep_alive, rolling, round_trip};
 use neap_bench::server::{Server, Workshop};
 use serde::Serialize;
 
+/// What repeats the measurement.
+const COMMAND: &str = "cargo run --release --manifest-path bench/Cargo.toml --bin restarts";
+
 /// Stops neap and its peers in four situations, and counts who is lost
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -34,6 +37,7 @@ struct Arguments {
 /// All that was tried.
 #[derive(Debug, Serialize)]
 struct Record {
+    command: &'static str,
     machine: Machine,
     servers: Vec<Column>,
 }
@@ -75,6 +79,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map(|server| try_all(server, &arguments, has_link.is_none()))
         .collect();
     let record = Record {
+        command: COMMAND,
         machine: Machine::this(),
         servers: columns?,
     };
@@ -151,7 +156,7 @@ fn print(record: &Record, restarts: usize) {
     row("(c) signal to exit, ms", &|column| {
         exits(&column.keep_alive)
     });
-    println!("{}\n\n{table}", record.machine);
+    println!("{}\n{}\n\n{table}", record.machine, record.command);
 }
 
 /// The median, and from where to where the figures go if they differ.

@@ -18,8 +18,14 @@ use neap_bench::speed::{REFERENCE, start, syscalls};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
 
+/// What repeats the measurement.
+const COMMAND: &str = "cargo run --release --manifest-path bench/Cargo.toml --bin speed";
+
 /// neap, by the names of the reactors that `Server::run` knows, and what runs on each.
 const NEAP: [(&str, &str); 1] = [("neap (async-io)", "peer-neap")];
+
+/// How often idle connections are measured.
+const IDLE_TIMES: usize = 3;
 
 /// Measures what a request costs neap and its peers
 #[derive(Debug, Parser)]
@@ -41,6 +47,7 @@ struct Arguments {
 /// All that was measured.
 #[derive(Debug, Serialize)]
 struct Record {
+    command: &'static str,
     machine: Machine,
     servers: Vec<(&'static str, String)>,
     series: Vec<Series>,
@@ -57,6 +64,8 @@ struct Costs {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
+    // Before this thread keeps to one of the cores.
+    let machine = Machine::this();
     raise_open_files_limit()?;
     let workshop = Workshop::open()?;
     let servers = roster(&workshop, &arguments.only);
@@ -79,7 +88,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let costs = costs(running)?;
     let record = Record {
-        machine: Machine::this(),
+        command: COMMAND,
+        machine,
         servers: servers
             .into_iter()
             .map(|server| (server.name, server.version))
@@ -148,7 +158,7 @@ fn costs(running: Vec<Running>) -> io::Result<Vec<(&'static str, Costs)>> {
     let both = servers.iter().zip(counted);
     Ok(both
         .map(|(server, [syscalls_of_64, syscalls_of_1])| {
-            let idle = idle::measure(server)
+            let idle = idle::measure(server, IDLE_TIMES)
                 .inspect_err(|error| eprintln!("n/a: {}: {error}", server.name))
                 .ok();
             let costs = Costs {
@@ -164,7 +174,7 @@ fn costs(running: Vec<Running>) -> io::Result<Vec<(&'static str, Costs)>> {
 fn print(record: &Record) {
     let cpu = |slice: &Slice| slice.cpu_per_request;
     let throughput = |slice: &Slice| slice.requests_per_second;
-    println!("{}\n", record.machine);
+    println!("{}\n{}\n", record.machine, record.command);
     println!("CPU time per request, to that of {REFERENCE}:\n");
     println!(
         "{}",

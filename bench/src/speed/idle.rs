@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::cpu;
 use super::load::Load;
 use super::workload::{ALL, Workload};
+use crate::figures::median;
 use crate::server::Server;
 
 /// How many there are.
@@ -27,12 +28,23 @@ pub struct Idle {
     pub drain_ms: Option<f64>,
 }
 
-/// Measures it with a server of its own.
+/// Measures it so many times, each with a server of its own; the medians of that.
 ///
 /// # Errors
 ///
 /// If the server fails.
-pub fn measure(server: &Server) -> io::Result<Idle> {
+pub fn measure(server: &Server, times: usize) -> io::Result<Idle> {
+    let all: io::Result<Vec<Idle>> = (0..times).map(|_| measure_once(server)).collect();
+    let all = all?;
+    let bytes: Vec<f64> = all.iter().map(|idle| idle.bytes_per_connection).collect();
+    let drains: Option<Vec<f64>> = all.iter().map(|idle| idle.drain_ms).collect();
+    Ok(Idle {
+        bytes_per_connection: median(&bytes).unwrap_or_default(),
+        drain_ms: drains.as_deref().and_then(median),
+    })
+}
+
+fn measure_once(server: &Server) -> io::Result<Idle> {
     let mut process = super::start(server)?;
     let hello = |connections| Workload {
         connections,
