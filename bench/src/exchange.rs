@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::peer::HELLO;
@@ -82,13 +83,16 @@ pub fn read_answer(mut stream: &TcpStream, deadline: Instant) -> Result<(), Fail
     }
 }
 
-/// Connects, asks, reads.
+/// Connects, asks a while later, reads.
 ///
 /// # Errors
 ///
 /// If any of it fails.
-pub fn converse(server: SocketAddr) -> Result<(), Failure> {
+pub fn converse(server: SocketAddr, hesitation: Duration) -> Result<(), Failure> {
     let stream = connect(server)?;
+    if !hesitation.is_zero() {
+        thread::sleep(hesitation);
+    }
     ask(&stream)?;
     read_answer(&stream, Instant::now() + WAITING)
 }

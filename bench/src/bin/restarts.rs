@@ -6,6 +6,7 @@ use std::error::Error;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Parser;
 use neap_bench::figures::{Table, median};
@@ -49,6 +50,7 @@ struct Column {
     version: String,
     backlog: Vec<Tally>,
     rolling: Vec<Tally>,
+    rolling_hesitant: Vec<Tally>,
     keep_alive: Vec<Tally>,
     round_trip: Vec<Tally>,
 }
@@ -102,7 +104,12 @@ fn try_all(server: &Server, arguments: &Arguments, has_link: bool) -> io::Result
         server: server.name,
         version: server.version.clone(),
         backlog: repeat("backlog", times, &|| backlog::run(server))?,
-        rolling: repeat("rolling", 1, &|| rolling::run(server, arguments.restarts))?,
+        rolling: repeat("rolling", 1, &|| {
+            rolling::run(server, arguments.restarts, Duration::ZERO)
+        })?,
+        rolling_hesitant: repeat("rolling, hesitant clients", 1, &|| {
+            rolling::run(server, arguments.restarts, rolling::HESITATION)
+        })?,
         keep_alive: repeat("keep-alive", times, &|| keep_alive::run(server))?,
         round_trip: if has_link {
             repeat("round trip", times, &|| round_trip::run(server))?
@@ -136,6 +143,11 @@ fn print(record: &Record, restarts: usize) {
     row(
         &format!("(b) lost in {restarts} rolling restarts"),
         &|column| lost(&column.rolling),
+    );
+    let hesitation = rolling::HESITATION.as_millis();
+    row(
+        &format!("(b) the same, clients ask {hesitation} ms later"),
+        &|column| lost(&column.rolling_hesitant),
     );
     let clients = keep_alive::CLIENTS;
     row(&format!("(c) lost of {clients} kept alive"), &|column| {

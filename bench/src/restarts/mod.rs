@@ -73,6 +73,8 @@ struct Stream<'a> {
     server: SocketAddr,
     /// Between one and the next.
     pace: Duration,
+    /// Between a client's handshake and its request.
+    hesitation: Duration,
     /// Where they come from, if that is not where this thread is.
     namespace: Option<&'a Namespace>,
 }
@@ -110,7 +112,7 @@ impl Stream<'_> {
                 thread::sleep(start.saturating_duration_since(Instant::now()));
                 scope.spawn(|| {
                     let begun = Instant::now();
-                    let end = converse(self.server);
+                    let end = converse(self.server, self.hesitation);
                     // The receiver outlives the clients.
                     let _ = ends.send((end, begun.elapsed()));
                 });

@@ -12,15 +12,19 @@ use crate::server::{Server, Start, free_address};
 /// 600 new connections a second.
 const PACE: Duration = Duration::from_nanos(1_000_000_000 / 600);
 
+/// How long clients take that do not ask at once: a moment of a busy machine, or of a connection that
+/// was opened ahead.
+pub const HESITATION: Duration = Duration::from_millis(5);
+
 /// For how long all is quiet between one restart and the next.
 const BETWEEN: Duration = Duration::from_millis(250);
 
-/// Does so many restarts.
+/// Does so many restarts. Clients ask as soon as they are connected, or a while later.
 ///
 /// # Errors
 ///
 /// If a server does not start, or the system does not do its part.
-pub fn run(server: &Server, restarts: usize) -> io::Result<Tally> {
+pub fn run(server: &Server, restarts: usize, hesitation: Duration) -> io::Result<Tally> {
     let address = free_address()?;
     let start = || {
         server.start(Start {
@@ -33,6 +37,7 @@ pub fn run(server: &Server, restarts: usize) -> io::Result<Tally> {
     let stream = Stream {
         server: address,
         pace: PACE,
+        hesitation,
         namespace: None,
     };
     let mut tally = Tally::default();

@@ -53,6 +53,7 @@ pub fn run(server: &Server) -> io::Result<Tally> {
         let stream = Stream {
             server: address,
             pace: PACE,
+            hesitation: Duration::ZERO,
             namespace: Some(&link.clients),
         };
         let mut tally = Tally::default();
