@@ -7,9 +7,9 @@ mod world;
 use std::time::Duration;
 
 use neap_core::{
-    BodyLength, Config, Connection, Handler, Outcome, Phase, Read, State, Time, Write,
+    BodyLength, Config, Connection, Handler, Outcome, Phase, Read, State, Status, Step, Time, Write,
 };
-use world::{GET, World, idle};
+use world::{DATE, GET, World, idle};
 
 #[test]
 fn an_idle_connection_gets_a_last_call_and_a_last_look_before_the_fin() {

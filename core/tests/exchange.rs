@@ -158,11 +158,16 @@ fn another_protocol_is_held_until_it_ends_or_the_server_closes() {
         (ended.wants().handler, ended.due_in()),
         (Handler::Run, None)
     );
-    ended.on(Connection::handle_upgrade_end).unwrap();
-    assert_eq!(ended.outcome(), (Outcome::Upgraded, false));
+    ended.on(|c, t| c.handle_upgrade_end(t, 7)).unwrap();
     assert_eq!(ended.connection.tally().completed, 1);
-    let again = ended.on(Connection::handle_upgrade_end);
+    let again = ended.on(|c, t| c.handle_upgrade_end(t, 0));
     assert_eq!(again, Err(MisuseError::OutOfOrder));
+    assert_eq!(ended.wants().write, Write::Flush, "its goodbye goes first");
+    ended.on(|c, t| c.handle_written(t, 7)).unwrap();
+    assert_eq!(ended.wants().write, Write::Fin);
+    ended.on(Connection::handle_fin_sent).unwrap();
+    ended.on(Connection::handle_eof);
+    assert_eq!(ended.outcome(), (Outcome::Upgraded, false));
 
     let mut closed = upgraded();
     closed.seal();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use neap_core::{Cause, Census, Config, Durations, Lifecycle, Phase, Progress, Time};
+use neap_core::{Cause, Census, Config, Drain, Durations, Lifecycle, Phase, Progress, Time};
 
 fn at(millis: u64) -> Time {
     Time::ZERO.after(Duration::from_millis(millis))
@@ -33,7 +33,7 @@ fn listeners_that_failed_in_lame_duck_are_not_waited_for() {
     assert_eq!(server.progress(), Progress::LameDuck);
     server.handle_timeout(at(5_000), &config);
     assert_eq!(server.progress(), Progress::Waiting);
-    server.handle_census(at(5_000), &Census::default());
+    server.handle_census(at(5_000), &config, &Census::default());
     assert_eq!(server.phase(), Phase::Done);
 }
 
@@ -79,7 +79,7 @@ fn every_open_connection_counts_once() {
         let census = Census::of(states.into_iter().take(some).chain([Gone]));
         assert_eq!(census.open(), some);
     }
-    assert_eq!(Census::of(states).held(), 3);
+    assert_eq!(Census::of(states).held(&Drain::default()), 3);
     assert_eq!(Census::of([Busy, Busy, Idle]).open(), 3);
 }
 

@@ -297,7 +297,7 @@ fn an_owner_learns_of_its_own_time_to_say_goodbye_and_ends_with_it() {
             shutdown.stop_asked().await;
             let servers = stream.connection().shutdown().deadline().unwrap();
             send.send(servers - shutdown.deadline().unwrap()).unwrap();
-            pending().await;
+            pending::<()>().await;
         }
     });
     let mut client = connect(&running, UPGRADE);

@@ -23,5 +23,8 @@
 pub mod client;
 pub mod fuzzing;
 pub mod graph;
+#[cfg(feature = "link")]
+pub mod link;
+#[cfg(feature = "model")]
 pub mod model;
 pub mod process;

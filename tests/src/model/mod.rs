@@ -5,8 +5,8 @@
 //!   rows allow; [`reports`] says what has to fit where.
 //! - [`connection`]: a whole connection, with bytes, times and a driver that does what it is asked
 //!   ([`turned`]); [`client`] is what it is sent.
-//! - [`server`] and [`servers`]: the lifecycle, two listeners and three connections, these as [`abstraction`] has
-//!   them: a state and the time that is left in it.
+//! - [`server`] and [`servers`]: the lifecycle, two listeners and three connections, these as
+//!   [`abstraction`] has them: a state and the time that is left in it.
 //!
 //! `tests/tests/model` walks them all and holds the abstraction against the whole connection,
 //! `cargo run -p neap-tests --example explore` shows them in a browser, and `docs/proof.md` says

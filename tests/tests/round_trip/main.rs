@@ -12,9 +12,6 @@
 //! twenty times and shows what became of the clients.
 
 mod client;
-mod link;
-mod namespace;
-mod packet;
 mod process;
 mod trial;
 
@@ -22,7 +19,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use namespace::Namespace;
+use neap_tests::link::{self, Namespace};
 use process::User;
 use trial::{Servers, Tally, Trial};
 

@@ -10,10 +10,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Instant;
 
+use neap_tests::link::Namespace;
 use neap_tests::process::PATIENCE;
 use rustix::process::{Pid, Signal, kill_process};
-
-use crate::namespace::Namespace;
 
 /// Nobody's user and group, as everywhere.
 const NOBODY: u32 = 65_534;

@@ -8,10 +8,10 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use neap_tests::link::{Link, SERVER};
 use neap_tests::process::PATIENCE;
 
 use crate::client::{End, ask};
-use crate::link::{Link, SERVER};
 use crate::process::{Process, User};
 
 const PORT: u16 = 8080;

@@ -11,13 +11,18 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 /// A network namespace. A process holds it that ends when its stdin does: however this one ends,
 /// nothing is left over.
 #[derive(Debug)]
-pub(crate) struct Namespace {
+pub struct Namespace {
     holder: Child,
     file: File,
 }
 
 impl Namespace {
-    pub(crate) fn new() -> io::Result<Namespace> {
+    /// Makes one.
+    ///
+    /// # Errors
+    ///
+    /// Without the right to make namespaces.
+    pub fn new() -> io::Result<Namespace> {
         let mut holder = Command::new("unshare")
             .args(["--net", "cat"])
             .stdin(Stdio::piped())
@@ -31,7 +36,11 @@ impl Namespace {
     }
 
     /// Runs `task` on a thread inside. Threads and processes that it starts are inside, too.
-    pub(crate) fn enter<T: Send>(&self, task: impl FnOnce() -> T + Send) -> T {
+    ///
+    /// # Panics
+    ///
+    /// If `task` does, or this process has lost the right to enter.
+    pub fn enter<T: Send>(&self, task: impl FnOnce() -> T + Send) -> T {
         let inside = || {
             move_into_link_name_space(self.file.as_fd(), Some(LinkNameSpaceType::Network))
                 .expect("the namespace can be entered");
@@ -42,7 +51,11 @@ impl Namespace {
     }
 
     /// Sets one of the settings below `/proc/sys/net`.
-    pub(crate) fn set(&self, name: &str, value: &str) -> io::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// If there is no such setting, or it has no such value.
+    pub fn set(&self, name: &str, value: &str) -> io::Result<()> {
         self.enter(|| std::fs::write(format!("/proc/sys/net/{name}"), value))
     }
 }

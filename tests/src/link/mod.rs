@@ -4,6 +4,9 @@
 //! It can keep clients from completing their handshakes: of those that begin meanwhile, every
 //! fourth has everything but its SYN held at the server's end of the link, until that is let go.
 
+mod namespace;
+mod packet;
+
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, TcpListener};
@@ -14,13 +17,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use neap_tests::process::PATIENCE;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 use tun_rs::{DeviceBuilder, SyncDevice};
 
-use crate::namespace::Namespace;
-use crate::packet::Segment;
+use self::packet::Segment;
+use crate::process::PATIENCE;
+
+pub use self::namespace::Namespace;
 
 /// Packets that a device keeps for the relay: none is to be lost for want of room.
 const QUEUE: u32 = 20_000;
@@ -31,9 +35,11 @@ const HELD: usize = 4;
 
 /// The two ends, joined.
 #[derive(Debug)]
-pub(crate) struct Link {
-    pub(crate) clients: Namespace,
-    pub(crate) server: Namespace,
+pub struct Link {
+    /// Where clients belong.
+    pub clients: Namespace,
+    /// Where a server belongs, at one of the addresses of [`SERVER`].
+    pub server: Namespace,
     control: Arc<Control>,
     bell: UnixStream,
     relay: Option<JoinHandle<io::Result<()>>>,
@@ -48,7 +54,12 @@ struct Control {
 }
 
 impl Link {
-    pub(crate) fn new(round_trip: Duration) -> io::Result<Link> {
+    /// Joins two new namespaces by a link on which a packet and its answer take `round_trip`.
+    ///
+    /// # Errors
+    ///
+    /// Without the right to make namespaces and devices, or without `/dev/net/tun`.
+    pub fn new(round_trip: Duration) -> io::Result<Link> {
         let (clients, server) = (Namespace::new()?, Namespace::new()?);
         let ends = [device(&clients, 2)?, device(&server, 1)?];
         let control = Arc::new(Control::default());
@@ -74,17 +85,19 @@ impl Link {
     }
 
     /// From now on some of the clients cannot complete their handshakes.
-    pub(crate) fn hold(&self) {
+    pub fn hold(&self) {
         self.control.holding.store(true, Ordering::Release);
     }
 
     /// How many tried in vain.
-    pub(crate) fn held(&self) -> usize {
+    #[must_use]
+    pub fn held(&self) -> usize {
         self.control.held.load(Ordering::Acquire)
     }
 
     /// Lets all of them complete their handshakes; says how many they are.
-    pub(crate) fn release(&self) -> usize {
+    #[must_use]
+    pub fn release(&self) -> usize {
         self.control.holding.store(false, Ordering::Release);
         self.ring();
         self.held()
@@ -108,7 +121,7 @@ impl Drop for Link {
 }
 
 /// The addresses of the server's end of every link.
-pub(crate) const SERVER: [IpAddr; 2] = [
+pub const SERVER: [IpAddr; 2] = [
     IpAddr::V4(std::net::Ipv4Addr::new(10, 77, 0, 1)),
     IpAddr::V6(std::net::Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 1)),
 ];

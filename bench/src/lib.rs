@@ -1,0 +1,22 @@
+//! neap beside its peers.
+//!
+//! Two programs measure, each with one command, and say so in a table and as JSON:
+//!
+//! - `restarts`: what becomes of clients when a server is told to stop ([`restarts`]).
+//! - `speed`: what a request costs, and an idle connection ([`speed`]).
+//!
+//! The peers are small programs in `peers`, each written as its own documentation recommends, and
+//! Debian's nginx with a configuration like Debian's. [`peer`] is what the programs have in common,
+//! [`server`] knows how each is started, [`process`] starts, freezes and stops it.
+//!
+//! Nothing here is a test: no figure passes or fails. Whatever is waited for has a bound, and only
+//! this machine is talked to.
+
+pub mod exchange;
+pub mod figures;
+pub mod machine;
+pub mod peer;
+pub mod process;
+pub mod restarts;
+pub mod server;
+pub mod speed;

@@ -1,0 +1,89 @@
+//! What the peers have in common: where they listen, and what they answer.
+//!
+//! | request | response |
+//! |---|---|
+//! | `GET /` | [`HELLO`] |
+//! | `POST /echo` | the request's content |
+//! | `GET /mebibyte` | [`MEBIBYTE`] |
+
+use std::error::Error;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use socket2::{Domain, Socket, Type};
+
+/// The shortest answer.
+pub const HELLO: &str = "Hello, World!";
+
+/// The longest answer.
+pub static MEBIBYTE: [u8; 1 << 20] = [b'm'; 1 << 20];
+
+/// Connections that may wait to be accepted: as many as neap lets wait, for everybody.
+const BACKLOG: i32 = 4096;
+
+/// How a peer was started: `ADDRESS [--reuse-port] [--one-thread]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// Whether others listen there as well.
+    pub reuse_port: bool,
+    /// Whether one thread has to do; otherwise it is as many as the library likes.
+    pub one_thread: bool,
+}
+
+impl Options {
+    /// Reads them from this process's command line.
+    ///
+    /// # Errors
+    ///
+    /// If it is not as above.
+    pub fn from_command_line() -> Result<Options, Box<dyn Error>> {
+        let mut words = std::env::args().skip(1);
+        let address = words.next().ok_or("no address")?.parse()?;
+        let mut options = Options {
+            address,
+            reuse_port: false,
+            one_thread: false,
+        };
+        for word in words {
+            match word.as_str() {
+                "--reuse-port" => options.reuse_port = true,
+                "--one-thread" => options.one_thread = true,
+                _ => return Err(format!("what is {word}?").into()),
+            }
+        }
+        Ok(options)
+    }
+
+    /// A listening socket that does not block.
+    ///
+    /// # Errors
+    ///
+    /// If the address cannot be bound.
+    pub fn listen(&self) -> io::Result<TcpListener> {
+        let socket = Socket::new(Domain::for_address(self.address), Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(self.reuse_port)?;
+        socket.set_nonblocking(true)?;
+        // Linux hands the option down to accepted connections.
+        socket.set_tcp_nodelay(true)?;
+        socket.bind(&self.address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    }
+
+    /// A runtime for the peers on tokio.
+    ///
+    /// # Errors
+    ///
+    /// If there are no threads to be had.
+    pub fn tokio(&self) -> io::Result<tokio::runtime::Runtime> {
+        let mut builder = if self.one_thread {
+            tokio::runtime::Builder::new_current_thread()
+        } else {
+            tokio::runtime::Builder::new_multi_thread()
+        };
+        builder.enable_all().build()
+    }
+}
