@@ -15,6 +15,7 @@
 pub mod exchange;
 pub mod figures;
 pub mod machine;
+pub mod neap;
 pub mod peer;
 pub mod process;
 pub mod restarts;

@@ -21,8 +21,11 @@ use serde::Serialize;
 /// What repeats the measurement.
 const COMMAND: &str = "cargo run --release --manifest-path bench/Cargo.toml --bin speed";
 
-/// neap, by the names of the reactors that `Server::run` knows, and what runs on each.
-const NEAP: [(&str, &str); 1] = [("neap (async-io)", "peer-neap")];
+/// neap on each of its reactors.
+const NEAP: [(&str, &str); 2] = [
+    ("neap", "peer-neap"),
+    ("neap (async-io)", "peer-neap-async-io"),
+];
 
 /// How often idle connections are measured.
 const IDLE_TIMES: usize = 3;
