@@ -36,23 +36,27 @@ pub enum Program {
     Mio,
     /// The example of these tests, on compio: completions, `io_uring` on Linux.
     Compio,
+    /// The example of these tests, on polling: readiness by hand, one interest at a time.
+    Polling,
 }
 
 impl Program {
     /// The ports of `neap-core`. They drain when their standard input ends.
-    pub const PORTS: [Program; 4] = [
+    pub const PORTS: [Program; 5] = [
         Program::Blocking,
         Program::Tokio,
         Program::Mio,
         Program::Compio,
+        Program::Polling,
     ];
 
     /// All that are judged by the same tests.
-    pub const ALL: [Program; 6] = [
+    pub const ALL: [Program; 7] = [
         Program::Blocking,
         Program::Tokio,
         Program::Mio,
         Program::Compio,
+        Program::Polling,
         Program::Echo,
         Program::EchoOnAsyncIo,
     ];
@@ -67,6 +71,7 @@ impl Program {
             Program::Tokio => ("neap-tests", "--example", "port_tokio"),
             Program::Mio => ("neap-tests", "--example", "port_mio"),
             Program::Compio => ("neap-tests", "--example", "port_compio"),
+            Program::Polling => ("neap-tests", "--example", "port_polling"),
         };
         BUILT[self as usize].get_or_init(|| {
             let folder = if kind == "--example" { "examples/" } else { "" };
