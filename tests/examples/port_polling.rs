@@ -106,12 +106,15 @@ impl Driver {
         let is_ending = self.server.lifecycle.poll_listening() != Listening::Accept;
         let is_due = self.due.get(&LISTENER).is_some_and(|due| *due <= now);
         while let (Some(listener), true) = (&self.listener, is_due || is_ending) {
-            match listener.accept().map_err(failure) {
-                Ok((stream, _)) => {
-                    stream.set_nonblocking(true)?;
+            let accepted = listener.accept().and_then(|(stream, _)| {
+                stream.set_nonblocking(true)?;
+                self.poller.add(&stream, Event::none(self.last + 1))?;
+                Ok(stream)
+            });
+            match accepted.map_err(failure) {
+                Ok(stream) => {
                     let _ = stream.set_nodelay(true);
                     self.last += 1;
-                    self.poller.add(&stream, Event::none(self.last))?;
                     let session = self.server.accept(now, &self.config, Application::new());
                     self.connections.insert(self.last, (session, stream));
                     self.due.insert(self.last, now);
