@@ -51,7 +51,7 @@ pub enum Listening {
     /// End each by its own rule; what is accepted on the way is served.
     End,
     /// Accept what waits, turn it away
-    /// ([`Connection::turn_away`](crate::Connection::turn_away)), end.
+    /// ([`Connection::turn_away`](crate::Connection::turn_away); a session does so by itself), end.
     TurnAway,
     /// There are none any more.
     Ended,
@@ -169,7 +169,8 @@ impl Lifecycle {
         }
     }
 
-    /// What the driver should do with its listeners.
+    /// What the driver should do with its listeners. It changes where the lifecycle is told
+    /// something, and where time has passed.
     #[must_use]
     pub fn poll_listening(&self) -> Listening {
         match self.progress {

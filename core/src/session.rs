@@ -171,13 +171,15 @@ impl<R> Session<R> {
         step
     }
 
-    /// Whether the last turn has moved nothing and changed nothing, so that waiting is right.
+    /// Whether the last turn has moved nothing and changed nothing, so that waiting is right. Not
+    /// before the first turn, nor where the last one has just come to [`Step::Close`].
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.is_settled && !self.moved
     }
 
-    /// When the session is to turn at the latest; `None` for never. A look is due at once.
+    /// When the session is to turn at the latest; `None` for never. A look is due at once. Only a
+    /// turn changes it.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         if self.buffered.read() == Read::Look {
@@ -201,7 +203,8 @@ impl<R> Session<R> {
     }
 
     /// Reports what a read gave; no bytes are the end of the peer's side. A read that was wanted
-    /// once may be reported when none is wanted any more.
+    /// once may be reported when none is wanted any more, and at any time that the socket is
+    /// broken.
     pub fn handle_read(&mut self, t: Tick<'_>, received: Result<&[u8], Failure>) {
         self.moved |= received != Err(Failure::Later);
         let buffered = &mut self.buffered;

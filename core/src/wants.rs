@@ -23,6 +23,10 @@ pub enum Step {
 }
 
 /// The levels of a connection that goes on.
+///
+/// What they ask for is told in calls of [`Connection`](crate::Connection). Of a
+/// [`Session`](crate::Session) less is left to its driver; see
+/// [`Session::poll_step`](crate::Session::poll_step).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Wants {
     /// What to do with input.

@@ -128,13 +128,16 @@ async fn supervise(shared: &Rc<Shared>, listener: TcpListener) {
         }
         let listening = shared.server.borrow().lifecycle.poll_listening();
         if listening != Listening::Accept && listener.is_some() {
-            if let Some(accepted) = at_once(&mut accepting).await {
-                accepted.into_iter().for_each(|(stream, _)| serve(stream));
-                continue;
+            match at_once(&mut accepting).await {
+                Some(Ok((stream, _))) => serve(stream),
+                // Others wait behind it.
+                Some(Err(_)) => sleep(20 * MOMENT).await,
+                None => {
+                    (accepting, listener) = (None, None);
+                    let lifecycle = &mut shared.server.borrow_mut().lifecycle;
+                    lifecycle.handle_listeners_ended(now);
+                }
             }
-            (accepting, listener) = (None, None);
-            let lifecycle = &mut shared.server.borrow_mut().lifecycle;
-            lifecycle.handle_listeners_ended(now);
             continue;
         }
         let due = shared.server.borrow().lifecycle.poll_timeout(config);

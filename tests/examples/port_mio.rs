@@ -121,13 +121,15 @@ impl Driver {
             self.connections.insert(self.last, (session, stream));
             self.ready.insert(self.last);
         };
+        // One client's failure, or a shortage that will pass.
+        if failure(error) == Failure::Broken {
+            return Ok(SHORTAGE);
+        }
         if self.server.lifecycle.poll_listening() != Listening::Accept {
             self.listener = None;
             self.server.lifecycle.handle_listeners_ended(now);
         }
-        // One client's failure, or a shortage that will pass.
-        let failed = failure(error) == Failure::Broken;
-        Ok(if failed { SHORTAGE } else { Duration::MAX })
+        Ok(Duration::MAX)
     }
 
     /// Turns those of which there is news, whose time has come, or all. When it is due again.

@@ -35,6 +35,8 @@ mod start;
 
 /// How much is read at once.
 const PIECE: usize = 16 * 1024;
+/// When to try again where accepting failed.
+const SHORTAGE: Duration = Duration::from_millis(20);
 
 /// The server and how its tasks hear of each other.
 struct Shared {
@@ -94,13 +96,23 @@ async fn supervise(shared: &Rc<Shared>, listener: std::net::TcpListener) -> io::
         if let Some(ending) = listener.take_if(|_| listening != Listening::Accept) {
             // What has arrived is asked of the system: tokio may not have heard of it yet.
             let ending = ending.into_std()?;
-            while let Ok((stream, _)) = ending.accept() {
-                stream.set_nonblocking(true)?;
-                serve(TcpStream::from_std(stream)?);
+            let error = loop {
+                match ending.accept() {
+                    Ok((stream, _)) => {
+                        stream.set_nonblocking(true)?;
+                        serve(TcpStream::from_std(stream)?);
+                    }
+                    Err(error) => break failure(error),
+                }
+            };
+            if error == Failure::Later {
+                drop(ending);
+                let lifecycle = &mut shared.server.borrow_mut().lifecycle;
+                lifecycle.handle_listeners_ended(now);
+            } else {
+                listener = Some(TcpListener::from_std(ending)?);
+                sleep(SHORTAGE).await;
             }
-            drop(ending);
-            let lifecycle = &mut shared.server.borrow_mut().lifecycle;
-            lifecycle.handle_listeners_ended(now);
             continue;
         }
         let due = shared.server.borrow().lifecycle.poll_timeout(config);
@@ -109,7 +121,7 @@ async fn supervise(shared: &Rc<Shared>, listener: std::net::TcpListener) -> io::
                 match accepted {
                     Some((stream, _)) => serve(stream),
                     // One client's failure, or a shortage that will pass.
-                    None => sleep(Duration::from_millis(20)).await,
+                    None => sleep(SHORTAGE).await,
                 }
             }
             () = told.notified() => {

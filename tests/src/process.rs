@@ -38,6 +38,8 @@ pub enum Program {
     Mio,
     /// The example of these tests, on compio: completions, `io_uring` on Linux.
     Compio,
+    /// The example of these tests, on polling: readiness by hand, one interest at a time.
+    Polling,
     /// `neap-smol` in a program that does what `neap echo` does not offer.
     Embedded,
     /// The example of `neap-smol`: server-sent events.
@@ -50,19 +52,21 @@ pub enum Program {
 
 impl Program {
     /// The ports of `neap-core`. They drain when their standard input ends.
-    pub const PORTS: [Program; 4] = [
+    pub const PORTS: [Program; 5] = [
         Program::Blocking,
         Program::Tokio,
         Program::Mio,
         Program::Compio,
+        Program::Polling,
     ];
 
     /// All that are judged by the same tests.
-    pub const ALL: [Program; 6] = [
+    pub const ALL: [Program; 7] = [
         Program::Blocking,
         Program::Tokio,
         Program::Mio,
         Program::Compio,
+        Program::Polling,
         Program::Echo,
         Program::EchoOnAsyncIo,
     ];
@@ -80,6 +84,7 @@ impl Program {
             Program::Tokio => ("neap-tests", "--example", "port_tokio"),
             Program::Mio => ("neap-tests", "--example", "port_mio"),
             Program::Compio => ("neap-tests", "--example", "port_compio"),
+            Program::Polling => ("neap-tests", "--example", "port_polling"),
             Program::Embedded => ("neap-tests", "--example", "embedded_server"),
             Program::Twin => ("neap-tests", "--bin", "broken-server"),
             Program::Events => ("neap-smol", "--example", "sse"),
@@ -245,7 +250,11 @@ impl Server {
     /// Begins the drain in the way that the program knows.
     pub fn drain(&mut self) {
         match self.program {
-            Program::Blocking | Program::Tokio | Program::Mio | Program::Compio => {
+            Program::Blocking
+            | Program::Tokio
+            | Program::Mio
+            | Program::Compio
+            | Program::Polling => {
                 drop(self.stdin.take());
             }
             Program::Echo
