@@ -278,6 +278,15 @@ where
         true
     }
 
+    /// Looks out for a client that goes away while no more of what it sends is read.
+    fn watch(&mut self, t: Tick<'_>, cx: &mut Context<'_>) -> bool {
+        let gone = self.transport.poll_hangup(cx).is_ready();
+        if gone {
+            self.core.handle_io_error(t);
+        }
+        gone
+    }
+
     fn read<H>(
         &mut self,
         read: Read,
@@ -286,8 +295,8 @@ where
         env: &mut Environment<H, F>,
     ) -> bool {
         match read {
-            Read::No => return false,
-            Read::Watch if self.inbox.len() >= t.config.limits.head => return false,
+            Read::No => return self.watch(t, cx),
+            Read::Watch if self.inbox.len() >= t.config.limits.head => return self.watch(t, cx),
             Read::Discard if self.inbox.len() > 0 => {
                 let count = self.inbox.discard();
                 self.core.handle_discarded(t, count as u64);

@@ -54,6 +54,9 @@ struct Slots {
     free: Vec<usize>,
 }
 
+/// What ends the connection, whatever else is still to be read.
+const BROKEN: EventFlags = EventFlags::HUP.union(EventFlags::ERR);
+
 /// What is known of a descriptor, and who waits for it.
 #[derive(Default)]
 struct Slot {
@@ -61,6 +64,8 @@ struct Slot {
     writing: Side,
     /// Something came that is reported once and for all.
     ended: bool,
+    /// The peer is gone.
+    broken: bool,
 }
 
 #[derive(Default)]
@@ -75,12 +80,17 @@ impl Side {
         if self.ready {
             return Poll::Ready(());
         }
+        self.wait(cx);
+        Poll::Pending
+    }
+
+    /// Lets `cx` be woken by whatever comes next.
+    fn wait(&mut self, cx: &mut Context<'_>) {
         self.waits = true;
         match &mut self.waker {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
         }
-        Poll::Pending
     }
 
     /// Wakes who waits. The wakers are the server's own, and take no lock of ours.
@@ -125,6 +135,7 @@ impl Epoll {
             if let Some(slot) = slots.slots.get_mut(index) {
                 let flags = event.flags;
                 slot.ended |= flags.intersects(FINAL);
+                slot.broken |= flags.intersects(BROKEN);
                 if flags.intersects(READABLE) {
                     slot.reading.report();
                 }
@@ -179,7 +190,7 @@ impl Registered {
                 ready: true,
                 ..Side::default()
             },
-            ended: false,
+            ..Slot::default()
         };
         drop(slots);
         // From here on the slot is given back if anything fails.
@@ -201,6 +212,17 @@ impl Registered {
     /// Arranges for `cx` to be woken when writing is worth a try.
     pub(crate) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.with(|slot| slot.writing.poll(cx))
+    }
+
+    /// Arranges for `cx` to be woken when the peer is gone, without reading what it has left.
+    pub(crate) fn poll_hangup(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.with(|slot| {
+            if slot.broken {
+                return Poll::Ready(());
+            }
+            slot.reading.wait(cx);
+            Poll::Pending
+        })
     }
 
     /// All that was there has been read, or accepted. An end that was reported with the last bytes

@@ -80,6 +80,10 @@ impl Transport for Socket {
         read
     }
 
+    fn poll_hangup(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.source.poll_hangup(cx)
+    }
+
     fn expect_input(&mut self) {
         self.more = true;
     }

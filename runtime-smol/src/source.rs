@@ -90,6 +90,16 @@ impl Source {
         }
     }
 
+    /// Arranges for `cx` to be woken when the peer is gone, without reading what it has left.
+    /// async-io cannot tell that apart from what is left.
+    pub(crate) fn poll_hangup(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Source::Own(own) => own.poll_hangup(cx),
+            Source::AsyncIo(_) => Poll::Pending,
+        }
+    }
+
     /// All that was there has been read, or accepted: what is known is used up.
     pub(crate) fn read_all(&self) {
         match self {

@@ -144,6 +144,12 @@ pub trait Transport {
     /// broken.
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 
+    /// Arranges for `cx` to be woken when the peer is gone, without reading what it has left: asked
+    /// while no more can be read. Where nobody can tell, that is noticed later.
+    fn poll_hangup(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+
     /// Makes the next [`poll_read`](Transport::poll_read) ask the system itself, too.
     fn expect_input(&mut self) {}
 
