@@ -52,7 +52,7 @@ where
                         (body, Some(feed))
                     }
                 };
-                let request = request(&head, body);
+                let request = request(&head, body, &mut env.texts);
                 self.inbox.consume(received.consumed);
                 let wish = self.core.asks_upgrade();
                 let upgrade = wish.then(|| Upgrade::new(&self.info, cx.waker().clone()));
