@@ -16,3 +16,4 @@ pub mod client;
 pub mod fuzzing;
 pub mod graph;
 pub mod process;
+pub mod simulation;

@@ -1,0 +1,451 @@
+//! A connection: two flows between a client and a server's socket.
+
+use std::io;
+use std::task::Waker;
+
+use fastrand::Rng;
+
+use super::{Closed, End, Fin, Flow, Happening, Kernel, Record, Reset};
+use crate::simulation::script::{ClientScript, Micros, Net};
+
+/// Which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the client to the server.
+    Up,
+    /// From the server to the client.
+    Down,
+}
+
+/// Where a connection is on the server's side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Its SYN has not been answered.
+    Connecting,
+    /// It is in the middle of its handshake with this listener.
+    HalfOpen(usize),
+    /// So it is, and nobody keeps a list of that.
+    Cookie(usize),
+    /// It waits to be accepted.
+    Queued(usize),
+    /// This server has accepted it.
+    Accepted(usize),
+    /// The system knows nothing of it.
+    Forgotten,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub struct Stream {
+    /// The client's number.
+    pub id: u32,
+    rng: Rng,
+    /// For the sizes of reads and writes, which depend on how often a server tries.
+    sizes: Rng,
+    delay: Micros,
+    jitter: Micros,
+    pub(super) ack_delay: Micros,
+    pub(super) tries: u32,
+    /// Where it is on the server's side.
+    pub stage: Stage,
+    /// From the client to the server.
+    pub up: Flow,
+    /// From the server to the client.
+    pub down: Flow,
+    /// What came before its handshake was complete.
+    pub(super) early: Vec<Happening>,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+    /// The server's side has been reset by the client.
+    broken: bool,
+    /// The server's socket is closed.
+    pub(super) closed: bool,
+    /// Closing the server's socket resets it.
+    reset_on_close: bool,
+    /// The client's socket is closed.
+    pub client_closed: bool,
+    /// The client has been reset.
+    pub client_reset: bool,
+    /// What happened to it.
+    pub record: Record,
+}
+
+impl Stream {
+    pub(super) fn new(seed: u64, client: &ClientScript, net: &Net) -> Stream {
+        let own = seed ^ (u64::from(client.id) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        Stream {
+            id: client.id,
+            rng: Rng::with_seed(own),
+            sizes: Rng::with_seed(!own),
+            delay: client.delay,
+            jitter: client.jitter,
+            ack_delay: client.ack_delay,
+            tries: 0,
+            stage: Stage::Connecting,
+            up: Flow::new(usize::MAX, net.receive_buffer),
+            down: Flow::new(net.send_buffer, client.receive_buffer),
+            early: Vec::new(),
+            reader: None,
+            writer: None,
+            broken: false,
+            closed: false,
+            reset_on_close: false,
+            client_closed: false,
+            client_reset: false,
+            record: Record::default(),
+        }
+    }
+
+    /// How long the next packet takes.
+    pub(super) fn delay(&mut self) -> Micros {
+        self.delay + self.rng.u64(0..=self.jitter)
+    }
+
+    /// Whether `server` has it open.
+    #[must_use]
+    pub fn is_open_at(&self, server: usize) -> bool {
+        self.stage == Stage::Accepted(server) && !self.closed
+    }
+
+    /// The client takes no more part in anything.
+    pub(super) fn give_up(&mut self) {
+        self.stage = Stage::Forgotten;
+        self.client_reset = true;
+    }
+
+    fn flow(&mut self, direction: Direction) -> &mut Flow {
+        match direction {
+            Direction::Up => &mut self.up,
+            Direction::Down => &mut self.down,
+        }
+    }
+
+    fn is_established(&self) -> bool {
+        matches!(self.stage, Stage::Queued(_) | Stage::Accepted(_))
+    }
+
+    fn wake_reader(&mut self) {
+        if let Some(waker) = self.reader.take() {
+            waker.wake();
+        }
+    }
+
+    fn wake_writer(&mut self) {
+        if let Some(waker) = self.writer.take() {
+            waker.wake();
+        }
+    }
+
+    /// A size that a read or write is cut to.
+    fn cut(&mut self, short: bool, size: usize) -> usize {
+        if short && size > 1 {
+            self.sizes.usize(1..=size)
+        } else {
+            size
+        }
+    }
+}
+
+impl Kernel {
+    /// Sends what can be sent.
+    pub fn transmit(&mut self, client: usize, direction: Direction) {
+        let now = self.now;
+        let stream = &mut self.streams[client];
+        if direction == Direction::Up && stream.record.connected.is_none() {
+            return;
+        }
+        let mut sent = Vec::new();
+        while let Some(bytes) = stream.flow(direction).next_segment() {
+            let delay = stream.delay();
+            let arrival = stream.flow(direction).arrival(now, delay);
+            sent.push((arrival, Happening::Segment(client, direction, bytes)));
+        }
+        if stream.flow(direction).takes_fin() {
+            let delay = stream.delay();
+            let arrival = stream.flow(direction).arrival(now, delay);
+            sent.push((arrival, Happening::Fin(client, direction)));
+        }
+        for (arrival, happening) in sent {
+            self.at(arrival, happening);
+        }
+    }
+
+    pub(super) fn take_segment(&mut self, client: usize, direction: Direction, bytes: Vec<u8>) {
+        let now = self.now;
+        let stream = &mut self.streams[client];
+        let delay = stream.delay();
+        let count = bytes.len();
+        match direction {
+            Direction::Up if !stream.is_established() && stream.stage != Stage::Forgotten => {
+                let early = Happening::Segment(client, direction, bytes);
+                return stream.early.push(early);
+            }
+            Direction::Up if stream.broken => return,
+            Direction::Up if stream.closed || stream.stage == Stage::Forgotten => {
+                let late = if stream.closed {
+                    Reset::Late
+                } else {
+                    Reset::HalfOpen
+                };
+                return self.reset_client(client, late);
+            }
+            Direction::Down if stream.client_reset => return,
+            Direction::Down if stream.client_closed => {
+                stream.client_reset = true;
+                let arrival = stream.up.arrival(now, delay);
+                return self.at(arrival, Happening::Reset(client, Direction::Up));
+            }
+            Direction::Up | Direction::Down => {}
+        }
+        let flow = stream.flow(direction);
+        flow.in_flight -= count;
+        flow.arrived += count;
+        flow.received.extend(bytes);
+        let arrived = flow.arrived;
+        if direction == Direction::Up {
+            stream.record.arrivals.push((now, arrived));
+            stream.wake_reader();
+        }
+        self.at(now + delay, Happening::Acknowledged(client, direction, count));
+    }
+
+    pub(super) fn take_acknowledgement(
+        &mut self,
+        client: usize,
+        direction: Direction,
+        count: usize,
+    ) {
+        let stream = &mut self.streams[client];
+        let flow = stream.flow(direction);
+        if count == 0 {
+            flow.fin = Fin::Acknowledged;
+        }
+        flow.unacknowledged = flow.unacknowledged.saturating_sub(count);
+        if direction == Direction::Down && !stream.closed {
+            stream.wake_writer();
+        }
+        self.transmit(client, direction);
+    }
+
+    pub(super) fn take_fin(&mut self, client: usize, direction: Direction) {
+        let now = self.now;
+        let stream = &mut self.streams[client];
+        let delay = stream.delay();
+        if direction == Direction::Up {
+            if !stream.is_established() && stream.stage != Stage::Forgotten {
+                return stream.early.push(Happening::Fin(client, direction));
+            }
+            stream.record.fin.get_or_insert(now);
+            stream.wake_reader();
+        }
+        stream.flow(direction).fin = Fin::Arrived;
+        self.at(now + delay, Happening::Acknowledged(client, direction, 0));
+    }
+
+    pub(super) fn take_reset(&mut self, client: usize, direction: Direction) {
+        let now = self.now;
+        let stream = &mut self.streams[client];
+        match direction {
+            Direction::Up => {
+                if !stream.is_established() && stream.stage != Stage::Forgotten {
+                    return stream.early.push(Happening::Reset(client, direction));
+                }
+                stream.record.reset.get_or_insert(now);
+                stream.broken = true;
+                stream.wake_reader();
+                stream.wake_writer();
+            }
+            Direction::Down => {
+                stream.client_reset = true;
+                stream.record.destroyed = stream.down.received.len();
+                stream.down.received.clear();
+            }
+        }
+    }
+
+    /// Sends a client a reset, behind what is on its way already. What is not is destroyed.
+    pub(super) fn reset_client(&mut self, client: usize, reset: Reset) {
+        let now = self.now;
+        self.note(|| format!("{client} is reset: {reset:?}"));
+        let stream = &mut self.streams[client];
+        stream.record.was_reset.get_or_insert((now, reset));
+        stream.down.unsent.clear();
+        stream.down.fin = Fin::No;
+        let delay = stream.delay();
+        let arrival = stream.down.arrival(now, delay);
+        self.at(arrival, Happening::Reset(client, Direction::Down));
+    }
+}
+
+/// The server's side.
+impl Kernel {
+    /// Reads at most `most` bytes; none is the end.
+    ///
+    /// # Errors
+    ///
+    /// If nothing is there, or the connection is broken.
+    pub fn read(&mut self, client: usize, most: usize, waker: Option<&Waker>) -> io::Result<Vec<u8>> {
+        let (now, short) = (self.now, self.net.short);
+        let stream = &mut self.streams[client];
+        let there = stream.up.received.len().min(most);
+        if there > 0 {
+            let full = stream.up.received.len() + stream.up.in_flight >= stream.up.receive_buffer;
+            let count = stream.cut(short, there);
+            let bytes = stream.up.read(count);
+            let before = stream.record.reads.last().map_or(0, |(_, count)| *count);
+            stream.record.reads.push((now, before + bytes.len()));
+            if full && !stream.up.unsent.is_empty() {
+                let delay = stream.delay();
+                self.at(now + delay, Happening::Window(client, Direction::Up));
+            }
+            return Ok(bytes);
+        }
+        if stream.broken {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        if stream.up.fin >= Fin::Arrived {
+            return Ok(Vec::new());
+        }
+        if let Some(waker) = waker {
+            stream.reader = Some(waker.clone());
+        }
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    /// Writes what goes.
+    ///
+    /// # Errors
+    ///
+    /// If nothing does, or the connection is broken.
+    pub fn write(&mut self, client: usize, bytes: &[u8], waker: &Waker) -> io::Result<usize> {
+        let (now, short) = (self.now, self.net.short);
+        let stream = &mut self.streams[client];
+        if stream.broken || stream.down.fin != Fin::No {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let room = stream.down.room().min(bytes.len());
+        if room == 0 {
+            stream.writer = Some(waker.clone());
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let count = stream.cut(short, room);
+        stream.down.unsent.extend(&bytes[..count]);
+        stream.record.written.extend(&bytes[..count]);
+        let written = stream.record.written.len();
+        stream.record.writes.push((now, written));
+        self.transmit(client, Direction::Down);
+        Ok(count)
+    }
+
+    /// Ends the server's side.
+    ///
+    /// # Errors
+    ///
+    /// If the connection is broken.
+    pub fn end(&mut self, client: usize) -> io::Result<()> {
+        let now = self.now;
+        self.note(|| format!("the server ends its side of {client}"));
+        let stream = &mut self.streams[client];
+        if stream.broken {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        if stream.down.fin == Fin::No {
+            stream.down.fin = Fin::Queued;
+            stream.record.ended.get_or_insert(now);
+            self.transmit(client, Direction::Down);
+        }
+        Ok(())
+    }
+
+    /// Forgets whom to wake when it can be written to.
+    pub fn forget_writer(&mut self, client: usize) {
+        self.streams[client].writer = None;
+    }
+
+    /// The close that follows is a reset.
+    pub fn reset_on_close(&mut self, client: usize) {
+        self.streams[client].reset_on_close = true;
+    }
+
+    /// Closes the server's socket.
+    pub fn close(&mut self, client: usize) {
+        let now = self.now;
+        self.note(|| format!("the server closes {client}"));
+        let stream = &mut self.streams[client];
+        stream.closed = true;
+        stream.reader = None;
+        stream.writer = None;
+        let unread = stream.up.received.len();
+        stream.record.closed = Some(Closed {
+            at: now,
+            unread,
+            outstanding: stream.down.outstanding(),
+            reset: stream.reset_on_close,
+        });
+        if stream.broken {
+            return;
+        }
+        if stream.reset_on_close {
+            self.reset_client(client, Reset::Asked);
+        } else if unread > 0 {
+            self.reset_client(client, Reset::Unread);
+        } else if stream.down.fin == Fin::No {
+            stream.down.fin = Fin::Queued;
+            stream.record.ended.get_or_insert(now);
+            self.transmit(client, Direction::Down);
+        }
+    }
+}
+
+/// The client's side.
+impl Kernel {
+    /// Sends these bytes.
+    pub fn client_send(&mut self, client: usize, bytes: &[u8]) {
+        let stream = &mut self.streams[client];
+        stream.up.unsent.extend(bytes);
+        stream.record.sent += bytes.len();
+        self.transmit(client, Direction::Up);
+    }
+
+    /// Reads at most `most` bytes of what has come.
+    pub fn client_read(&mut self, client: usize, most: usize) -> usize {
+        let now = self.now;
+        let stream = &mut self.streams[client];
+        let bytes = stream.down.read(most);
+        stream.record.got.extend(&bytes);
+        if !bytes.is_empty() && !stream.down.unsent.is_empty() {
+            let delay = stream.delay();
+            self.at(now + delay, Happening::Window(client, Direction::Down));
+        }
+        bytes.len()
+    }
+
+    /// Ends the client's side.
+    pub fn client_finish(&mut self, client: usize) {
+        let stream = &mut self.streams[client];
+        if stream.up.fin == Fin::No {
+            stream.up.fin = Fin::Queued;
+            self.transmit(client, Direction::Up);
+        }
+    }
+
+    /// Closes the client's socket: with a reset if it asks for that or has not read everything.
+    pub fn client_close(&mut self, client: usize, reset: bool, end: End) {
+        let now = self.now;
+        let stream = &mut self.streams[client];
+        stream.client_closed = true;
+        stream.record.end.get_or_insert((now, end));
+        if stream.client_reset || stream.record.connected.is_none() {
+            return;
+        }
+        if reset || !stream.down.received.is_empty() {
+            stream.client_reset = true;
+            stream.up.unsent.clear();
+            let delay = stream.delay();
+            let arrival = stream.up.arrival(now, delay);
+            self.at(arrival, Happening::Reset(client, Direction::Up));
+        } else {
+            self.client_finish(client);
+        }
+    }
+}
