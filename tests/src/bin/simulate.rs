@@ -12,9 +12,11 @@ fn main() {
     for seed in from..from + count {
         let script = draw(seed);
         if tracing { println!("{script:#?}"); }
+        let begun = std::time::Instant::now();
         let ran = std::panic::catch_unwind(|| run(&script, Fault::None, tracing));
         let Ok(run) = ran else { println!("seed {seed} panicked"); panics += 1; continue };
         if tracing { for l in &run.trace { println!("{l}"); } for s in &run.servers { println!("{:?} {:?} {:?}", s.steps, s.ended, s.account);} }
+        let took = begun.elapsed(); if took.as_millis() > 100 { println!("slow {seed} {took:?}"); }
         for v in judge(&run) {
             if tracing { println!("{v}"); }
             let e = bad.entry(v.rule).or_insert((0, seed, v.text.clone()));

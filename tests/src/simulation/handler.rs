@@ -64,6 +64,7 @@ impl Drop for Guard {
 struct Sleep {
     kernel: SharedKernel,
     until: Micros,
+    is_arranged: bool,
 }
 
 impl Sleep {
@@ -72,6 +73,7 @@ impl Sleep {
         Sleep {
             kernel: Rc::clone(kernel),
             until,
+            is_arranged: false,
         }
     }
 }
@@ -80,11 +82,15 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut kernel = self.kernel.borrow_mut();
-        if kernel.now >= self.until {
+        let this = self.get_mut();
+        let mut kernel = this.kernel.borrow_mut();
+        if kernel.now >= this.until {
             return Poll::Ready(());
         }
-        kernel.at(self.until, Happening::Wake(cx.waker().clone()));
+        // It is always the same connection that waits.
+        if !std::mem::replace(&mut this.is_arranged, true) {
+            kernel.at(this.until, Happening::Wake(cx.waker().clone()));
+        }
         Poll::Pending
     }
 }

@@ -1,6 +1,6 @@
 //! How connections end: in time, not before, and so that nothing is destroyed (I9, I10, I20).
 
-use super::exchange::Connection;
+use super::exchange::{Connection, SKIPPED};
 use super::{EXACT, Findings, NEVER, Times, may_be_exhausted};
 use crate::simulation::kernel::{Closed, Reset};
 use crate::simulation::reader::Framing;
@@ -43,7 +43,12 @@ impl Connection<'_> {
     fn last_response(&self) -> Option<(Micros, bool)> {
         let last = self.written.last()?;
         let close = last.close || last.framing == Framing::Close || !last.whole;
-        Some((self.written_at(last.place.1), close))
+        // What nobody wanted of its request is read before the next one can come.
+        let request = self.script.ends().get(self.written.len() - 1).map(|(_, end)| *end);
+        let whole = request.map_or(NEVER, |end| self.arrival(end));
+        let written = self.written_at(last.place.1);
+        let since = if whole < NEVER { written.max(whole) } else { written };
+        Some((since, close))
     }
 
     /// Whether the end of a connection that says nothing has a reason.
@@ -103,7 +108,18 @@ impl Connection<'_> {
             return false;
         };
         let ignored = matches!(self.script.requests[last].handler, Handler::Ignore(_));
-        ignored && self.arrival(end) >= ended
+        let decided = self.written_at(self.written[last].head);
+        let asked = self.times.drained.max(decided).min(ended);
+        let long = self.script.requests[last].content.unwrap_or(0) > SKIPPED;
+        ignored && (self.times.heard(self.arrival(end)) >= asked || long)
+    }
+
+    /// Whether the connection was cut off before all that had been handed out was written.
+    pub(super) fn is_cut(&self) -> bool {
+        let record = self.record;
+        let vanished = record.fin.unwrap_or(NEVER).min(record.reset.unwrap_or(NEVER));
+        let ended = record.ended.unwrap_or(NEVER);
+        ended >= vanished || ended >= self.times.forced
     }
 
     /// Whether closing the socket destroys nothing, and comes in time.

@@ -41,7 +41,7 @@ pub(super) fn check_listener(run: &Run, server: usize, times: &Times, findings: 
         format!("sealed at {:?}, sealing began at {}", record.seals, times.sealing)
     });
     let closed = record.closed.unwrap_or(super::NEVER);
-    let failed = record.failed.is_some();
+    let failed = record.failed[server].is_some();
     findings.check(
         closed >= times.sealing.min(times.over) || failed,
         "I17 lame duck accepts",
@@ -85,7 +85,7 @@ fn check_window(run: &Run, listener: usize, times: &Times, findings: &mut Findin
     if may_be_full(run) || times.forced < closed {
         return;
     }
-    let waits = rung != Seal::Plain && !(record.inherited && rung == Seal::Interface);
+    let waits = rung != Seal::Plain && !(rung == Seal::Interface && has_heir(run, listener, sealed));
     let unlisted = net.listing == Listing::Unknown || (net.cookies && rung == Seal::Filter);
     let over = sealed + window(run);
     let mut latest = if waits { over } else { sealed };
@@ -109,11 +109,24 @@ fn check_window(run: &Run, listener: usize, times: &Times, findings: &mut Findin
     });
 }
 
+/// Whether there was another listener, not sealed itself, that the clients of this one go to.
+fn has_heir(run: &Run, listener: usize, at: Micros) -> bool {
+    let is_heir = |server: usize| {
+        let other = run.servers[server].listener;
+        let record = &run.listeners[other];
+        let sealed = record.seals.first().map(|(at, _)| *at);
+        other != listener
+            && run.script.servers[server].start <= at
+            && sealed.or(record.closed).is_none_or(|end| end > at)
+    };
+    run.script.net.migrate && (0..run.servers.len()).any(is_heir)
+}
+
 /// Whether a server's end is a reason for losing somebody at `at`.
 fn excuse(run: &Run, listener: usize, at: Micros) -> bool {
     let owners = (0..run.servers.len()).filter(|server| run.servers[*server].listener == listener);
-    owners.map(|server| Times::of(run, server)).any(|times| times.forced <= at)
-        || run.listeners[listener].failed.is_some_and(|failed| failed <= at)
+    let failed = run.listeners[listener].failed.iter().flatten().any(|failed| *failed <= at);
+    failed || owners.map(|server| Times::of(run, server)).any(|times| times.forced <= at)
 }
 
 pub(super) fn check_client(run: &Run, client: usize, findings: &mut Findings) {
@@ -195,7 +208,7 @@ fn check_acceptance(run: &Run, client: usize, findings: &mut Findings) {
     let by = times.due(queued.max(run.script.servers[server].start)) + slack;
     let end = accepted.or(lost).unwrap_or(super::NEVER);
     findings.check(
-        end <= by || times.over <= by || run.listeners[listener].failed.is_some(),
+        end <= by || times.over <= by || run.listeners[listener].failed[server].is_some(),
         "I9 I14 who waits is accepted",
         || format!("client {client} waits from {queued} until {end}"),
     );

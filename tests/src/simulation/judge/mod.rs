@@ -103,5 +103,5 @@ fn may_be_exhausted(run: &Run) -> bool {
 
 /// Whether clients may have to wait until others are gone.
 fn may_be_full(run: &Run) -> bool {
-    may_be_exhausted(run) || run.script.net.max_connections < run.script.clients.len()
+    may_be_exhausted(run) || run.script.net.max_connections <= run.script.clients.len()
 }

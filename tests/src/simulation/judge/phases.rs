@@ -112,8 +112,11 @@ pub(super) fn check(run: &Run, server: usize, times: &Times, findings: &mut Find
         since: 0,
         killed: false,
     };
-    let mut told = server_run.told.iter().peekable();
+    let mut told = server_run.told.clone();
+    told.sort_by_key(|(at, _)| *at);
+    let mut told = told.iter().peekable();
     let mut steps = times.steps.iter().peekable();
+    let mut failed = run.listeners[server_run.listener].failed[server];
     loop {
         let timer = match model.step {
             Progress::Running | Progress::Done => NEVER,
@@ -124,7 +127,7 @@ pub(super) fn check(run: &Run, server: usize, times: &Times, findings: &mut Find
         let timer = if timer == NEVER { NEVER } else { times.heard(timer) };
         let command = told.peek().map_or(NEVER, |(at, _)| *at);
         let step = steps.peek().map_or(NEVER, |(at, _)| *at);
-        let now = timer.min(command).min(step);
+        let now = timer.min(command).min(step).min(failed.unwrap_or(NEVER));
         if now == NEVER || now > times.over {
             break;
         }
@@ -137,6 +140,10 @@ pub(super) fn check(run: &Run, server: usize, times: &Times, findings: &mut Find
         }
         if model.killed {
             break;
+        }
+        if failed.take_if(|at| *at == now).is_some() {
+            // It listens no more: there is nothing left to run for.
+            model.drain(now, run);
         }
         let seen = std::iter::from_fn(|| steps.next_if(|(at, _)| *at == now)).last();
         let seen = seen.map_or(forced, |(_, step)| *step);

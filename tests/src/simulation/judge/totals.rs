@@ -81,12 +81,19 @@ fn check_account(
     };
     let panicked = server_run.dispatched.iter().filter(panics).count() as u64;
     let connections = connections(run, times);
-    let whole: usize = connections.iter().map(answered).sum();
-    let (least, most) = (whole.saturating_sub(times_panicked(&connections)), whole);
+    // Of a connection that was cut, responses that shared a write with the one that was cut may
+    // count for cut as well.
+    let is_cut = |one: &&Connection<'_>| one.is_cut();
+    let certain: usize = connections.iter().filter(|one| !is_cut(one)).map(answered).sum();
+    let certain = certain as u64 - panicked.min(certain as u64);
+    let possible: usize = connections.iter().map(answered).sum();
     findings.check(
-        (least as u64..=most as u64).contains(&account.completed),
+        (certain..=possible as u64).contains(&account.completed),
         "I22 the report is right",
-        || format!("server {server} says completed {}, not {least}..={most}", account.completed),
+        || {
+            let completed = account.completed;
+            format!("server {server} says completed {completed}, not {certain}..={possible}")
+        },
     );
     findings.check(account.panicked <= panicked, "I22 the report is right", || {
         format!("server {server} says panicked {}, not {panicked}", account.panicked)
@@ -102,7 +109,7 @@ fn check_account(
     let queued = listener.lost.iter().filter(|client| {
         run.records[**client].was_reset.is_some_and(|(_, why)| why == Reset::Queued)
     });
-    let lost = if listener.failed.is_some() {
+    let lost = if listener.failed[server].is_some() {
         0
     } else {
         queued.count() as u64
@@ -137,12 +144,6 @@ fn answered(connection: &Connection<'_>) -> usize {
         (response.whole || ends) && response.status != 503 && connection.is_dispatched(*number)
     });
     whole.count()
-}
-
-/// Those that got 500.
-fn times_panicked(connections: &[Connection<'_>]) -> usize {
-    let all = connections.iter().flat_map(|connection| &connection.written);
-    all.filter(|response| response.status == 500 || !response.whole).count()
 }
 
 /// Dispatched requests that got 503.

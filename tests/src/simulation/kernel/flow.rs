@@ -77,7 +77,9 @@ impl Flow {
         let used = self.in_flight + self.received.len();
         let window = self.receive_buffer.saturating_sub(used);
         let length = self.unsent.len().min(window).min(SEGMENT);
-        if length == 0 {
+        // Little packets wait until what was sent has been acknowledged, as everywhere.
+        let little = length < self.unsent.len() && length < SEGMENT.min(self.receive_buffer / 2);
+        if length == 0 || (little && self.unacknowledged > 0) {
             return None;
         }
         let bytes: Vec<u8> = self.unsent.drain(..length).collect();

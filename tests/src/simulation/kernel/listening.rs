@@ -70,7 +70,7 @@ impl Kernel {
         if let Some((_, error)) = error {
             let error = *error;
             if error == AcceptError::Invalid {
-                listening.record.failed.get_or_insert(now);
+                listening.record.failed[server].get_or_insert(now);
             }
             self.note(|| format!("accept by {server}: {error:?}"));
             return Err(Some(error));

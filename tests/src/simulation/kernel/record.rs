@@ -101,6 +101,6 @@ pub struct ListenerRecord {
     pub accepted: [u64; 2],
     /// Whom closing it reset, by number.
     pub lost: Vec<usize>,
-    /// When accepting gave an error that ended it.
-    pub failed: Option<Micros>,
+    /// When accepting gave each server an error that ended it.
+    pub failed: [Option<Micros>; 2],
 }

@@ -56,6 +56,8 @@ pub struct Stream {
     pub(super) early: Vec<Happening>,
     reader: Option<Waker>,
     writer: Option<Waker>,
+    /// The server's side has been full, and has not become a good deal emptier since.
+    is_full: bool,
     /// The server's side has been reset by the client.
     broken: bool,
     /// The server's socket is closed.
@@ -87,6 +89,7 @@ impl Stream {
             early: Vec::new(),
             reader: None,
             writer: None,
+            is_full: false,
             broken: false,
             closed: false,
             reset_on_close: false,
@@ -221,7 +224,8 @@ impl Kernel {
             flow.fin = Fin::Acknowledged;
         }
         flow.unacknowledged = flow.unacknowledged.saturating_sub(count);
-        if direction == Direction::Down && !stream.closed {
+        if direction == Direction::Down && stream.down.room() >= stream.down.send_buffer / 3 {
+            stream.is_full = false;
             stream.wake_writer();
         }
         self.transmit(client, direction);
@@ -324,7 +328,8 @@ impl Kernel {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         let room = stream.down.room().min(bytes.len());
-        if room == 0 {
+        stream.is_full |= room == 0;
+        if stream.is_full {
             stream.writer = Some(waker.clone());
             return Err(io::ErrorKind::WouldBlock.into());
         }
