@@ -43,18 +43,19 @@ impl Handle {
 
     /// Begins the drain, as SIGTERM does. Later calls do nothing.
     pub fn drain(&self) {
-        self.shared.ask(&self.shared.asked_to_drain);
+        self.shared.say(Word::Drain);
     }
 
     /// Ends everything at once: requests under way are aborted. Later calls do nothing.
     pub fn close_now(&self) {
-        self.shared.ask(&self.shared.asked_to_close);
+        self.shared.asked_to_close.store(true, Ordering::Release);
+        self.shared.queue.push(Part::Control);
     }
 
     /// Calls the drain off, if nobody has been hurried by it yet: in lame duck. Connections that
     /// have announced their close stay told; the others go on as before. Otherwise it does nothing.
     pub fn cancel_drain(&self) {
-        self.shared.ask(&self.shared.asked_to_cancel);
+        self.shared.say(Word::Cancel);
     }
 
     /// The server's phase. A server that was dropped is [`Phase::Done`].
@@ -141,15 +142,23 @@ impl Handle {
     }
 }
 
+/// What is said through a handle about draining.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    None,
+    Drain,
+    Cancel,
+}
+
 /// What a server shares with its handles and wakers.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) queue: Arc<RunQueue>,
     pub(crate) registry: Registry,
     pub(crate) totals: Totals,
-    pub(crate) asked_to_drain: AtomicBool,
     pub(crate) asked_to_close: AtomicBool,
-    pub(crate) asked_to_cancel: AtomicBool,
+    /// The last [`Word`] about draining that has not been heard yet.
+    word: AtomicU8,
     /// The parts of the report that are not sums.
     pub(crate) outline: Mutex<Report>,
     /// What `/readyz` says from the drain's first moment on.
@@ -164,9 +173,8 @@ impl Shared {
             queue: Arc::default(),
             registry: Registry::default(),
             totals: Totals::default(),
-            asked_to_drain: AtomicBool::new(false),
             asked_to_close: AtomicBool::new(false),
-            asked_to_cancel: AtomicBool::new(false),
+            word: AtomicU8::new(Word::None as u8),
             outline: Mutex::new(Report::empty()),
             draining_status: AtomicU16::new(StatusCode::SERVICE_UNAVAILABLE.as_u16()),
             progress: AtomicU8::new(Progress::Running as u8),
@@ -193,10 +201,21 @@ impl Shared {
         }
     }
 
-    /// A level, and a bell.
-    fn ask(&self, level: &AtomicBool) {
-        level.store(true, Ordering::Release);
+    /// A word that takes the place of the last one, and a bell.
+    fn say(&self, word: Word) {
+        self.word.store(word as u8, Ordering::Release);
         self.queue.push(Part::Control);
+    }
+
+    /// The last word that was said since the last time. What was said before it does not matter:
+    /// to drain and to call that off undo each other.
+    pub(crate) fn hear(&self) -> Word {
+        let said = self.word.swap(Word::None as u8, Ordering::AcqRel);
+        let words = [Word::Drain, Word::Cancel].into_iter();
+        words
+            .filter(|word| *word as u8 == said)
+            .last()
+            .unwrap_or(Word::None)
     }
 
     pub(crate) fn progress(&self) -> Progress {

@@ -10,6 +10,7 @@ use http::Request;
 use neap_core::{Cause, Phase, Progress, SignalEffect, Time};
 
 use crate::event::Event;
+use crate::handle::Word;
 use crate::report::Report;
 use crate::serve::Serve;
 use crate::system::{StopSignal, System};
@@ -37,12 +38,12 @@ where
             }
         }
         let shared = &self.owner.0;
-        if shared.asked_to_cancel.swap(false, Ordering::AcqRel) {
-            shared.asked_to_drain.store(false, Ordering::Release);
-            self.lifecycle.cancel_drain(now);
-        }
-        if shared.asked_to_drain.load(Ordering::Acquire) {
-            self.lifecycle.drain(now, &self.config, Cause::Request);
+        match shared.hear() {
+            Word::None => {}
+            Word::Drain => self.lifecycle.drain(now, &self.config, Cause::Request),
+            Word::Cancel => {
+                self.lifecycle.cancel_drain(now);
+            }
         }
         if shared.asked_to_close.load(Ordering::Acquire) {
             self.lifecycle.close_now(now, Cause::Request);

@@ -69,7 +69,9 @@ impl Client {
         }
         let last = self.script.leaves && {
             self.understand(kernel);
-            self.finals().last().is_some_and(|last| last.close && last.whole)
+            self.finals()
+                .last()
+                .is_some_and(|last| last.close && last.whole)
         };
         let stream = &kernel.streams[self.index];
         let ended = stream.down.fin >= Fin::Arrived && stream.down.received.is_empty();
@@ -134,7 +136,9 @@ impl Client {
     }
 
     fn finals(&self) -> impl Iterator<Item = &Response> {
-        self.responses.iter().filter(|response| !response.is_interim())
+        self.responses
+            .iter()
+            .filter(|response| !response.is_interim())
     }
 
     /// Goes one step further, if it can.
@@ -165,7 +169,9 @@ impl Client {
             }
             Step::AwaitResponses(count) => {
                 let whole = self.finals().filter(|response| response.whole);
-                let nth = whole.map(|response| response.close).nth(count.saturating_sub(1));
+                let nth = whole
+                    .map(|response| response.close)
+                    .nth(count.saturating_sub(1));
                 let Some(close) = nth else {
                     return false;
                 };

@@ -74,23 +74,12 @@ fn net(rng: &mut Rng) -> Net {
 }
 
 fn accept_errors(rng: &mut Rng) -> Vec<(u32, AcceptError)> {
-    const ERRORS: [AcceptError; 9] = [
-        AcceptError::Interrupted,
-        AcceptError::Aborted,
-        AcceptError::Protocol,
-        AcceptError::NetworkDown,
-        AcceptError::ProcessFiles,
-        AcceptError::SystemFiles,
-        AcceptError::Buffers,
-        AcceptError::Memory,
-        AcceptError::Invalid,
-    ];
     if !once_in(rng, 5) {
         return Vec::new();
     }
     let count = rng.usize(1..4);
     let mut errors: Vec<_> = (0..count)
-        .map(|_| (rng.u32(1..12), pick(rng, &ERRORS)))
+        .map(|_| (rng.u32(1..12), pick(rng, &AcceptError::ALL)))
         .collect();
     errors.sort();
     errors.dedup_by_key(|(number, _)| *number);
@@ -223,7 +212,10 @@ fn commands(rng: &mut Rng, windows: &Windows, drain: Micros) -> Vec<(Micros, Com
         commands.push((drain + rng.u64(0..reach), later));
     }
     if once_in(rng, 30) {
-        commands.push((drain.saturating_sub(rng.u64(0..100 * MS)), Command::CancelDrain));
+        commands.push((
+            drain.saturating_sub(rng.u64(0..100 * MS)),
+            Command::CancelDrain,
+        ));
     }
     commands.sort();
     commands

@@ -111,7 +111,12 @@ impl Handling {
             return Response::new(Content::full(Vec::new(), None));
         };
         let id: u32 = id;
-        let Some(client) = self.script.clients.iter().position(|client| client.id == id) else {
+        let Some(client) = self
+            .script
+            .clients
+            .iter()
+            .position(|client| client.id == id)
+        else {
             return Response::new(Content::full(Vec::new(), None));
         };
         let number: usize = match usize::try_from(number) {
@@ -124,7 +129,9 @@ impl Handling {
             .extensions()
             .get::<ConnectionInfo>()
             .map(ConnectionInfo::shutdown);
-        let content = self.content(handler, (id, number), request, stop, guard).await;
+        let content = self
+            .content(handler, (id, number), request, stop, guard)
+            .await;
         Response::new(content)
     }
 

@@ -10,6 +10,7 @@
 
 pub mod account;
 pub mod client;
+pub mod coverage;
 mod draw;
 pub mod faults;
 mod handler;
@@ -18,6 +19,7 @@ pub mod kernel;
 mod process;
 pub mod reader;
 pub mod script;
+pub mod shrink;
 mod system;
 pub mod world;
 

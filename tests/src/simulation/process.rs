@@ -180,7 +180,9 @@ impl Process {
     fn stalled_until(&self) -> Option<Micros> {
         let now = self.now();
         let stalls = &self.script.servers[self.index].stalls;
-        let stall = stalls.iter().filter(|(from, until)| *from <= now && now < *until);
+        let stall = stalls
+            .iter()
+            .filter(|(from, until)| *from <= now && now < *until);
         stall.map(|(_, until)| *until).max()
     }
 
@@ -260,12 +262,16 @@ impl Process {
         }
         let is_ready = handle.is_ready() || fault == Fault::AlwaysReady;
         if is_ready != (progress == Progress::Running) {
-            self.run.lies.push(format!("ready is {is_ready} in {progress:?}"));
+            self.run
+                .lies
+                .push(format!("ready is {is_ready} in {progress:?}"));
         }
         let open = self.kernel.borrow().open_of(self.index);
         let census = handle.census();
         if census.open() != open {
-            self.run.lies.push(format!("{open} sockets are open: {census:?} at {now}"));
+            self.run
+                .lies
+                .push(format!("{open} sockets are open: {census:?} at {now}"));
         }
         let held = census.head + census.busy;
         if census.held() != held {

@@ -88,6 +88,21 @@ pub enum AcceptError {
     Invalid,
 }
 
+impl AcceptError {
+    /// All of them.
+    pub const ALL: [AcceptError; 9] = [
+        AcceptError::Interrupted,
+        AcceptError::Aborted,
+        AcceptError::Protocol,
+        AcceptError::NetworkDown,
+        AcceptError::ProcessFiles,
+        AcceptError::SystemFiles,
+        AcceptError::Buffers,
+        AcceptError::Memory,
+        AcceptError::Invalid,
+    ];
+}
+
 /// The network and its system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Net {
@@ -407,7 +422,10 @@ impl ClientScript {
             "GET"
         };
         let version = if request.old { "1.0" } else { "1.1" };
-        let mut head = format!("{method} /{}/{number} HTTP/{version}\r\nHost: a\r\n", self.id);
+        let mut head = format!(
+            "{method} /{}/{number} HTTP/{version}\r\nHost: a\r\n",
+            self.id
+        );
         match request.content {
             Some(_) if request.chunked => head += "Transfer-Encoding: chunked\r\n",
             Some(length) => head += &format!("Content-Length: {length}\r\n"),

@@ -13,13 +13,24 @@ pub(super) fn draw(rng: &mut Rng, windows: &Windows, drain: Micros) -> Vec<Clien
     let mut clients: Vec<ClientScript> = Vec::new();
     while clients.len() < count as usize {
         let kind = pick(rng, &Kind::DRAWN);
-        let copies = if kind == Kind::Burst { rng.u32(2..6) } else { 1 };
+        let copies = if kind == Kind::Burst {
+            rng.u32(2..6)
+        } else {
+            1
+        };
         let start = start(rng, drain);
         let delay = delay(rng);
         for _ in 0..copies {
             let id = u32::try_from(clients.len()).unwrap_or(u32::MAX);
             let client = ClientScript::new(id, kind, start, delay);
-            clients.push(Drawn { rng, windows, drain }.fill(client));
+            clients.push(
+                Drawn {
+                    rng,
+                    windows,
+                    drain,
+                }
+                .fill(client),
+            );
         }
     }
     clients
@@ -144,7 +155,9 @@ impl Drawn<'_> {
         let request = self.get();
         client.requests.push(request);
         let length = client.bytes().len();
-        client.steps.push(Step::Send(self.rng.usize(start + 1..length)));
+        client
+            .steps
+            .push(Step::Send(self.rng.usize(start + 1..length)));
         let longest = self.windows.head_grace.min(3 * SECOND) * 3 / 2;
         client.steps.push(Step::Wait(self.rng.u64(0..longest)));
         if !once_in(self.rng, 4) {
@@ -179,9 +192,7 @@ impl Drawn<'_> {
             40_000
         };
         let handler = match client.kind {
-            Kind::UploadIgnored | Kind::StillSending => {
-                Handler::Ignore(self.rng.usize(0..20_000))
-            }
+            Kind::UploadIgnored | Kind::StillSending => Handler::Ignore(self.rng.usize(0..20_000)),
             _ if self.rng.bool() => Handler::Echo,
             _ => Handler::Collect,
         };
@@ -199,7 +210,9 @@ impl Drawn<'_> {
         }
         let pieces = self.rng.usize(1..6);
         for piece in 1..pieces {
-            client.steps.push(Step::Send(head + (end - head) * piece / pieces));
+            client
+                .steps
+                .push(Step::Send(head + (end - head) * piece / pieces));
             client.steps.push(Step::Wait(self.rng.u64(0..300 * MS)));
         }
         client.steps.push(Step::Send(end));
@@ -274,7 +287,9 @@ impl Drawn<'_> {
     /// Idle when the drain comes; its next request arrives about when the last call is over.
     fn crosses(&mut self, client: &mut ClientScript) {
         client.start = self.drain.saturating_sub(self.rng.u64(0..400 * MS));
-        client.requests.push(RequestScript::get(Handler::Instant(10)));
+        client
+            .requests
+            .push(RequestScript::get(Handler::Instant(10)));
         let end = client.bytes().len();
         let request = self.get();
         client.requests.push(request);

@@ -44,10 +44,18 @@ impl Connection<'_> {
         let last = self.written.last()?;
         let close = last.close || last.framing == Framing::Close || !last.whole;
         // What nobody wanted of its request is read before the next one can come.
-        let request = self.script.ends().get(self.written.len() - 1).map(|(_, end)| *end);
+        let request = self
+            .script
+            .ends()
+            .get(self.written.len() - 1)
+            .map(|(_, end)| *end);
         let whole = request.map_or(NEVER, |end| self.arrival(end));
         let written = self.written_at(last.place.1);
-        let since = if whole < NEVER { written.max(whole) } else { written };
+        let since = if whole < NEVER {
+            written.max(whole)
+        } else {
+            written
+        };
         Some((since, close))
     }
 
@@ -56,7 +64,9 @@ impl Connection<'_> {
         let windows = &self.run.script.windows;
         let answered = self.written.len();
         let ends = self.script.ends();
-        let start = answered.checked_sub(1).map_or(0, |last| ends[last.min(ends.len() - 1)].1);
+        let start = answered
+            .checked_sub(1)
+            .map_or(0, |last| ends[last.min(ends.len() - 1)].1);
         let (since, usual, grace) = match self.last_response() {
             None => (self.accepted, windows.head, windows.first_byte_grace),
             Some((at, _)) => (at, windows.idle, windows.quiet),
@@ -78,9 +88,16 @@ impl Connection<'_> {
             });
             return;
         }
-        findings.check(ended + EXACT >= over || ours, "§5 nobody is sent away early", || {
-            format!("client {}, waiting since {since}, is at {ended}, not {over}", self.client)
-        });
+        findings.check(
+            ended + EXACT >= over || ours,
+            "§5 nobody is sent away early",
+            || {
+                format!(
+                    "client {}, waiting since {since}, is at {ended}, not {over}",
+                    self.client
+                )
+            },
+        );
     }
 
     fn check_end(&self, findings: &mut Findings) {
@@ -88,7 +105,10 @@ impl Connection<'_> {
         let Some(closed) = record.closed else {
             return;
         };
-        let vanished = record.fin.unwrap_or(NEVER).min(record.reset.unwrap_or(NEVER));
+        let vanished = record
+            .fin
+            .unwrap_or(NEVER)
+            .min(record.reset.unwrap_or(NEVER));
         if let Some(ended) = record.ended.filter(|ended| *ended < vanished) {
             let says = self.last_response().is_some_and(|(_, close)| close);
             if !says && ended < self.times.forced && !self.is_skipping(ended) {
@@ -117,7 +137,10 @@ impl Connection<'_> {
     /// Whether the connection was cut off before all that had been handed out was written.
     pub(super) fn is_cut(&self) -> bool {
         let record = self.record;
-        let vanished = record.fin.unwrap_or(NEVER).min(record.reset.unwrap_or(NEVER));
+        let vanished = record
+            .fin
+            .unwrap_or(NEVER)
+            .min(record.reset.unwrap_or(NEVER));
         let ended = record.ended.unwrap_or(NEVER);
         ended >= vanished || ended >= self.times.forced
     }
@@ -128,30 +151,45 @@ impl Connection<'_> {
         let record = self.record;
         let client = self.client;
         let forced = self.times.forced <= closed.at || self.times.over <= closed.at;
-        let vanished = record.fin.unwrap_or(NEVER).min(record.reset.unwrap_or(NEVER));
+        let vanished = record
+            .fin
+            .unwrap_or(NEVER)
+            .min(record.reset.unwrap_or(NEVER));
         let gone = vanished <= closed.at;
         if closed.reset && !forced && !gone {
             let stalls = self.may_stall();
             let cut = self.written.last().is_some_and(|last| {
                 last.framing == Framing::Close
-                    && !matches!(self.script.requests[self.written.len() - 1].handler,
-                        Handler::Instant(_))
+                    && !matches!(
+                        self.script.requests[self.written.len() - 1].handler,
+                        Handler::Instant(_)
+                    )
             });
             findings.check(stalls || cut, "I0 no reset without a reason", || {
                 format!("client {client} is reset at {}", closed.at)
             });
             return;
         }
-        let destroys = record.was_reset.is_some_and(|(_, why)| why == Reset::Unread);
+        let destroys = record
+            .was_reset
+            .is_some_and(|(_, why)| why == Reset::Unread);
         findings.check(
             forced || self.lingered_enough(closed),
             "§5 lingering lasts until nothing can be destroyed",
-            || format!("client {client}: {closed:?}, ended at {:?}, {destroys}", record.ended),
+            || {
+                format!(
+                    "client {client}: {closed:?}, ended at {:?}, {destroys}",
+                    record.ended
+                )
+            },
         );
         if let Some(ended) = record.ended {
             let latest = self.times.due(ended + windows.linger_max);
             findings.check(closed.at <= latest, "I10 lingering has an end", || {
-                format!("client {client}, ended at {ended}, is closed at {}", closed.at)
+                format!(
+                    "client {client}, ended at {ended}, is closed at {}",
+                    closed.at
+                )
             });
         }
     }
@@ -167,7 +205,10 @@ impl Connection<'_> {
     fn check_hold(&self, findings: &mut Findings) {
         let windows = &self.run.script.windows;
         let record = self.record;
-        let end = record.ended.unwrap_or(NEVER).min(record.closed.map_or(NEVER, |c| c.at));
+        let end = record
+            .ended
+            .unwrap_or(NEVER)
+            .min(record.closed.map_or(NEVER, |c| c.at));
         let answered = self.written.len();
         let ends = self.script.ends();
         let start = match answered {
@@ -175,10 +216,15 @@ impl Connection<'_> {
             _ => ends.get(answered - 1).map_or(usize::MAX, |(_, end)| *end),
         };
         let came = self.arrival(start.saturating_add(1));
-        let next = ends.get(answered).map_or(NEVER, |(head, _)| self.arrival(*head));
+        let next = ends
+            .get(answered)
+            .map_or(NEVER, |(head, _)| self.arrival(*head));
         let (since, over) = match self.last_response() {
             _ if came < NEVER => {
-                let since = self.last_response().map_or(self.accepted, |(at, _)| at).max(came);
+                let since = self
+                    .last_response()
+                    .map_or(self.accepted, |(at, _)| at)
+                    .max(came);
                 (since, self.window(since, windows.head, windows.head_grace))
             }
             None => (
@@ -195,11 +241,19 @@ impl Connection<'_> {
             return;
         }
         let latest = self.times.due(over);
-        let vanished = record.fin.unwrap_or(NEVER).min(record.reset.unwrap_or(NEVER));
+        let vanished = record
+            .fin
+            .unwrap_or(NEVER)
+            .min(record.reset.unwrap_or(NEVER));
         findings.check(
             end <= latest || self.times.over <= latest || vanished <= latest,
             "I10 nobody holds the drain for longer than the windows",
-            || format!("client {} waits from {since} until {end}, not {over}", self.client),
+            || {
+                format!(
+                    "client {} waits from {since} until {end}, not {over}",
+                    self.client
+                )
+            },
         );
     }
 }
@@ -213,7 +267,12 @@ pub(super) fn check(run: &Run, client: usize, times: &Times, findings: &mut Find
     findings.check(
         closed.is_some_and(|closed| closed.at <= times.over),
         "I20 nothing remains",
-        || format!("the socket of client {client} is still open after {}", times.over),
+        || {
+            format!(
+                "the socket of client {client} is still open after {}",
+                times.over
+            )
+        },
     );
     connection.check_end(findings);
     connection.check_hold(findings);

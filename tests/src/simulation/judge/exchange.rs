@@ -3,9 +3,7 @@
 use super::{EXACT, Findings, NEVER, Times, may_be_exhausted};
 use crate::simulation::kernel::{End, Record};
 use crate::simulation::reader::{Framing, Response, read};
-use crate::simulation::script::{
-    ClientScript, Handler, Micros, Reading, RequestScript, pattern,
-};
+use crate::simulation::script::{ClientScript, Handler, Micros, Reading, RequestScript, pattern};
 use crate::simulation::world::{Progress, Run};
 
 /// How large a piece of an endless response is, and of one that was waited for.
@@ -40,7 +38,10 @@ impl<'a> Connection<'a> {
         let written = match read(&record.written) {
             Ok(responses) => responses,
             Err(error) => {
-                findings.add("I7 what is written are responses", format!("{client}: {error}"));
+                findings.add(
+                    "I7 what is written are responses",
+                    format!("{client}: {error}"),
+                );
                 return None;
             }
         };
@@ -57,7 +58,11 @@ impl<'a> Connection<'a> {
 
     /// When so many of the client's bytes had arrived.
     pub(super) fn arrival(&self, count: usize) -> Micros {
-        let found = self.record.arrivals.iter().find(|(_, total)| *total >= count);
+        let found = self
+            .record
+            .arrivals
+            .iter()
+            .find(|(_, total)| *total >= count);
         found.map_or(NEVER, |(at, _)| *at)
     }
 
@@ -165,7 +170,8 @@ impl<'a> Connection<'a> {
             if matches!(request.handler, Handler::Ignore(_)) && unread > 0 {
                 let whole = self.times.heard(turn.whole);
                 let drains = self.times.drained <= whole;
-                let slow = whole >= since + self.run.script.windows.content;
+                let begun = turn.head.max(turn.since);
+                let slow = whole >= begun + self.run.script.windows.content;
                 may_go_on = !(drains || slow || unread > SKIPPED);
                 since = since.max(whole);
             }
@@ -223,8 +229,8 @@ impl<'a> Connection<'a> {
             );
             return findings.add(rule, text);
         };
-        let whole = response.whole
-            || (response.framing == Framing::Close && self.record.ended.is_some());
+        let whole =
+            response.whole || (response.framing == Framing::Close && self.record.ended.is_some());
         let (status, content) = self.expected(number);
         let right = response.status == status && (status != 200 || response.content == content);
         findings.check(whole && right, rule, || {
@@ -247,20 +253,24 @@ impl<'a> Connection<'a> {
         let got = record.got.len() >= response.place.1;
         let own = matches!(record.end, Some((_, End::Own | End::Patience)));
         // A client that sends to a socket that has lingered for its time destroys its own response.
-        let excused = record.closed.is_some_and(|closed| {
-            self.lingered_enough(&closed) && record.was_reset.is_some()
-        });
-        findings.check(got || own || excused, "I0 what was written is delivered", || {
-            format!(
-                "client {} has read {} of {} bytes; {} were destroyed by {:?}, {:?}",
-                self.client,
-                record.got.len(),
-                response.place.1,
-                record.destroyed,
-                record.was_reset,
-                record.closed
-            )
-        });
+        let excused = record
+            .closed
+            .is_some_and(|closed| self.lingered_enough(&closed) && record.was_reset.is_some());
+        findings.check(
+            got || own || excused,
+            "I0 what was written is delivered",
+            || {
+                format!(
+                    "client {} has read {} of {} bytes; {} were destroyed by {:?}, {:?}",
+                    self.client,
+                    record.got.len(),
+                    response.place.1,
+                    record.destroyed,
+                    record.was_reset,
+                    record.closed
+                )
+            },
+        );
     }
 
     /// Checks all responses, whether they had to come or not.
@@ -345,14 +355,19 @@ impl<'a> Connection<'a> {
         let short = got.len() < content.len() && !incomplete;
         if matches!(request.handler, Handler::StreamUntilStop(_)) {
             let told = self.times.sealing <= self.written_at(response.place.1);
-            return findings.check(!response.whole || told, "§5 who is told to stop stops", || {
-                format!("client {client} has a whole response before the stop")
-            });
+            return findings.check(
+                !response.whole || told,
+                "§5 who is told to stop stops",
+                || format!("client {client} has a whole response before the stop"),
+            );
         }
         let panics = matches!(request.handler, Handler::PanicLate(_));
         let whole = response.whole && (short || panics);
         findings.check(!whole, "I15 what is cut looks cut", || {
-            format!("client {client}, request {number}: {} bytes look whole", got.len())
+            format!(
+                "client {client}, request {number}: {} bytes look whole",
+                got.len()
+            )
         });
         if response.framing == Framing::Close && (short || endless) {
             let fin = matches!(self.record.end, Some((_, End::Fin)));
@@ -392,11 +407,19 @@ impl<'a> Connection<'a> {
             && (at + EXACT >= head || self.times.closing <= at)
             || self.times.closing <= at && self.times.heard(self.arrival(head_end)) >= at;
         let whole = self.arrival(end);
-        let no_content = self.is_dispatched(number) && at + EXACT >= begun + windows.content
+        let no_content = self.is_dispatched(number)
+            && at + EXACT >= begun + windows.content
             && whole + EXACT >= begun + windows.content;
-        findings.check(no_head || no_content, "§5 408 is for those whose time is up", || {
-            format!("client {} gets 408 at {at}, head arrives by {head}", self.client)
-        });
+        findings.check(
+            no_head || no_content,
+            "§5 408 is for those whose time is up",
+            || {
+                format!(
+                    "client {} gets 408 at {at}, head arrives by {head}",
+                    self.client
+                )
+            },
+        );
     }
 
     /// Close is said when it has to be, and not sooner (I2, §5).
@@ -451,7 +474,9 @@ pub(super) fn check(run: &Run, client: usize, times: &Times, findings: &mut Find
     };
     let record = &run.records[client];
     let intact = record.written.starts_with(&record.got);
-    findings.check(intact, "I7 what is read is what was written", || format!("client {client}"));
+    findings.check(intact, "I7 what is read is what was written", || {
+        format!("client {client}")
+    });
     connection.check_requests(findings);
     connection.check_responses(findings);
 }

@@ -31,14 +31,19 @@ pub(super) fn check_listener(run: &Run, server: usize, times: &Times, findings: 
     let listener = run.servers[server].listener;
     let record = &run.listeners[listener];
     if net.owner == Owner::Shared {
-        findings.check(record.seals.is_empty(), "I18 a shared listener is left alone", || {
-            format!("{:?}", record.seals)
-        });
+        findings.check(
+            record.seals.is_empty(),
+            "I18 a shared listener is left alone",
+            || format!("{:?}", record.seals),
+        );
         return;
     }
     let early = record.seals.iter().any(|(at, _)| *at < times.sealing);
     findings.check(!early, "I17 lame duck accepts", || {
-        format!("sealed at {:?}, sealing began at {}", record.seals, times.sealing)
+        format!(
+            "sealed at {:?}, sealing began at {}",
+            record.seals, times.sealing
+        )
     });
     let closed = record.closed.unwrap_or(super::NEVER);
     let failed = record.failed[server].is_some();
@@ -85,7 +90,8 @@ fn check_window(run: &Run, listener: usize, times: &Times, findings: &mut Findin
     if may_be_full(run) || times.forced < closed {
         return;
     }
-    let waits = rung != Seal::Plain && !(rung == Seal::Interface && has_heir(run, listener, sealed));
+    let waits =
+        rung != Seal::Plain && !(rung == Seal::Interface && has_heir(run, listener, sealed));
     let unlisted = net.listing == Listing::Unknown || (net.cookies && rung == Seal::Filter);
     let over = sealed + window(run);
     let mut latest = if waits { over } else { sealed };
@@ -94,19 +100,29 @@ fn check_window(run: &Run, listener: usize, times: &Times, findings: &mut Findin
             Listing::Slow(takes) => takes,
             _ => 0,
         };
+        // Until the second look whoever is in the middle of a handshake counts.
+        let second = times.heard(sealed + MS + 2 * slow) + MS;
         let ours = |record: &&crate::simulation::kernel::Record| {
-            record.answered.is_some_and(|(at, _)| at <= sealed + MS)
+            record.answered.is_some_and(|(at, _)| at <= second)
         };
         let complete = run.records.iter().filter(ours).map(|record| {
             let complete = record.queued.map(|(at, _)| at);
-            complete.or(record.was_reset.map(|(at, _)| at)).unwrap_or(over)
+            complete
+                .or(record.was_reset.map(|(at, _)| at))
+                .unwrap_or(over)
         });
         let last = complete.max().unwrap_or(sealed).max(sealed);
-        latest = latest.min(last + RECHECK + 2 * slow);
+        latest = latest.min(last + RECHECK + 3 * slow);
     }
-    findings.check(closed <= times.due(latest), "I12 I14 a listener ends in time", || {
-        format!("listener {listener}, sealed at {sealed}, is closed at {closed}, not by {latest}")
-    });
+    findings.check(
+        closed <= times.due(latest),
+        "I12 I14 a listener ends in time",
+        || {
+            format!(
+                "listener {listener}, sealed at {sealed}, is closed at {closed}, not by {latest}"
+            )
+        },
+    );
 }
 
 /// Whether there was another listener, not sealed itself, that the clients of this one go to.
@@ -125,8 +141,15 @@ fn has_heir(run: &Run, listener: usize, at: Micros) -> bool {
 /// Whether a server's end is a reason for losing somebody at `at`.
 fn excuse(run: &Run, listener: usize, at: Micros) -> bool {
     let owners = (0..run.servers.len()).filter(|server| run.servers[*server].listener == listener);
-    let failed = run.listeners[listener].failed.iter().flatten().any(|failed| *failed <= at);
-    failed || owners.map(|server| Times::of(run, server)).any(|times| times.forced <= at)
+    let failed = run.listeners[listener]
+        .failed
+        .iter()
+        .flatten()
+        .any(|failed| *failed <= at);
+    failed
+        || owners
+            .map(|server| Times::of(run, server))
+            .any(|times| times.forced <= at)
 }
 
 pub(super) fn check_client(run: &Run, client: usize, findings: &mut Findings) {
@@ -188,7 +211,10 @@ fn check_acceptance(run: &Run, client: usize, findings: &mut Findings) {
     if let (Some((at, by, server)), Owner::Shared) = (record.accepted, net.owner) {
         let times = Times::of(run, server);
         findings.check(at <= times.sealing, "I3 I18 it stops accepting", || {
-            format!("listener {by} is accepted from at {at}, after {}", times.sealing)
+            format!(
+                "listener {by} is accepted from at {at}, after {}",
+                times.sealing
+            )
         });
         return;
     }

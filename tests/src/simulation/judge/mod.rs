@@ -98,7 +98,10 @@ fn may_be_exhausted(run: &Run) -> bool {
     };
     let net = &run.script.net;
     net.descriptors < run.script.clients.len()
-        || net.accept_errors.iter().any(|(_, error)| is_shortage(*error))
+        || net
+            .accept_errors
+            .iter()
+            .any(|(_, error)| is_shortage(*error))
 }
 
 /// Whether clients may have to wait until others are gone.

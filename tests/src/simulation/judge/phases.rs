@@ -34,7 +34,9 @@ impl Times {
             let found = steps.iter().find(|(_, step)| *step >= least);
             found.map_or(NEVER, |(at, _)| *at)
         };
-        let last_run = steps.iter().rposition(|(_, step)| *step == Progress::Running);
+        let last_run = steps
+            .iter()
+            .rposition(|(_, step)| *step == Progress::Running);
         let drained = last_run.map_or(0, |index| index + 1);
         let drained = steps.get(drained).map_or(NEVER, |(at, _)| *at);
         let mut times = Times {
@@ -84,7 +86,10 @@ impl Times {
     /// When the server can look at what happens at `at`.
     #[must_use]
     pub fn heard(&self, at: Micros) -> Micros {
-        let stall = self.stalls.iter().filter(|(from, until)| *from <= at && at < *until);
+        let stall = self
+            .stalls
+            .iter()
+            .filter(|(from, until)| *from <= at && at < *until);
         stall.map(|(_, until)| *until).max().unwrap_or(at)
     }
 
@@ -124,7 +129,11 @@ pub(super) fn check(run: &Run, server: usize, times: &Times, findings: &mut Find
             Progress::Sealing | Progress::Waiting => model.drained + windows.deadline,
             Progress::Closing => model.since + windows.close_grace,
         };
-        let timer = if timer == NEVER { NEVER } else { times.heard(timer) };
+        let timer = if timer == NEVER {
+            NEVER
+        } else {
+            times.heard(timer)
+        };
         let command = told.peek().map_or(NEVER, |(at, _)| *at);
         let step = steps.peek().map_or(NEVER, |(at, _)| *at);
         let now = timer.min(command).min(step).min(failed.unwrap_or(NEVER));
@@ -135,8 +144,12 @@ pub(super) fn check(run: &Run, server: usize, times: &Times, findings: &mut Find
         if timer == now {
             model.expire(now, windows.lame_duck, windows.deadline);
         }
+        let mut heard: Vec<Command> = Vec::new();
         while let Some((_, command)) = told.next_if(|(at, _)| *at == now) {
-            model.hear(*command, now, run);
+            heard.push(*command);
+        }
+        for command in effective(heard) {
+            model.hear(command, now, run);
         }
         if model.killed {
             break;
@@ -149,20 +162,40 @@ pub(super) fn check(run: &Run, server: usize, times: &Times, findings: &mut Find
         let seen = seen.map_or(forced, |(_, step)| *step);
         let expected = model.step;
         model.rest(seen, now);
-        findings.check(model.step == seen, "I1 I13 each step has its reason", || {
-            format!("server {server} stands at {seen:?} at {now}, not {expected:?} or what follows")
-        });
+        findings.check(
+            model.step == seen,
+            "I1 I13 each step has its reason",
+            || {
+                format!(
+                    "server {server} stands at {seen:?} at {now}, not {expected:?} or what follows"
+                )
+            },
+        );
         if model.step != seen {
             return;
         }
     }
     let killed = matches!(server_run.ended, Some((_, Ended::Killed)));
-    findings.check(killed == model.killed, "§3 a last signal ends the process", || {
-        format!("server {server}: {killed}")
-    });
+    findings.check(
+        killed == model.killed,
+        "§3 a last signal ends the process",
+        || format!("server {server}: {killed}"),
+    );
     findings.check(server_run.ended.is_some(), "liveness: it is done", || {
         format!("server {server} never is")
     });
+}
+
+/// What is done of all that is heard at one moment. Signals come first; of what is asked through the
+/// handle, to drain and to call that off, the last word counts; to close is more than either.
+fn effective(heard: Vec<Command>) -> Vec<Command> {
+    let is_word = |command: &&Command| matches!(command, Command::Drain | Command::CancelDrain);
+    let last = heard.iter().rfind(is_word).copied();
+    let (signals, others): (Vec<_>, Vec<_>) = heard
+        .into_iter()
+        .filter(|command| !is_word(&command))
+        .partition(|command| matches!(command, Command::Terminate | Command::Interrupt));
+    signals.into_iter().chain(last).chain(others).collect()
 }
 
 impl Model {
@@ -191,7 +224,11 @@ impl Model {
     fn drain(&mut self, now: Micros, run: &Run) {
         if self.step == Progress::Running {
             let lame = run.script.windows.lame_duck > 0;
-            let next = if lame { Progress::LameDuck } else { Progress::Sealing };
+            let next = if lame {
+                Progress::LameDuck
+            } else {
+                Progress::Sealing
+            };
             self.go(next, now);
         }
     }

@@ -9,29 +9,42 @@ use crate::simulation::world::{Ended, Run};
 
 pub(super) fn check(run: &Run, server: usize, times: &Times, findings: &mut Findings) {
     let server_run = &run.servers[server];
-    let left = server_run.dispatched.iter().filter(|one| {
-        one.dropped.is_none_or(|dropped| dropped > times.over)
-    });
+    let left = server_run
+        .dispatched
+        .iter()
+        .filter(|one| one.dropped.is_none_or(|dropped| dropped > times.over));
     let left = left.count();
     findings.check(left == 0, "I20 nothing remains", || {
         format!("{left} handlers of server {server} are still there")
     });
-    let mut twice = server_run.dispatched.iter().map(|one| (one.client, one.number));
+    let mut twice = server_run
+        .dispatched
+        .iter()
+        .map(|one| (one.client, one.number));
     let mut seen = std::collections::BTreeSet::new();
-    findings.check(twice.all(|one| seen.insert(one)), "I7 each is dispatched once", || {
-        format!("server {server}")
-    });
+    findings.check(
+        twice.all(|one| seen.insert(one)),
+        "I7 each is dispatched once",
+        || format!("server {server}"),
+    );
     let connections = run.records.len() as u64 + 1;
     findings.check(server_run.spins < 1_000, "I14 it does not spin", || {
-        format!("server {server} is polled {} times at one moment", server_run.spins)
+        format!(
+            "server {server} is polled {} times at one moment",
+            server_run.spins
+        )
     });
     // Between two connections' windows it may be woken for what has moved meanwhile.
     let most = 60 + 40 * connections + 4 * server_run.dispatched.len() as u64;
-    let sealing = run.listeners[server_run.listener].closed.unwrap_or(times.over);
+    let sealing = run.listeners[server_run.listener]
+        .closed
+        .unwrap_or(times.over);
     let looks = sealing.saturating_sub(times.sealing) / 1_000;
-    findings.check(server_run.timers <= most + looks, "I14 it does not poll", || {
-        format!("server {server} has had {} timers", server_run.timers)
-    });
+    findings.check(
+        server_run.timers <= most + looks,
+        "I14 it does not poll",
+        || format!("server {server} has had {} timers", server_run.timers),
+    );
     if let (Some(account), Some((_, Ended::Done))) = (&server_run.account, server_run.ended) {
         check_account(run, server, times, account, findings);
         check_length(run, server, times, findings);
@@ -84,7 +97,11 @@ fn check_account(
     // Of a connection that was cut, responses that shared a write with the one that was cut may
     // count for cut as well.
     let is_cut = |one: &&Connection<'_>| one.is_cut();
-    let certain: usize = connections.iter().filter(|one| !is_cut(one)).map(answered).sum();
+    let certain: usize = connections
+        .iter()
+        .filter(|one| !is_cut(one))
+        .map(answered)
+        .sum();
     let certain = certain as u64 - panicked.min(certain as u64);
     let possible: usize = connections.iter().map(answered).sum();
     findings.check(
@@ -95,31 +112,60 @@ fn check_account(
             format!("server {server} says completed {completed}, not {certain}..={possible}")
         },
     );
-    findings.check(account.panicked <= panicked, "I22 the report is right", || {
-        format!("server {server} says panicked {}, not {panicked}", account.panicked)
-    });
+    findings.check(
+        account.panicked <= panicked,
+        "I22 the report is right",
+        || {
+            format!(
+                "server {server} says panicked {}, not {panicked}",
+                account.panicked
+            )
+        },
+    );
     let refused: usize = connections.iter().map(|one| refused(one)).sum();
-    findings.check(account.lost >= refused as u64, "I22 the report is right", || {
-        format!("server {server} says lost {}, {refused} dispatched requests got 503", account.lost)
-    });
+    findings.check(
+        account.lost >= refused as u64,
+        "I22 the report is right",
+        || {
+            format!(
+                "server {server} says lost {}, {refused} dispatched requests got 503",
+                account.lost
+            )
+        },
+    );
     let unforced = account.lost == 0 || times.forced < NEVER;
     findings.check(unforced, "I22 the report is right", || {
-        format!("server {server} says lost {}, although nothing forced it", account.lost)
+        format!(
+            "server {server} says lost {}, although nothing forced it",
+            account.lost
+        )
     });
     let queued = listener.lost.iter().filter(|client| {
-        run.records[**client].was_reset.is_some_and(|(_, why)| why == Reset::Queued)
+        run.records[**client]
+            .was_reset
+            .is_some_and(|(_, why)| why == Reset::Queued)
     });
     let lost = if listener.failed[server].is_some() {
         0
     } else {
         queued.count() as u64
     };
-    findings.check(account.lost_in_queue == lost, "I22 the report is right", || {
-        format!("server {server} says lost in queue {}, not {lost}", account.lost_in_queue)
-    });
+    findings.check(
+        account.lost_in_queue == lost,
+        "I22 the report is right",
+        || {
+            format!(
+                "server {server} says lost in queue {}, not {lost}",
+                account.lost_in_queue
+            )
+        },
+    );
     let clean = account.lost == 0 && account.lost_in_queue == 0;
     findings.check(account.is_clean == clean, "I22 the report is right", || {
-        format!("server {server} says clean {}: {account:?}", account.is_clean)
+        format!(
+            "server {server} says clean {}: {account:?}",
+            account.is_clean
+        )
     });
     findings.check(
         account.forced.is_none() || times.forced < NEVER,
@@ -131,26 +177,34 @@ fn check_account(
         Owner::Grouped => "grouped",
         Owner::Shared => "shared",
     };
-    findings.check(account.ownership == owner, "I22 the report is right", || {
-        format!("server {server} says {}", account.ownership)
-    });
+    findings.check(
+        account.ownership == owner,
+        "I22 the report is right",
+        || format!("server {server} says {}", account.ownership),
+    );
 }
 
 /// Requests that were dispatched and whose own response was written whole.
 fn answered(connection: &Connection<'_>) -> usize {
-    let whole = connection.written.iter().enumerate().filter(|(number, response)| {
-        use crate::simulation::reader::Framing;
-        let ends = response.framing == Framing::Close && connection.record.ended.is_some();
-        (response.whole || ends) && response.status != 503 && connection.is_dispatched(*number)
-    });
+    let whole = connection
+        .written
+        .iter()
+        .enumerate()
+        .filter(|(number, response)| {
+            use crate::simulation::reader::Framing;
+            let ends = response.framing == Framing::Close && connection.record.ended.is_some();
+            (response.whole || ends) && response.status != 503 && connection.is_dispatched(*number)
+        });
     whole.count()
 }
 
 /// Dispatched requests that got 503.
 fn refused(connection: &Connection<'_>) -> usize {
-    let refused = connection.written.iter().enumerate().filter(|(number, response)| {
-        response.status == 503 && connection.is_dispatched(*number)
-    });
+    let refused = connection
+        .written
+        .iter()
+        .enumerate()
+        .filter(|(number, response)| response.status == 503 && connection.is_dispatched(*number));
     refused.count()
 }
 
@@ -179,7 +233,9 @@ fn check_length(run: &Run, server: usize, times: &Times, findings: &mut Findings
         || format!("server {server} waits until {}, not {limit}", times.closing),
     );
     let limit = times.due(last_close.max(times.closing));
-    findings.check(times.over <= limit, "I12 I14 it is done when nothing is open", || {
-        format!("server {server} is done at {}, not {limit}", times.over)
-    });
+    findings.check(
+        times.over <= limit,
+        "I12 I14 it is done when nothing is open",
+        || format!("server {server} is done at {}, not {limit}", times.over),
+    );
 }

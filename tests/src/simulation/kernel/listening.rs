@@ -53,11 +53,7 @@ impl Kernel {
     /// # Errors
     ///
     /// `None` if nobody waits.
-    pub fn accept(
-        &mut self,
-        listener: usize,
-        server: usize,
-    ) -> Result<usize, Option<AcceptError>> {
+    pub fn accept(&mut self, listener: usize, server: usize) -> Result<usize, Option<AcceptError>> {
         let now = self.now;
         let used = self.open_of(server);
         let listening = &mut self.listeners[listener];
@@ -211,7 +207,10 @@ impl Kernel {
 
     /// Whether the client that was just accepted is the one that is to be lost.
     pub fn loses_one(&mut self) -> bool {
-        let drains = self.listeners.iter().any(|other| !other.record.seals.is_empty());
+        let drains = self
+            .listeners
+            .iter()
+            .any(|other| !other.record.seals.is_empty());
         drains && !std::mem::replace(&mut self.has_lost, drains)
     }
 

@@ -209,7 +209,10 @@ impl Kernel {
             stream.record.arrivals.push((now, arrived));
             stream.wake_reader();
         }
-        self.at(now + delay, Happening::Acknowledged(client, direction, count));
+        self.at(
+            now + delay,
+            Happening::Acknowledged(client, direction, count),
+        );
     }
 
     pub(super) fn take_acknowledgement(
@@ -288,7 +291,12 @@ impl Kernel {
     /// # Errors
     ///
     /// If nothing is there, or the connection is broken.
-    pub fn read(&mut self, client: usize, most: usize, waker: Option<&Waker>) -> io::Result<Vec<u8>> {
+    pub fn read(
+        &mut self,
+        client: usize,
+        most: usize,
+        waker: Option<&Waker>,
+    ) -> io::Result<Vec<u8>> {
         let (now, short) = (self.now, self.net.short);
         let stream = &mut self.streams[client];
         let there = stream.up.received.len().min(most);
