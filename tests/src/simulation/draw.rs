@@ -67,6 +67,11 @@ fn net(rng: &mut Rng) -> Net {
         descriptors: if once_in(rng, 8) { 2 } else { 1_000 },
         max_connections: if once_in(rng, 8) { 3 } else { 1_000 },
         accept_errors: accept_errors(rng),
+        lag: if once_in(rng, 3) {
+            rng.u64(0..5 * MS)
+        } else {
+            0
+        },
         short: once_in(rng, 3),
         send_buffer: pick(rng, &[600, 4_096, 65_536, 262_144]),
         receive_buffer: pick(rng, &[2_000, 16_384, 131_072]),

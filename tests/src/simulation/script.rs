@@ -130,6 +130,8 @@ pub struct Net {
     pub max_connections: usize,
     /// What the accept of a number gives, counted for each listener.
     pub accept_errors: Vec<(u32, AcceptError)>,
+    /// How long it takes until a server hears of something that has arrived.
+    pub lag: Micros,
     /// Whether reads and writes of the servers are cut short at will.
     pub short: bool,
     /// How much a server's socket takes before it blocks.

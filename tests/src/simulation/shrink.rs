@@ -61,6 +61,7 @@ fn candidates(script: &Script) -> Vec<Script> {
         with(&|script| script.servers[server].stalls.clear());
     }
     with(&|script| script.net.accept_errors.clear());
+    with(&|script| script.net.lag = 0);
     with(&|script| script.net.short = false);
     with(&|script| script.net.cookies = false);
     with(&|script| script.net.listing = Listing::Known);

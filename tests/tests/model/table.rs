@@ -361,9 +361,9 @@ impl Model for World {
                 },
             ),
             Property::always(
-                "the drain does not wait for content to skip",
+                "a closing server does not wait for content to skip",
                 |_, walk: &Walk| {
-                    walk.control.stage != Skipping || walk.control.server < Phase::Draining
+                    walk.control.stage != Skipping || walk.control.server < Phase::Closing
                 },
             ),
             Property::always("I15: what was cut is not completed", |_, walk: &Walk| {

@@ -92,6 +92,12 @@ impl Drawn<'_> {
             Kind::Old => {
                 self.plain(&mut client);
                 client.requests[0].old = true;
+                client.requests[0].handler = match self.rng.u32(0..6) {
+                    0 => Handler::PanicLate(self.rng.usize(0..4)),
+                    1 | 2 => self.stream(),
+                    3 => Handler::StreamUntilStop(self.rng.u64(MS..300 * MS)),
+                    _ => client.requests[0].handler,
+                };
             }
             Kind::Streamed => {
                 let handler = match self.rng.u32(0..4) {

@@ -127,12 +127,6 @@ impl Stream {
         matches!(self.stage, Stage::Queued(_) | Stage::Accepted(_))
     }
 
-    fn wake_reader(&mut self) {
-        if let Some(waker) = self.reader.take() {
-            waker.wake();
-        }
-    }
-
     fn wake_writer(&mut self) {
         if let Some(waker) = self.writer.take() {
             waker.wake();
@@ -150,6 +144,14 @@ impl Stream {
 }
 
 impl Kernel {
+    /// Lets the server's side hear that there is something to read.
+    fn tell_reader(&mut self, client: usize) {
+        let at = self.now + self.net.lag;
+        if let Some(waker) = self.streams[client].reader.take() {
+            self.at(at, Happening::Wake(waker));
+        }
+    }
+
     /// Sends what can be sent.
     pub fn transmit(&mut self, client: usize, direction: Direction) {
         let now = self.now;
@@ -207,7 +209,7 @@ impl Kernel {
         let arrived = flow.arrived;
         if direction == Direction::Up {
             stream.record.arrivals.push((now, arrived));
-            stream.wake_reader();
+            self.tell_reader(client);
         }
         self.at(
             now + delay,
@@ -243,8 +245,9 @@ impl Kernel {
                 return stream.early.push(Happening::Fin(client, direction));
             }
             stream.record.fin.get_or_insert(now);
-            stream.wake_reader();
+            self.tell_reader(client);
         }
+        let stream = &mut self.streams[client];
         stream.flow(direction).fin = Fin::Arrived;
         self.at(now + delay, Happening::Acknowledged(client, direction, 0));
     }
@@ -259,8 +262,8 @@ impl Kernel {
                 }
                 stream.record.reset.get_or_insert(now);
                 stream.broken = true;
-                stream.wake_reader();
                 stream.wake_writer();
+                self.tell_reader(client);
             }
             Direction::Down => {
                 stream.client_reset = true;
