@@ -26,7 +26,7 @@ impl Wait {
             Stage::Idle if !control.unflushed => Wait::Request,
             Stage::Running(Content::Invited | Content::Wanted)
             | Stage::Replying(Content::Wanted) => Wait::Content,
-            Stage::Skipping => Wait::Rest,
+            Stage::Skipping if !control.unflushed => Wait::Rest,
             Stage::Lingering => Wait::Silence,
             Stage::LookFresh
             | Stage::Idle
@@ -34,6 +34,7 @@ impl Wait {
             | Stage::Asked(_)
             | Stage::Running(_)
             | Stage::Replying(_)
+            | Stage::Skipping
             | Stage::Refusing
             | Stage::Ending
             | Stage::Querying

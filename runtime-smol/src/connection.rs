@@ -5,6 +5,7 @@ use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
 use http::Request;
+use neap_core::control::Stage;
 use neap_core::{Connection, Handler, Outcome, Read, State, Step, Tally, Tick, Time, Wants, Write};
 
 use crate::environment::Environment;
@@ -22,7 +23,7 @@ use crate::{Body, ConnectionInfo, IntoResponse};
 const TURN: usize = 64;
 
 /// A connection and everything that belongs to it.
-pub(crate) struct Served<F: Future<Output: IntoResponse>, T> {
+pub(crate) struct Served<F: Future<Output: IntoResponse>, T: Transport> {
     pub(crate) core: Connection,
     transport: T,
     pub(crate) inbox: Inbox,
@@ -38,6 +39,18 @@ pub(crate) struct Served<F: Future<Output: IntoResponse>, T> {
     doing: State,
     /// Last, so that the connection leaves the registry after its socket is closed.
     entry: Entry,
+}
+
+/// The server was dropped. A response whose length only the end of the connection says must not look
+/// whole for that.
+impl<F: Future<Output: IntoResponse>, T: Transport> Drop for Served<F, T> {
+    fn drop(&mut self) {
+        let control = self.core.control();
+        let goes_on = matches!(control.stage, Stage::Replying(_)) || control.unflushed;
+        if control.until_close && goes_on && control.stage != Stage::Gone {
+            self.transport.reset_on_close();
+        }
+    }
 }
 
 impl<F, T> Served<F, T>

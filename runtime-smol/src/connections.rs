@@ -20,7 +20,7 @@ use crate::system::Transport;
 use crate::{Body, ConnectionInfo, IntoResponse};
 
 /// All connections, by number. Numbers are used again.
-pub(crate) struct Connections<F: Future<Output: IntoResponse>, T> {
+pub(crate) struct Connections<F: Future<Output: IntoResponse>, T: Transport> {
     slots: Vec<Slot<F, T>>,
     free: Vec<usize>,
     deadlines: Deadlines,
@@ -29,7 +29,7 @@ pub(crate) struct Connections<F: Future<Output: IntoResponse>, T> {
     part: fn(usize) -> Part,
 }
 
-struct Slot<F: Future<Output: IntoResponse>, T> {
+struct Slot<F: Future<Output: IntoResponse>, T: Transport> {
     connection: Option<Served<F, T>>,
     waking: Arc<PartWaker>,
     waker: Waker,

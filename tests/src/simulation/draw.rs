@@ -64,7 +64,11 @@ fn net(rng: &mut Rng) -> Net {
         listing,
         listing_lag: rng.u64(0..900),
         backlog: if once_in(rng, 6) { 3 } else { 4_096 },
-        descriptors: if once_in(rng, 8) { 2 } else { 1_000 },
+        descriptors: if once_in(rng, 6) {
+            rng.usize(1..4)
+        } else {
+            1_000
+        },
         max_connections: if once_in(rng, 8) { 3 } else { 1_000 },
         accept_errors: accept_errors(rng),
         lag: if once_in(rng, 3) {

@@ -4,7 +4,7 @@ use super::exchange::{Connection, SKIPPED};
 use super::{EXACT, Findings, NEVER, Times, may_be_exhausted};
 use crate::simulation::kernel::{Closed, Reset};
 use crate::simulation::reader::Framing;
-use crate::simulation::script::{Handler, Micros, Owner};
+use crate::simulation::script::{Handler, Micros, Owner, RequestScript};
 use crate::simulation::world::Run;
 
 /// How much is thrown away while lingering.
@@ -131,7 +131,7 @@ impl Connection<'_> {
         let decided = self.written_at(self.written[last].head);
         let asked = self.times.drained.max(decided).min(ended);
         let long = self.script.requests[last].content.unwrap_or(0) > SKIPPED;
-        ignored && (self.times.heard(self.arrival(end)) >= asked || long)
+        ignored && (self.heard(self.arrival(end)) >= asked || long)
     }
 
     /// Whether the connection was cut off before all that had been handed out was written.
@@ -158,13 +158,14 @@ impl Connection<'_> {
         let gone = vanished <= closed.at;
         if closed.reset && !forced && !gone {
             let stalls = self.may_stall();
-            let cut = self.written.last().is_some_and(|last| {
-                last.framing == Framing::Close
-                    && !matches!(
-                        self.script.requests[self.written.len() - 1].handler,
-                        Handler::Instant(_)
-                    )
-            });
+            // Where only the end of the connection delimits the content, this is how a cut shows.
+            let fails = |request: &RequestScript| matches!(request.handler, Handler::PanicLate(_));
+            let last = self
+                .written
+                .iter()
+                .filter(|response| response.whole)
+                .count();
+            let cut = self.script.requests.get(last).is_some_and(fails);
             findings.check(stalls || cut, "I0 no reset without a reason", || {
                 format!("client {client} is reset at {}", closed.at)
             });
@@ -240,7 +241,7 @@ impl Connection<'_> {
         if self.written.last().is_some_and(|last| !last.whole) || self.is_skipping(end) {
             return;
         }
-        let latest = self.times.due(over);
+        let latest = self.times.due(over + self.run.script.net.lag);
         let vanished = record
             .fin
             .unwrap_or(NEVER)

@@ -72,6 +72,11 @@ impl<'a> Connection<'a> {
         found.map_or(NEVER, |(at, _)| *at)
     }
 
+    /// When the server can hear of something that arrives at `at`.
+    pub(super) fn heard(&self, at: Micros) -> Micros {
+        self.times.heard(at.saturating_add(self.run.script.net.lag))
+    }
+
     /// When the client was gone, as the server could see it.
     pub(super) fn vanished(&self) -> Micros {
         let reset = self.record.reset.unwrap_or(NEVER);
@@ -168,7 +173,7 @@ impl<'a> Connection<'a> {
             let request = &self.script.requests[number];
             let unread = request.content.unwrap_or(0);
             if matches!(request.handler, Handler::Ignore(_)) && unread > 0 {
-                let whole = self.times.heard(turn.whole);
+                let whole = self.heard(turn.whole);
                 let drains = self.times.drained <= whole;
                 let begun = turn.head.max(turn.since);
                 let slow = whole >= begun + self.run.script.windows.content;
@@ -193,14 +198,14 @@ impl<'a> Connection<'a> {
         let is_read = !matches!(request.handler, Handler::Ignore(_) | Handler::Panic);
         let has_content = request.content.unwrap_or(0) > 0;
         let content = turn.head.max(begun) + windows.content;
-        let start = self.times.heard(turn.head.max(begun));
+        let start = self.heard(turn.head.max(begun));
         let complete = self.completion(request, start, turn.whole);
         let length = self.expected(turn.number).1.len() + 300;
         let transfer = self.transfer(length);
         if transfer == NEVER || complete == NEVER || turn.head == NEVER {
             return false;
         }
-        let end = self.times.heard(complete) + transfer;
+        let end = self.heard(complete) + transfer;
         let fin = self.record.fin.unwrap_or(NEVER);
         let half_closed = fin.max(start) + windows.half_close_grace;
         let in_time = turn.first + EXACT < first && turn.head + EXACT < head;
@@ -405,7 +410,7 @@ impl<'a> Connection<'a> {
         let head = self.window(begun, windows.head, windows.head_grace);
         let no_head = self.arrival(head_end) + EXACT >= at.min(head)
             && (at + EXACT >= head || self.times.closing <= at)
-            || self.times.closing <= at && self.times.heard(self.arrival(head_end)) >= at;
+            || self.times.closing <= at && self.heard(self.arrival(head_end)) >= self.times.closing;
         let whole = self.arrival(end);
         let no_content = self.is_dispatched(number)
             && at + EXACT >= begun + windows.content
@@ -431,7 +436,7 @@ impl<'a> Connection<'a> {
         let (before, after) = self.times.around(at);
         let running = before == Progress::Running && after == Progress::Running;
         let decided = self.record.written.len() < self.run.script.net.send_buffer;
-        if running && response.close && !own && !unread {
+        if running && decided && response.close && !own && !unread {
             findings.add(
                 "I2 while it runs nobody is told to close",
                 format!("client {} is, at {at}", self.client),
@@ -440,21 +445,12 @@ impl<'a> Connection<'a> {
         let draining = before >= Progress::LameDuck && after >= Progress::LameDuck;
         let next = self.script.ends().get(number + 1).map(|(head, _)| *head);
         let buffered = next.is_some_and(|next| self.arrival(next) <= at);
-        if draining && !response.close && decided && !buffered && !self.is_streamed(number) {
+        if draining && !response.close && decided && !buffered {
             findings.add(
                 "§5 from the drain's beginning the last response says close",
                 format!("client {} is not told, at {at}", self.client),
             );
         }
-    }
-
-    /// Whether the head may have been decided long before it was written.
-    fn is_streamed(&self, number: usize) -> bool {
-        let request = &self.script.requests[number];
-        matches!(
-            request.handler,
-            Handler::Stream(..) | Handler::StreamUntilStop(_) | Handler::PanicLate(_)
-        ) && false
     }
 }
 
