@@ -96,26 +96,8 @@ fn accept_errors(rng: &mut Rng) -> Vec<(u32, AcceptError)> {
 }
 
 fn windows(rng: &mut Rng) -> Windows {
-    let mut windows = Windows {
-        deadline: 30 * SECOND,
-        close_grace: 500 * MS,
-        lame_duck: 0,
-        seal_max: SECOND,
-        seal_max_group: 900 * MS,
-        quiet: 250 * MS,
-        first_byte_grace: SECOND,
-        head_grace: 5 * SECOND,
-        half_close_grace: SECOND,
-        linger_max: SECOND,
-        linger_short: 100 * MS,
-        debounce: 250 * MS,
-        head: 30 * SECOND,
-        content: 30 * SECOND,
-        write: 30 * SECOND,
-        idle: 75 * SECOND,
-        pipeline: 16,
-        interrupt_closes: once_in(rng, 4),
-    };
+    let mut windows = Windows::by_default();
+    windows.interrupt_closes = once_in(rng, 4);
     if once_in(rng, 2) {
         windows.deadline = rng.u64(500 * MS..8 * SECOND);
     }

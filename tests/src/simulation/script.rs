@@ -140,6 +140,31 @@ pub struct Net {
     pub receive_buffer: usize,
 }
 
+impl Net {
+    /// Nothing is out of the ordinary.
+    #[must_use]
+    pub fn plain() -> Net {
+        Net {
+            owner: Owner::Sole,
+            first: Seal::Interface,
+            interface: true,
+            filter: true,
+            migrate: false,
+            cookies: false,
+            listing: Listing::Known,
+            listing_lag: 0,
+            backlog: 4_096,
+            descriptors: 1_000,
+            max_connections: 1_000,
+            accept_errors: Vec::new(),
+            lag: 0,
+            short: false,
+            send_buffer: 65_536,
+            receive_buffer: 131_072,
+        }
+    }
+}
+
 /// The windows and limits of the servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "they are named as in the specification")]
@@ -163,6 +188,33 @@ pub struct Windows {
     pub pipeline: u32,
     /// Whether SIGINT closes at once.
     pub interrupt_closes: bool,
+}
+
+impl Windows {
+    /// As they are where nobody says otherwise.
+    #[must_use]
+    pub fn by_default() -> Windows {
+        Windows {
+            deadline: 30 * SECOND,
+            close_grace: 500 * MS,
+            lame_duck: 0,
+            seal_max: SECOND,
+            seal_max_group: 900 * MS,
+            quiet: 250 * MS,
+            first_byte_grace: SECOND,
+            head_grace: 5 * SECOND,
+            half_close_grace: SECOND,
+            linger_max: SECOND,
+            linger_short: 100 * MS,
+            debounce: 250 * MS,
+            head: 30 * SECOND,
+            content: 30 * SECOND,
+            write: 30 * SECOND,
+            idle: 75 * SECOND,
+            pipeline: 16,
+            interrupt_closes: false,
+        }
+    }
 }
 
 /// A server, and what it is told.
