@@ -17,7 +17,7 @@ pub enum Fault {
     SomebodyIsHalfOpen,
     /// Another listener is always there to take the clients.
     HeirIsImagined,
-    /// The FIN overtakes what is in the send buffer.
+    /// The FIN overtakes what was written before it.
     FinOvertakes,
     /// The last look finds nothing, whatever is there.
     LastLookIsBlind,

@@ -330,7 +330,7 @@ impl Transport for VirtualSocket {
     fn poll_end(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut kernel = self.kernel.borrow_mut();
         if kernel.fault == Fault::FinOvertakes {
-            kernel.streams[self.client].down.unsent.clear();
+            kernel.streams[self.client].down.overtaken = true;
         }
         self.ended = true;
         Poll::Ready(kernel.end(self.client))

@@ -117,7 +117,9 @@ impl<'a> Connection<'a> {
         match request.handler {
             Handler::Instant(_) | Handler::Ignore(_) | Handler::Panic => start,
             Handler::Delay(time) => start + time,
-            Handler::Stream(pieces, _, gap) => start + gap * (pieces as Micros + 1),
+            Handler::Stream(pieces, _, gap) => {
+                start + gap * (pieces as Micros + 1) + self.times.stalled()
+            }
             Handler::Collect | Handler::Echo => start.max(content),
             Handler::UntilStop => start.max(self.times.sealing),
             Handler::StreamUntilStop(_) | Handler::Never | Handler::PanicLate(_) => NEVER,

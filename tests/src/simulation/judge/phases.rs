@@ -93,6 +93,12 @@ impl Times {
         stall.map(|(_, until)| *until).max().unwrap_or(at)
     }
 
+    /// For how long it does not get the processor, in all.
+    #[must_use]
+    pub fn stalled(&self) -> Micros {
+        self.stalls.iter().map(|(from, until)| until - from).sum()
+    }
+
     /// When something must have happened that is due at `at`.
     #[must_use]
     pub fn due(&self, at: Micros) -> Micros {

@@ -40,6 +40,8 @@ pub struct Flow {
     pub last: Micros,
     /// How much has arrived in all.
     pub arrived: usize,
+    /// The FIN has overtaken what is on its way.
+    pub overtaken: bool,
 }
 
 /// How much a packet carries.
@@ -57,6 +59,7 @@ impl Flow {
             fin: Fin::No,
             last: 0,
             arrived: 0,
+            overtaken: false,
         }
     }
 

@@ -194,7 +194,7 @@ impl Kernel {
                 };
                 return self.reset_client(client, late);
             }
-            Direction::Down if stream.client_reset => return,
+            Direction::Down if stream.client_reset || stream.down.overtaken => return,
             Direction::Down if stream.client_closed => {
                 stream.client_reset = true;
                 let arrival = stream.up.arrival(now, delay);
