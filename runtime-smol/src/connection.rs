@@ -41,8 +41,8 @@ pub(crate) struct Served<F: Future<Output: IntoResponse>, T: Transport> {
     entry: Entry,
 }
 
-/// The server was dropped. A response whose length only the end of the connection says must not look
-/// whole for that.
+/// The server may be dropped in the middle of a response. One that only the end of the connection
+/// delimits must not look whole for that.
 impl<F: Future<Output: IntoResponse>, T: Transport> Drop for Served<F, T> {
     fn drop(&mut self) {
         let control = self.core.control();

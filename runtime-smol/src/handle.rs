@@ -211,10 +211,9 @@ impl Shared {
     /// to drain and to call that off undo each other.
     pub(crate) fn hear(&self) -> Word {
         let said = self.word.swap(Word::None as u8, Ordering::AcqRel);
-        let words = [Word::Drain, Word::Cancel].into_iter();
-        words
-            .filter(|word| *word as u8 == said)
-            .last()
+        [Word::Drain, Word::Cancel]
+            .into_iter()
+            .find(|word| *word as u8 == said)
             .unwrap_or(Word::None)
     }
 

@@ -2,7 +2,8 @@
 //! `simulate [--seeds N] [--from SEED] [--seed SEED]`.
 //!
 //! Runs N seeds, 10,000 if nothing is said, from SEED on. A seed that breaks a rule is made smaller
-//! and printed, with how to repeat it; so is what was not met. `--seed` runs one and shows what happens.
+//! and printed, with how to repeat it; so is what was not met. `--seed` runs one and shows what
+//! happens.
 
 use std::process::ExitCode;
 use std::time::Instant;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use neap_smol::{Outcome, Report};
+use neap_smol::{Cause, Outcome, Report, Rung};
 
 use super::faults::Fault;
 
@@ -41,8 +41,8 @@ impl Account {
         let requests = &report.requests;
         let listener = report.listeners.first();
         Account {
-            cause: report.cause.map(|cause| cause.name()),
-            forced: report.forced.map(|cause| cause.name()),
+            cause: report.cause.map(Cause::name),
+            forced: report.forced.map(Cause::name),
             accepted: report.accepted,
             outcomes: outcomes.collect(),
             dispatched: requests.dispatched,
@@ -56,7 +56,7 @@ impl Account {
             described: report.aborted.len() as u64,
             listener_ended: listener.is_some_and(|listener| listener.ended),
             ownership: listener.map_or("", |listener| listener.ownership.name()),
-            rung: listener.and_then(|listener| listener.rung.map(|rung| rung.name())),
+            rung: listener.and_then(|listener| listener.rung.map(Rung::name)),
             lost_in_queue: listener.map_or(0, |listener| listener.lost_in_queue),
             lost_in_handshake: listener.map_or(0, |listener| listener.lost_in_handshake),
         }

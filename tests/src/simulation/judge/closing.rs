@@ -4,7 +4,7 @@ use super::exchange::{Connection, SKIPPED};
 use super::{EXACT, Findings, NEVER, Times, may_be_exhausted};
 use crate::simulation::kernel::{Closed, Reset};
 use crate::simulation::reader::Framing;
-use crate::simulation::script::{Handler, Micros, Owner, RequestScript};
+use crate::simulation::script::{Handler, Micros, Owner, Reading, RequestScript};
 use crate::simulation::world::Run;
 
 /// How much is thrown away while lingering.
@@ -13,8 +13,8 @@ const LINGER: usize = 1 << 20;
 impl Connection<'_> {
     /// How much the server has read after `at`.
     fn read_after(&self, at: Micros) -> usize {
-        let before = self.record.reads.iter().filter(|(time, _)| *time <= at);
-        let before = before.last().map_or(0, |(_, count)| *count);
+        let before = self.record.reads.iter().rfind(|(time, _)| *time <= at);
+        let before = before.map_or(0, |(_, count)| *count);
         self.record.reads.last().map_or(0, |(_, count)| *count) - before
     }
 
@@ -32,8 +32,8 @@ impl Connection<'_> {
         };
         let unix = self.run.script.net.owner == Owner::Unix;
         let acknowledged = closed.outstanding == 0 || unix;
-        let input = record.arrivals.iter().filter(|(time, _)| *time <= at);
-        let input = input.last().map_or(0, |(time, _)| *time).max(ended);
+        let input = record.arrivals.iter().rfind(|(time, _)| *time <= at);
+        let input = input.map_or(0, |(time, _)| *time).max(ended);
         at + EXACT >= ended + windows.linger_max
             || (acknowledged && at + EXACT >= input + windows.linger_short)
             || self.read_after(ended) >= LINGER
@@ -197,7 +197,6 @@ impl Connection<'_> {
 
     /// Whether the client reads so slowly that it can be taken for one that does not.
     fn may_stall(&self) -> bool {
-        use crate::simulation::script::Reading;
         matches!(self.script.reading, Reading::Paced(..))
             || self.run.script.windows.write < 8 * (self.script.delay + self.script.jitter)
     }

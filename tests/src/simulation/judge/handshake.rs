@@ -1,7 +1,7 @@
 //! Listeners and handshakes: nobody who was reached is lost on the way in (I3, I4, I5, I18).
 
 use super::{EXACT, Findings, RECHECK, Times, may_be_full};
-use crate::simulation::kernel::Reset;
+use crate::simulation::kernel::{Record, Reset};
 use crate::simulation::script::{AcceptError, Listing, MS, Micros, Owner, Seal};
 use crate::simulation::world::Run;
 
@@ -102,9 +102,7 @@ fn check_window(run: &Run, listener: usize, times: &Times, findings: &mut Findin
         };
         // Until the second look whoever is in the middle of a handshake counts.
         let second = times.heard(sealed + MS + 2 * slow) + MS;
-        let ours = |record: &&crate::simulation::kernel::Record| {
-            record.answered.is_some_and(|(at, _)| at <= second)
-        };
+        let ours = |record: &&Record| record.answered.is_some_and(|(at, _)| at <= second);
         let complete = run.records.iter().filter(ours).map(|record| {
             let complete = record.queued.map(|(at, _)| at);
             complete

@@ -10,6 +10,7 @@ mod closing;
 mod exchange;
 mod handshake;
 mod phases;
+mod responses;
 mod totals;
 
 use std::fmt;

@@ -3,7 +3,9 @@
 use super::exchange::Connection;
 use super::{Findings, NEVER, Times, may_be_full};
 use crate::simulation::account::Account;
+use crate::simulation::handler::Dispatched;
 use crate::simulation::kernel::Reset;
+use crate::simulation::reader::Framing;
 use crate::simulation::script::{Handler, Micros, Owner};
 use crate::simulation::world::{Ended, Run};
 
@@ -63,6 +65,9 @@ fn connections<'a>(run: &'a Run, times: &'a Times) -> Vec<Connection<'a>> {
         .collect()
 }
 
+/// What is wrong with a report.
+const RULE: &str = "I22 the report is right";
+
 fn check_account(
     run: &Run,
     server: usize,
@@ -70,29 +75,71 @@ fn check_account(
     account: &Account,
     findings: &mut Findings,
 ) {
-    let server_run = &run.servers[server];
-    let listener = &run.listeners[server_run.listener];
-    let accepted = listener.accepted[server];
-    let mut equal = |name: &str, said: u64, is: u64| {
-        findings.check(said == is, "I22 the report is right", || {
-            format!("server {server} says {name} {said}, not {is}: {account:?}")
-        });
-    };
-    equal("accepted", account.accepted, accepted);
-    equal("ended", account.ended(), accepted);
-    let dispatched = server_run.dispatched.len() as u64;
-    equal("dispatched", account.dispatched, dispatched);
+    let accepted = run.listeners[run.servers[server].listener].accepted[server];
+    let dispatched = run.servers[server].dispatched.len() as u64;
     let fates = account.completed
         + account.truncated
         + account.aborted
         + account.vanished
         + account.panicked;
-    equal("fates", fates, dispatched);
-    let panics = |one: &&crate::simulation::handler::Dispatched| {
+    for (name, said, is) in [
+        ("accepted", account.accepted, accepted),
+        ("ended", account.ended(), accepted),
+        ("dispatched", account.dispatched, dispatched),
+        ("fates", fates, dispatched),
+        (
+            "lost in queue",
+            account.lost_in_queue,
+            lost_in_queue(run, server),
+        ),
+    ] {
+        findings.check(said == is, RULE, || {
+            format!("server {server} says {name} {said}, not {is}: {account:?}")
+        });
+    }
+    check_completed(run, server, times, account, findings);
+    check_loss(run, server, times, account, findings);
+    let owner = match run.script.net.owner {
+        Owner::Sole | Owner::Unix => "sole",
+        Owner::Grouped => "grouped",
+        Owner::Shared => "shared",
+    };
+    findings.check(account.ownership == owner, RULE, || {
+        format!("server {server} says {}", account.ownership)
+    });
+}
+
+/// Whom closing the listener reset although they had only to be accepted.
+fn lost_in_queue(run: &Run, server: usize) -> u64 {
+    let listener = &run.listeners[run.servers[server].listener];
+    if listener.failed[server].is_some() {
+        return 0;
+    }
+    let is_lost = |client: &&usize| {
+        let reset = run.records[**client].was_reset;
+        reset.is_some_and(|(_, why)| why == Reset::Queued)
+    };
+    listener.lost.iter().filter(is_lost).count() as u64
+}
+
+fn check_completed(
+    run: &Run,
+    server: usize,
+    times: &Times,
+    account: &Account,
+    findings: &mut Findings,
+) {
+    let panics = |one: &&Dispatched| {
         let request = &run.script.clients[one.client].requests[one.number];
         request.handler == Handler::Panic
     };
-    let panicked = server_run.dispatched.iter().filter(panics).count() as u64;
+    let panicked = run.servers[server].dispatched.iter().filter(panics).count() as u64;
+    findings.check(account.panicked <= panicked, RULE, || {
+        format!(
+            "server {server} says panicked {}, not {panicked}",
+            account.panicked
+        )
+    });
     let connections = connections(run, times);
     // Of a connection that was cut, responses that shared a write with the one that was cut may
     // count for cut as well.
@@ -102,66 +149,27 @@ fn check_account(
         .filter(|one| !is_cut(one))
         .map(answered)
         .sum();
-    let certain = certain as u64 - panicked.min(certain as u64);
+    let certain = (certain as u64).saturating_sub(panicked);
     let possible: usize = connections.iter().map(answered).sum();
+    let completed = account.completed;
     findings.check(
-        (certain..=possible as u64).contains(&account.completed),
-        "I22 the report is right",
-        || {
-            let completed = account.completed;
-            format!("server {server} says completed {completed}, not {certain}..={possible}")
-        },
+        (certain..=possible as u64).contains(&completed),
+        RULE,
+        || format!("server {server} says completed {completed}, not {certain}..={possible}"),
     );
-    findings.check(
-        account.panicked <= panicked,
-        "I22 the report is right",
-        || {
-            format!(
-                "server {server} says panicked {}, not {panicked}",
-                account.panicked
-            )
-        },
-    );
-    let refused: usize = connections.iter().map(|one| refused(one)).sum();
-    findings.check(
-        account.lost >= refused as u64,
-        "I22 the report is right",
-        || {
-            format!(
-                "server {server} says lost {}, {refused} dispatched requests got 503",
-                account.lost
-            )
-        },
-    );
-    let unforced = account.lost == 0 || times.forced < NEVER;
-    findings.check(unforced, "I22 the report is right", || {
-        format!(
-            "server {server} says lost {}, although nothing forced it",
-            account.lost
-        )
+}
+
+fn check_loss(run: &Run, server: usize, times: &Times, account: &Account, findings: &mut Findings) {
+    let refused: usize = connections(run, times).iter().map(refused).sum();
+    let lost = account.lost;
+    findings.check(lost >= refused as u64, RULE, || {
+        format!("server {server} says lost {lost}, {refused} dispatched requests got 503")
     });
-    let queued = listener.lost.iter().filter(|client| {
-        run.records[**client]
-            .was_reset
-            .is_some_and(|(_, why)| why == Reset::Queued)
+    findings.check(lost == 0 || times.forced < NEVER, RULE, || {
+        format!("server {server} says lost {lost}, although nothing forced it")
     });
-    let lost = if listener.failed[server].is_some() {
-        0
-    } else {
-        queued.count() as u64
-    };
-    findings.check(
-        account.lost_in_queue == lost,
-        "I22 the report is right",
-        || {
-            format!(
-                "server {server} says lost in queue {}, not {lost}",
-                account.lost_in_queue
-            )
-        },
-    );
-    let clean = account.lost == 0 && account.lost_in_queue == 0;
-    findings.check(account.is_clean == clean, "I22 the report is right", || {
+    let clean = lost == 0 && account.lost_in_queue == 0;
+    findings.check(account.is_clean == clean, RULE, || {
         format!(
             "server {server} says clean {}: {account:?}",
             account.is_clean
@@ -169,18 +177,8 @@ fn check_account(
     });
     findings.check(
         account.forced.is_none() || times.forced < NEVER,
-        "I22 the report is right",
+        RULE,
         || format!("server {server} says forced by {:?}", account.forced),
-    );
-    let owner = match run.script.net.owner {
-        Owner::Sole | Owner::Unix => "sole",
-        Owner::Grouped => "grouped",
-        Owner::Shared => "shared",
-    };
-    findings.check(
-        account.ownership == owner,
-        "I22 the report is right",
-        || format!("server {server} says {}", account.ownership),
     );
 }
 
@@ -191,7 +189,6 @@ fn answered(connection: &Connection<'_>) -> usize {
         .iter()
         .enumerate()
         .filter(|(number, response)| {
-            use crate::simulation::reader::Framing;
             let ends = response.framing == Framing::Close && connection.record.ended.is_some();
             (response.whole || ends) && response.status != 503 && connection.is_dispatched(*number)
         });

@@ -13,6 +13,7 @@ mod flow;
 mod handshake;
 mod listening;
 mod record;
+mod sockets;
 mod stream;
 
 use std::collections::BTreeMap;
