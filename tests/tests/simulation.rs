@@ -1,8 +1,8 @@
 //! Shutdowns simulated: the shipped driver on a virtual kernel, in virtual time, with every kind of
 //! client, signal and system, judged by what each client must have seen.
 //!
-//! What fails here is repeated by `cargo run --release -p neap-tests --bin simulate -- --seed SEED`, which
-//! shows every packet. More seeds are explored by the same command with `--seeds N`.
+//! What fails here is repeated by `cargo run --release -p neap-tests --bin simulate -- --seed
+//! SEED`, which shows every packet. More seeds are explored by the same command with `--seeds N`.
 
 use neap_tests::simulation::coverage::Coverage;
 use neap_tests::simulation::draw;
@@ -86,8 +86,8 @@ fn a_request_that_crosses_an_eviction() -> Script {
     ];
     let mut idle = client(0, &[get, get], &steps);
     idle.delay = 5 * MS;
-    // Its first request arrives at 15 ms and is heard of at 19 ms; it has the response at 24 ms, and
-    // the second request arrives at 129 ms. The server hears of it at 133 ms, and of the other
+    // Its first request arrives at 15 ms and is heard of at 19 ms; it has the response at 24 ms,
+    // and the second request arrives at 129 ms. The server hears of it at 133 ms, and of the other
     // client at 131 ms.
     let mut other = client(116 * MS, &[get], &[Step::Send(usize::MAX)]);
     (other.id, other.delay) = (1, 5 * MS);

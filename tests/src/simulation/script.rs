@@ -2,9 +2,9 @@
 //! are told, the clients with what they do.
 //!
 //! A script is plain: it can be drawn from a seed, written by hand, made smaller, printed, and run
-//! elsewhere. What it leaves open, the delay of each packet within its bounds and the sizes of short
-//! reads and writes, follows from its seed and the client's number, so that taking one client out
-//! changes nothing for the others.
+//! elsewhere. What it leaves open, the delay of each packet within its bounds and the sizes of
+//! short reads and writes, follows from its seed and the client's number, so that taking one client
+//! out changes nothing for the others.
 
 mod clients;
 

@@ -1,10 +1,10 @@
-//! The judge: what every client must have seen, worked out from the script and from what the network
-//! saw. It knows nothing of neap's code; it knows the specification.
+//! The judge: what every client must have seen, worked out from the script and from what the
+//! network saw. It knows nothing of neap's code; it knows the specification.
 //!
 //! Its chief rule is the claim that everything serves, I0: a client whose SYN was answered before
-//! the seal, and whose ACK, first byte, head and exchange each came within their windows, gets a whole
-//! response. The others are the invariants of the specification that can be seen from outside, by
-//! their numbers. Where two things happen at the same moment either order is allowed.
+//! the seal, and whose ACK, first byte, head and exchange each came within their windows, gets a
+//! whole response. The others are the invariants of the specification that can be seen from
+//! outside, by their numbers. Where two things happen at the same moment either order is allowed.
 
 mod closing;
 mod exchange;
@@ -53,8 +53,8 @@ impl Findings {
     }
 }
 
-/// Windows that the servers keep in steps of their own: how soon a sealed listener is looked at again,
-/// at most.
+/// Windows that the servers keep in steps of their own: how soon a sealed listener is looked at
+/// again, at most.
 const RECHECK: Micros = 7 * MS;
 
 /// How exact a timer is.

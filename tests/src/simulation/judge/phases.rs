@@ -192,8 +192,8 @@ pub(super) fn check(run: &Run, server: usize, times: &Times, findings: &mut Find
     });
 }
 
-/// What is done of all that is heard at one moment. Signals come first; of what is asked through the
-/// handle, to drain and to call that off, the last word counts; to close is more than either.
+/// What is done of all that is heard at one moment. Signals come first; of what is asked through
+/// the handle, to drain and to call that off, the last word counts; to close is more than either.
 fn effective(heard: Vec<Command>) -> Vec<Command> {
     let is_word = |command: &&Command| matches!(command, Command::Drain | Command::CancelDrain);
     let last = heard.iter().rfind(is_word).copied();

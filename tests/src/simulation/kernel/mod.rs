@@ -1,10 +1,10 @@
 //! The virtual kernel: time, the network, listeners with their queues, sockets with their buffers.
 //!
 //! It does what Linux does as far as a shutdown can tell. A SYN is answered or not, as its listener
-//! is sealed; a handshake is in no queue that can be accepted from until its ACK has come; closing a
-//! listener resets who is in the middle of one or waits. Closing a socket with unread input resets
-//! it; a reset destroys what the closing side has not sent, and what the other side has not read.
-//! Bytes that come to a closed socket are answered by a reset.
+//! is sealed; a handshake is in no queue that can be accepted from until its ACK has come; closing
+//! a listener resets who is in the middle of one or waits. Closing a socket with unread input
+//! resets it; a reset destroys what the closing side has not sent, and what the other side has not
+//! read. Bytes that come to a closed socket are answered by a reset.
 //!
 //! Everything that takes time is an event, taken in order; two at the same moment in the order in
 //! which they were arranged.
