@@ -117,9 +117,7 @@ impl<'a> Connection<'a> {
         match request.handler {
             Handler::Instant(_) | Handler::Ignore(_) | Handler::Panic => start,
             Handler::Delay(time) => start + time,
-            Handler::Stream(pieces, _, gap) => {
-                start + gap * (pieces as Micros + 1) + self.times.stalled()
-            }
+            Handler::Stream(pieces, _, gap) => start + gap * (pieces as Micros + 1),
             Handler::Collect | Handler::Echo => start.max(content),
             Handler::UntilStop => start.max(self.times.sealing),
             Handler::StreamUntilStop(_) | Handler::Never | Handler::PanicLate(_) => NEVER,
@@ -148,13 +146,14 @@ impl<'a> Connection<'a> {
 
     /// Checks one request after the other, as long as each one's response lets the next one come.
     fn check_requests(&self, findings: &mut Findings) {
-        let mut since = self.accepted;
+        let (mut since, mut early) = (self.accepted, self.accepted);
         let mut start = 0;
         let mut may_go_on = true;
         for (number, (head_end, end)) in self.script.ends().into_iter().enumerate() {
             let turn = Turn {
                 number,
                 since,
+                early,
                 first: self.arrival(start + 1),
                 head: self.arrival(head_end),
                 whole: self.arrival(end),
@@ -172,6 +171,7 @@ impl<'a> Connection<'a> {
                 return;
             }
             since = self.written_at(response.place.1);
+            early = self.written_at(response.head);
             let request = &self.script.requests[number];
             let unread = request.content.unwrap_or(0);
             if matches!(request.handler, Handler::Ignore(_)) && unread > 0 {
@@ -196,7 +196,8 @@ impl<'a> Connection<'a> {
             self.window(turn.since, windows.idle, windows.quiet)
         };
         let begun = turn.first.max(turn.since);
-        let head = self.window(begun, windows.head, windows.head_grace);
+        let early = turn.first.max(turn.early);
+        let head = self.window(early, windows.head, windows.head_grace);
         let is_read = !matches!(request.handler, Handler::Ignore(_) | Handler::Panic);
         let has_content = request.content.unwrap_or(0) > 0;
         let content = turn.head.max(begun) + windows.content;
@@ -207,7 +208,7 @@ impl<'a> Connection<'a> {
         if transfer == NEVER || complete == NEVER || turn.head == NEVER {
             return false;
         }
-        let end = self.heard(complete) + transfer;
+        let end = self.heard(complete) + transfer + self.times.stalled();
         let fin = self.record.fin.unwrap_or(NEVER);
         let half_closed = fin.max(start) + windows.half_close_grace;
         let in_time = turn.first + EXACT < first && turn.head + EXACT < head;
@@ -293,6 +294,9 @@ struct Turn {
     number: usize,
     /// When the connection was ready for it.
     since: Micros,
+    /// When it may have been looked at first: responses that wait to be written do not keep the
+    /// server from reading on.
+    early: Micros,
     first: Micros,
     head: Micros,
     whole: Micros,

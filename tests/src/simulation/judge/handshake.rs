@@ -109,7 +109,7 @@ fn check_window(run: &Run, listener: usize, times: &Times, findings: &mut Findin
                 .or(record.was_reset.map(|(at, _)| at))
                 .unwrap_or(over)
         });
-        let last = complete.max().unwrap_or(sealed).max(sealed);
+        let last = times.heard(complete.max().unwrap_or(sealed).max(sealed));
         latest = latest.min(last + RECHECK + 3 * slow);
     }
     findings.check(

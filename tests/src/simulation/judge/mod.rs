@@ -11,11 +11,12 @@ mod exchange;
 mod handshake;
 mod phases;
 mod responses;
+mod times;
 mod totals;
 
 use std::fmt;
 
-pub use phases::{NEVER, Times};
+pub use times::{NEVER, Times};
 
 use super::script::{AcceptError, MS, Micros};
 use super::world::Run;

@@ -127,7 +127,7 @@ impl Connection<'_> {
         };
         let since = match number {
             0 => self.accepted,
-            _ => self.written_at(self.written[number - 1].place.1),
+            _ => self.written_at(self.written[number - 1].head),
         };
         let begun = self.arrival(start + 1).max(since);
         let head = self.window(begun, windows.head, windows.head_grace);
@@ -166,6 +166,7 @@ impl Connection<'_> {
             );
         }
         let draining = before >= Progress::LameDuck && after >= Progress::LameDuck;
+        let draining = draining && !self.times.runs_at(at);
         let next = self.script.ends().get(number + 1).map(|(head, _)| *head);
         let buffered = next.is_some_and(|next| self.arrival(next) <= at);
         if draining && !response.close && decided && !buffered {
