@@ -214,14 +214,15 @@ impl Process {
         };
         let waker = Waker::from(Arc::clone(&self.woken));
         let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
-        if let Poll::Ready(report) = polled {
+        if self.mailbox.borrow().killed {
+            // Outside of a simulation nothing comes after that.
+            self.end(Ended::Killed);
+        } else if let Poll::Ready(report) = polled {
             let mut account = Account::of(&report);
             account.tamper(self.kernel.borrow().fault);
             self.run.account = Some(account);
             self.observe();
             self.end(Ended::Done);
-        } else if self.mailbox.borrow().killed {
-            self.end(Ended::Killed);
         } else {
             self.observe();
         }

@@ -171,7 +171,7 @@ impl<'a> Connection<'a> {
                 return;
             }
             since = self.written_at(response.place.1);
-            early = self.written_at(response.head);
+            early = self.dispatched_at(number).unwrap_or(early);
             let request = &self.script.requests[number];
             let unread = request.content.unwrap_or(0);
             if matches!(request.handler, Handler::Ignore(_)) && unread > 0 {
@@ -282,10 +282,15 @@ impl<'a> Connection<'a> {
     }
 
     pub(super) fn is_dispatched(&self, number: usize) -> bool {
+        self.dispatched_at(number).is_some()
+    }
+
+    pub(super) fn dispatched_at(&self, number: usize) -> Option<Micros> {
         let dispatched = &self.run.servers[self.times.server].dispatched;
-        dispatched
+        let found = dispatched
             .iter()
-            .any(|one| one.client == self.client && one.number == number)
+            .find(|one| one.client == self.client && one.number == number);
+        found.map(|one| one.at)
     }
 }
 

@@ -95,11 +95,11 @@ fn check_window(run: &Run, listener: usize, times: &Times, findings: &mut Findin
     let unlisted = net.listing == Listing::Unknown || (net.cookies && rung == Seal::Filter);
     let over = sealed + window(run);
     let mut latest = if waits { over } else { sealed };
+    let slow = match net.listing {
+        Listing::Slow(takes) => takes,
+        _ => 0,
+    };
     if waits && !unlisted {
-        let slow = match net.listing {
-            Listing::Slow(takes) => takes,
-            _ => 0,
-        };
         // Until the second look whoever is in the middle of a handshake counts.
         let second = times.heard(sealed + MS + 2 * slow) + MS;
         let ours = |record: &&Record| record.answered.is_some_and(|(at, _)| at <= second);
@@ -167,7 +167,11 @@ pub(super) fn check_client(run: &Run, client: usize, findings: &mut Findings) {
         .find(|other| run.listeners[*other].lost.contains(&client))
         .unwrap_or(listener);
     let closed = run.listeners[listener].closed.unwrap_or(at);
-    if excuse(run, listener, closed.min(at)) {
+    // A listener that was closed by force hands on whom the other one does not wait for.
+    let forced = record
+        .answered
+        .is_some_and(|(_, first)| excuse(run, first, at));
+    if excuse(run, listener, closed.min(at)) || (record.migrated && forced) {
         return;
     }
     let net = &run.script.net;

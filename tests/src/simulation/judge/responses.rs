@@ -127,7 +127,7 @@ impl Connection<'_> {
         };
         let since = match number {
             0 => self.accepted,
-            _ => self.written_at(self.written[number - 1].head),
+            _ => self.dispatched_at(number - 1).unwrap_or(self.accepted),
         };
         let begun = self.arrival(start + 1).max(since);
         let head = self.window(begun, windows.head, windows.head_grace);

@@ -14,6 +14,8 @@ pub struct Times {
     pub server: usize,
     pub(super) steps: Vec<(Micros, Progress)>,
     stalls: Vec<(Micros, Micros)>,
+    /// When the drain was called off, or was to be.
+    cancelled: Vec<Micros>,
     /// The drain's beginning.
     pub drained: Micros,
     /// From when on its connections are hurried.
@@ -42,6 +44,10 @@ impl Times {
         let mut times = Times {
             server,
             stalls: run.script.servers[server].stalls.clone(),
+            cancelled: (server_run.told.iter())
+                .filter(|(_, command)| *command == Command::CancelDrain)
+                .map(|(at, _)| *at)
+                .collect(),
             drained,
             sealing: first(Progress::Sealing),
             closing: first(Progress::Closing),
@@ -83,10 +89,10 @@ impl Times {
         )
     }
 
-    /// Whether it began to run at `at`, for a moment at least.
+    /// Whether the drain was called off at `at`: for a moment at least it ran again.
     #[must_use]
     pub fn runs_at(&self, at: Micros) -> bool {
-        self.steps.contains(&(at, Progress::Running))
+        self.cancelled.contains(&at)
     }
 
     /// When the server can look at what happens at `at`.

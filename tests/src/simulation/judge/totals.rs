@@ -93,7 +93,9 @@ fn check_account(
             lost_in_queue(run, server),
         ),
     ] {
-        findings.check(said == is, RULE, || {
+        // That a sealed sibling takes over a queue cannot be seen beforehand.
+        let may_differ = name == "lost in queue" && run.script.net.migrate && said > is;
+        findings.check(said == is || may_differ, RULE, || {
             format!("server {server} says {name} {said}, not {is}: {account:?}")
         });
     }
