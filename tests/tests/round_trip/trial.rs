@@ -20,7 +20,7 @@ const PORT: u16 = 8080;
 const PACE: Duration = Duration::from_micros(2500);
 
 /// Clients of a burst.
-const BURST: usize = 64;
+pub(crate) const BURST: usize = 64;
 
 /// How many clients are held before the signal is sent.
 const HELD: usize = 5;
