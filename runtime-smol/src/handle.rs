@@ -1,15 +1,15 @@
 //! A server's handle: stops it and looks at it, from anywhere.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
-use event_listener::Event;
 use http::{Response, StatusCode};
 use neap_core::{Census, Outcome, Phase, Progress, Tally};
 
 use crate::registry::Registry;
 use crate::report::{Aborted, Report, Totals};
 use crate::run_queue::{Part, RunQueue};
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, Ordering};
+use crate::sync::{Event, Mutex};
 use crate::{Full, IntoResponse};
 
 /// A handle to a server, to stop it and to look at it. Clones are handles to the same server;
@@ -203,7 +203,7 @@ impl Shared {
 
     /// A word that takes the place of the last one, and a bell.
     fn say(&self, word: Word) {
-        self.word.store(word as u8, Ordering::Release);
+        self.word.swap(word as u8, Ordering::AcqRel);
         self.queue.push(Part::Control);
     }
 

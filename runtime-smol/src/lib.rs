@@ -57,6 +57,8 @@ mod listening;
 mod native;
 mod output;
 mod probe;
+#[cfg(all(test, neap_loom))]
+mod races;
 mod refusal;
 mod registry;
 mod report;
@@ -69,6 +71,7 @@ mod shutdown;
 mod signals;
 mod sock_diag;
 mod socket;
+mod sync;
 pub mod system;
 
 pub use address::{Address, AddressError};

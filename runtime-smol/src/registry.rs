@@ -4,12 +4,14 @@
 //! threads. Nothing is counted beside it, so that a client that vanishes can be neither forgotten
 //! nor counted twice.
 
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use neap_core::{Census, State};
 
-const CHUNK: usize = 256;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU8, Ordering};
+
+const CHUNK: usize = if cfg!(neap_loom) { 2 } else { 256 };
 
 /// States by connection number; it grows and never moves.
 #[derive(Debug, Default)]
