@@ -10,11 +10,11 @@ use neap_tests::simulation::faults::Fault;
 use neap_tests::simulation::judge::judge;
 use neap_tests::simulation::kernel::End;
 use neap_tests::simulation::script::{
-    ClientScript, Command, Handler, Kind, MS, Micros, Net, Reading, RequestScript, SECOND, Script,
-    ServerScript, Step, Windows,
+    AcceptError, ClientScript, Command, Handler, Kind, MS, Micros, Net, Owner, Reading,
+    RequestScript, SECOND, Script, ServerScript, Step, Windows,
 };
 use neap_tests::simulation::shrink::{shrink, violation};
-use neap_tests::simulation::world::run;
+use neap_tests::simulation::world::{Run, run};
 
 /// How many seeds a test without optimization has time for.
 const SEEDS: u64 = 1_000;
@@ -192,6 +192,50 @@ fn a_response_that_was_handed_out_whole_before_the_server_closes_counts_as_whole
     let account = run.servers[0].account.as_ref().expect("it was done");
     assert!(run.records[0].got.len() > SIZE, "{account:?}");
     assert_eq!((account.completed, account.lost), (1, 0), "{account:?}");
+}
+
+/// Clients in the queue of a listener that was closed by force were reported as lost although the
+/// system hands them to a sibling, which answers them.
+#[test]
+fn who_waits_at_a_listener_that_is_closed_by_force_is_not_lost_where_a_sibling_takes_it() {
+    let mut script = quiet();
+    (script.net.owner, script.net.migrate) = (Owner::Grouped, true);
+    // Each listener gives one connection, and no more.
+    script.net.accept_errors = (2..99)
+        .map(|number| (number, AcceptError::ProcessFiles))
+        .collect();
+    script.servers[0].commands = vec![(SECOND, Command::CloseNow)];
+    script.servers.push(ServerScript {
+        start: 0,
+        commands: vec![(20 * SECOND, Command::Drain)],
+        stalls: Vec::new(),
+    });
+    let asks = |id, handler, start| ClientScript {
+        id,
+        ..client(
+            start,
+            &[RequestScript::get(handler)],
+            &[Step::Send(usize::MAX)],
+        )
+    };
+    let queued = |run: &Run| {
+        run.records
+            .iter()
+            .all(|record| record.answered.is_some_and(|(_, l)| l == 0))
+    };
+    let mut runs = (1..20).map(|id| {
+        let stays = asks(0, Handler::Never, 0);
+        script.clients = vec![stays, asks(id, Handler::Instant(10), 100 * MS)];
+        assert_holds(&script, "closed by force");
+        run(&script, Fault::None, false)
+    });
+    let run = runs.find(queued).expect("one comes to the same listener");
+    let account = run.servers[0].account.as_ref().expect("it was done");
+    assert_eq!(account.lost_in_queue, 0, "{account:?}");
+    assert!(
+        run.records[1].migrated && !run.records[1].got.is_empty(),
+        "{account:?}"
+    );
 }
 
 /// Exchanges with something of everything, in few bytes.

@@ -240,7 +240,7 @@ impl Connection<'_> {
         if self.written.last().is_some_and(|last| !last.whole) || self.is_skipping(end) {
             return;
         }
-        let latest = self.times.due(over + self.run.script.net.lag);
+        let latest = self.times.due(over + self.run.script.net.lag) + self.times.stalled();
         let vanished = record
             .fin
             .unwrap_or(NEVER)
