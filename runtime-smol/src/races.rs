@@ -78,7 +78,7 @@ impl<L: FnMut() -> bool> Server<L> {
         let root = Waker::from(Arc::clone(&woken));
         let mut done = self.poll(&root);
         for thread in threads {
-            thread.join().unwrap();
+            thread.join().expect("it does not panic");
         }
         while woken.0.swap(false, Ordering::AcqRel) {
             done |= self.poll(&root);
@@ -98,7 +98,7 @@ fn who_waits_for_a_step_is_woken_whenever_it_is_taken() {
         });
         block_on(shared.reached(Progress::Waiting));
         assert_eq!(shared.progress(), Progress::Waiting);
-        server.join().unwrap();
+        server.join().expect("it does not panic");
     });
 }
 
@@ -191,7 +191,7 @@ fn a_connection_is_counted_at_most_once_and_not_when_it_is_gone() {
         });
         let census = registry.census();
         assert!(census.open() <= 1, "{census:?}");
-        server.join().unwrap();
+        server.join().expect("it does not panic");
         assert_eq!(registry.census().open(), 0);
     });
 }
