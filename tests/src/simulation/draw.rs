@@ -83,6 +83,12 @@ fn net(rng: &mut Rng) -> Net {
 }
 
 fn accept_errors(rng: &mut Rng) -> Vec<(u32, AcceptError)> {
+    if once_in(rng, 12) {
+        // They are gone, by the fault of others in the process.
+        let from = rng.u32(1..6);
+        let gone = |number| (number, AcceptError::ProcessFiles);
+        return (from..from + 40).map(gone).collect();
+    }
     if !once_in(rng, 5) {
         return Vec::new();
     }
@@ -201,6 +207,11 @@ fn commands(rng: &mut Rng, windows: &Windows, drain: Micros) -> Vec<(Micros, Com
             later = Command::CancelDrain;
         }
         commands.push((drain + rng.u64(0..reach), later));
+    }
+    if once_in(rng, 8) {
+        // Somebody who does not want to wait.
+        let pace = rng.u64(200 * MS..500 * MS);
+        commands.extend((1..5).map(|number| (drain + number * pace, Command::Terminate)));
     }
     if once_in(rng, 30) {
         commands.push((

@@ -240,7 +240,12 @@ impl Drawn<'_> {
         client.requests.push(RequestScript::get(handler));
         client.steps.push(Step::Send(usize::MAX));
         let portion = self.rng.usize(size / 20 + 1..size);
-        client.reading = Reading::Paced(portion, self.rng.u64(MS..400 * MS));
+        let pause = if once_in(self.rng, 4) {
+            self.rng.u64(MS..4 * SECOND)
+        } else {
+            self.rng.u64(MS..400 * MS)
+        };
+        client.reading = Reading::Paced(portion, pause);
         client.receive_buffer = pick(self.rng, &[500, 4_096, 65_536]);
     }
 
