@@ -31,8 +31,6 @@ pub struct Dispatched {
     pub at: Micros,
     /// When the handler, and the body that it gave, were gone.
     pub dropped: Option<Micros>,
-    /// When the handler had done all that it wanted.
-    pub done: Option<Micros>,
 }
 
 /// What became of all requests that a server dispatched.
@@ -44,13 +42,6 @@ struct Guard {
     kernel: SharedKernel,
     log: Log,
     index: usize,
-}
-
-impl Guard {
-    fn done(&self) {
-        let now = self.kernel.borrow().now;
-        self.log.borrow_mut()[self.index].done.get_or_insert(now);
-    }
 }
 
 impl Drop for Guard {
@@ -144,7 +135,6 @@ impl Handling {
             number,
             at: kernel.now,
             dropped: None,
-            done: None,
         });
         Guard {
             kernel: Rc::clone(&self.kernel),
@@ -189,7 +179,7 @@ impl Handling {
                 Ok(content) => Content::full(content.to_vec(), Some(guard)),
                 Err(_) => Content::full(b"incomplete".to_vec(), Some(guard)),
             },
-            Handler::Echo => Content(Kind::Echo(request.into_body(), guard)),
+            Handler::Echo => Content::of(Kind::Echo(request.into_body()), guard),
             Handler::Never => {
                 std::future::pending::<()>().await;
                 Content::full(Vec::new(), Some(guard))
@@ -201,13 +191,13 @@ impl Handling {
             }
             Handler::StreamUntilStop(gap) => {
                 let this = self.clone();
-                Content(Kind::Endless {
+                let endless = Kind::Endless {
                     piece: Bytes::from(known(PIECE)),
                     sleep: Sleep::new(kernel, gap),
                     gap,
                     stop: Box::pin(async move { this.until_stop(stop).await }),
-                    guard,
-                })
+                };
+                Content::of(endless, guard)
             }
         }
     }
@@ -222,38 +212,46 @@ impl Handling {
 }
 
 /// The body of a response.
-pub(super) struct Content(Kind);
+pub(super) struct Content {
+    kind: Kind,
+    /// It is there to be dropped with the rest.
+    _guard: Option<Guard>,
+}
 
 enum Kind {
     /// All of it.
-    #[allow(dead_code, reason = "the guard is there to be dropped")]
-    Full(Full, Option<Guard>),
+    Full(Full),
     /// Piece by piece, the last one first; then a panic, if asked for.
     Stream {
         pieces: Vec<Bytes>,
         sleep: Sleep,
         gap: Micros,
         panics: bool,
-        guard: Guard,
     },
     /// The request's content as it comes.
-    Echo(Body, Guard),
+    Echo(Body),
     /// The same piece again and again, until the handler is told to stop.
     Endless {
         piece: Bytes,
         sleep: Sleep,
         gap: Micros,
         stop: Pin<Box<dyn Future<Output = ()>>>,
-        guard: Guard,
     },
 }
 
 impl Content {
-    fn full(content: Vec<u8>, guard: Option<Guard>) -> Content {
-        if let Some(guard) = &guard {
-            guard.done();
+    fn of(kind: Kind, guard: Guard) -> Content {
+        Content {
+            kind,
+            _guard: Some(guard),
         }
-        Content(Kind::Full(Full(content.into()), guard))
+    }
+
+    fn full(content: Vec<u8>, guard: Option<Guard>) -> Content {
+        Content {
+            kind: Kind::Full(Full(content.into())),
+            _guard: guard,
+        }
     }
 
     fn stream(
@@ -262,13 +260,13 @@ impl Content {
         panics: bool,
         guard: Guard,
     ) -> Content {
-        Content(Kind::Stream {
+        let stream = Kind::Stream {
             pieces,
             sleep: Sleep::new(kernel, gap),
             gap,
             panics,
-            guard,
-        })
+        };
+        Content::of(stream, guard)
     }
 }
 
@@ -280,8 +278,8 @@ impl http_body::Body for Content {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match &mut self.get_mut().0 {
-            Kind::Full(full, _) => Pin::new(full)
+        match &mut self.get_mut().kind {
+            Kind::Full(full) => Pin::new(full)
                 .poll_frame(cx)
                 .map(|frame| frame.map(|frame| frame.map_err(Into::into))),
             Kind::Stream {
@@ -289,7 +287,6 @@ impl http_body::Body for Content {
                 sleep,
                 gap,
                 panics,
-                guard,
             } => {
                 if pieces.is_empty() && *panics {
                     resume_unwind(Box::new(()));
@@ -299,16 +296,10 @@ impl http_body::Body for Content {
                 }
                 *sleep = Sleep::new(&sleep.kernel, *gap);
                 let piece = pieces.pop();
-                if pieces.is_empty() && !*panics {
-                    guard.done();
-                }
                 Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
             }
-            Kind::Echo(body, guard) => {
+            Kind::Echo(body) => {
                 let frame = Pin::new(body).poll_frame(cx);
-                if let Poll::Ready(None) = frame {
-                    guard.done();
-                }
                 frame.map(|frame| frame.map(|frame| frame.map_err(Into::into)))
             }
             Kind::Endless {
@@ -316,10 +307,8 @@ impl http_body::Body for Content {
                 sleep,
                 gap,
                 stop,
-                guard,
             } => {
                 if stop.as_mut().poll(cx).is_ready() {
-                    guard.done();
                     return Poll::Ready(None);
                 }
                 if Pin::new(&mut *sleep).poll(cx).is_pending() {
@@ -332,18 +321,18 @@ impl http_body::Body for Content {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.0 {
-            Kind::Full(full, _) => full.is_end_stream(),
+        match &self.kind {
+            Kind::Full(full) => full.is_end_stream(),
             Kind::Stream { pieces, panics, .. } => pieces.is_empty() && !panics,
-            Kind::Echo(body, _) => body.is_end_stream(),
+            Kind::Echo(body) => body.is_end_stream(),
             Kind::Endless { .. } => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
-            Kind::Full(full, _) => full.size_hint(),
-            Kind::Echo(body, _) => body.size_hint(),
+        match &self.kind {
+            Kind::Full(full) => full.size_hint(),
+            Kind::Echo(body) => body.size_hint(),
             Kind::Stream { .. } | Kind::Endless { .. } => SizeHint::default(),
         }
     }

@@ -260,7 +260,8 @@ fn the_virtual_kernel_does_the_same_to_the_same_clients() {
             ("refused", tally.refused, simulated.refused),
             ("lost", tally.lost.len(), simulated.lost),
         ] {
-            // The moment of a real signal is not exact to the millisecond, and a burst comes with it.
+            // The moment of a real signal is not exact to the millisecond, and a burst comes with
+            // it.
             let close = real.abs_diff(simulated) <= all / 10 + trial::BURST;
             let same = (real == 0) == (simulated == 0);
             assert!(

@@ -6,7 +6,7 @@ use crate::simulation::account::Account;
 use crate::simulation::handler::Dispatched;
 use crate::simulation::kernel::Reset;
 use crate::simulation::reader::Framing;
-use crate::simulation::script::{Handler, Micros, Owner};
+use crate::simulation::script::{Handler, Listing, Micros, Owner, Seal};
 use crate::simulation::world::{Ended, Run};
 
 pub(super) fn check(run: &Run, server: usize, times: &Times, findings: &mut Findings) {
@@ -86,6 +86,11 @@ fn check_account(
         ("accepted", account.accepted, accepted),
         ("ended", account.ended(), accepted),
         ("dispatched", account.dispatched, dispatched),
+        (
+            "described",
+            account.described,
+            account.outcomes.get("aborted").copied().unwrap_or(0),
+        ),
         ("fates", fates, dispatched),
         (
             "lost in queue",
@@ -97,6 +102,16 @@ fn check_account(
         let may_differ = name == "lost in queue" && run.script.net.migrate && said > is;
         findings.check(said == is || may_differ, RULE, || {
             format!("server {server} says {name} {said}, not {is}: {account:?}")
+        });
+    }
+    findings.check(account.listener_ended, RULE, || {
+        format!("server {server} is done and says that its listener is not")
+    });
+    if let Some(is) = lost_in_handshake(run, server, times) {
+        let said = account.lost_in_handshake;
+        // One may have completed it since the server looked last.
+        findings.check(said >= is, RULE, || {
+            format!("server {server} says lost in handshake {said}, not {is}")
         });
     }
     check_completed(run, server, times, account, findings);
@@ -122,6 +137,26 @@ fn lost_in_queue(run: &Run, server: usize) -> u64 {
         reset.is_some_and(|(_, why)| why == Reset::Queued)
     };
     listener.lost.iter().filter(is_lost).count() as u64
+}
+
+/// Who did not complete the handshake in time, where the system can tell.
+fn lost_in_handshake(run: &Run, server: usize, times: &Times) -> Option<u64> {
+    let net = &run.script.net;
+    let listener = &run.listeners[run.servers[server].listener];
+    let rung = if net.first == Seal::Interface && net.interface {
+        Seal::Interface
+    } else {
+        Seal::Filter
+    };
+    let is_sealed = listener.seals.last().is_some_and(|(_, last)| *last == rung)
+        && (rung == Seal::Interface || net.filter);
+    let is_known = net.listing == Listing::Known && net.owner == Owner::Sole && !net.cookies;
+    let undisturbed = times.forced == NEVER && times.stalled() == 0 && !may_be_full(run);
+    if !(is_sealed && is_known && undisturbed) || listener.failed[server].is_some() {
+        return None;
+    }
+    let half_open = |client: &&usize| run.records[**client].queued.is_none();
+    Some(listener.lost.iter().filter(half_open).count() as u64)
 }
 
 fn check_completed(

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::task::Waker;
 
 use super::{Kernel, ListenerRecord, Reset, Stage};
-use crate::simulation::script::{AcceptError, Micros, Owner, Seal};
+use crate::simulation::script::{AcceptError, Owner, Seal};
 
 /// A listener.
 #[derive(Debug)]
@@ -169,7 +169,6 @@ impl Kernel {
             .filter(|_| self.net.migrate)
             .find(|other| self.listeners[*other].is_open());
         self.listeners[listener].record.closed = Some(self.now);
-        self.listeners[listener].record.inherited = heir.is_some();
         for (clients, reset) in [(queue.into(), Reset::Queued), (half_open, Reset::HalfOpen)] {
             let clients: Vec<usize> = clients;
             for client in clients {
@@ -196,13 +195,6 @@ impl Kernel {
             self.listeners[heir].half_open.push(client);
             self.streams[client].stage = Stage::HalfOpen(heir);
         }
-    }
-
-    /// The time at which a listener was sealed, if it was.
-    #[must_use]
-    pub fn sealed_at(&self, listener: usize) -> Option<Micros> {
-        let record = &self.listeners[listener].record;
-        record.seals.last().map(|(at, _)| *at)
     }
 
     /// Whether the client that was just accepted is the one that is to be lost.

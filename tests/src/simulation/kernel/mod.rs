@@ -122,12 +122,6 @@ impl Kernel {
             .insert((time.max(self.now), self.arranged), happening);
     }
 
-    /// When the next thing happens.
-    #[must_use]
-    pub fn next(&self) -> Option<Micros> {
-        self.events.keys().next().map(|(time, _)| *time)
-    }
-
     /// Lets the next thing happen, as far as the kernel is concerned. What is others' affair is
     /// given back; so is the client that may have something new to look at.
     pub fn step(&mut self) -> Option<Happening> {

@@ -84,8 +84,6 @@ pub struct Record {
     pub destroyed: usize,
     /// How it ended for itself.
     pub end: Option<(Micros, End)>,
-    /// How many bytes it has sent.
-    pub sent: usize,
 }
 
 /// What happened to a listener.
@@ -95,8 +93,6 @@ pub struct ListenerRecord {
     pub seals: Vec<(Micros, Seal)>,
     /// When it was closed.
     pub closed: Option<Micros>,
-    /// Whether it was handed on, when it was closed, to another of its group.
-    pub inherited: bool,
     /// How many accepts of each server gave a connection.
     pub accepted: [u64; 2],
     /// Whom closing it reset, by number.

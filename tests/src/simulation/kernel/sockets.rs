@@ -137,7 +137,6 @@ impl Kernel {
     pub fn client_send(&mut self, client: usize, bytes: &[u8]) {
         let stream = &mut self.streams[client];
         stream.up.unsent.extend(bytes);
-        stream.record.sent += bytes.len();
         self.transmit(client, Direction::Up);
     }
 
