@@ -157,8 +157,8 @@ pub(crate) enum Stage {
     Over,
 }
 
-/// Where the text of requests is kept: blocks, each shared by as many requests as there is room for,
-/// and freed with the last of them.
+/// Where the text of requests is kept: blocks, each shared by as many requests as there is room
+/// for, and freed with the last of them.
 #[derive(Debug, Default)]
 pub(crate) struct Texts(BytesMut);
 

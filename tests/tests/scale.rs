@@ -6,12 +6,16 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::{Mutex, PoisonError};
 
 use neap_tests::client::Client;
 use neap_tests::process::{PATIENCE, Program, Server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 const HELLO: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// The process has room for the connections of one test at a time.
+static ROOM: Mutex<()> = Mutex::new(());
 
 /// Opens so many connections, or as many as the limit of open files lets this process have.
 fn connect(server: &Server, connections: usize) -> Vec<TcpStream> {
@@ -57,6 +61,7 @@ fn peak_memory(server: &Server) -> u64 {
 
 #[test]
 fn ten_thousand_exchanges_at_once_are_all_completed_by_the_drain() {
+    let _room = ROOM.lock().unwrap_or_else(PoisonError::into_inner);
     let mut server = Server::start(Program::Echo, &["--log", "off", "--deadline", "60s"]);
     let mut streams = connect(&server, 10_000);
     let head = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na";
@@ -81,6 +86,7 @@ fn ten_thousand_exchanges_at_once_are_all_completed_by_the_drain() {
 
 #[test]
 fn fifteen_thousand_idle_connections_are_kept_and_drained() {
+    let _room = ROOM.lock().unwrap_or_else(PoisonError::into_inner);
     let mut server = Server::start(Program::Echo, &["--log", "off"]);
     let before = peak_memory(&server);
     let mut streams = connect(&server, 15_000);

@@ -43,8 +43,9 @@ fn an_event_stream_that_begins_during_the_drain_is_whole_too() {
     let mut client = Client::with(server.address, GET);
     server.drain();
     server.thaw();
-    let response = client.response();
-    assert_eq!((response.status, response.says_close()), (200, true));
+    // Which of the two is heard of first is open, and with it whether the head says close. The
+    // stream is whole either way, and the connection gone.
+    assert_eq!(client.response().status, 200);
     assert_eq!(client.end(), End::Eof);
     exits_well(server);
 }
