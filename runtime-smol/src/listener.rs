@@ -114,10 +114,10 @@ impl<L: ListeningSocket> Listener<L> {
     pub(crate) fn accept(&self) -> Attempt<L::Transport> {
         let error = match self.socket.accept() {
             Ok(accepted) => return Attempt::Connection(accepted),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Attempt::Empty,
             Err(error) => error,
         };
         match Errno::from_io_error(&error) {
-            Some(Errno::AGAIN) => Attempt::Empty,
             Some(
                 Errno::CONNABORTED
                 | Errno::INTR
