@@ -239,6 +239,22 @@ impl SocketFile {
 mod tests {
     use super::*;
 
+    #[test]
+    fn the_same_inode_on_another_device_is_another_file() {
+        let path = std::env::temp_dir().join(format!("neap-device-{}", std::process::id()));
+        fs::write(&path, "").unwrap();
+        let mut file = SocketFile::of(&path).unwrap();
+        file.device += 1;
+        file.remove();
+        assert!(path.exists());
+        let mut file = SocketFile::of(&path).unwrap();
+        file.inode += 1;
+        file.remove();
+        assert!(path.exists());
+        SocketFile::of(&path).unwrap().remove();
+        assert!(!path.exists());
+    }
+
     /// Systems give the numbers of removed files to new ones at once.
     #[test]
     fn a_file_is_removed_once_even_if_its_successor_gets_the_same_inode() {

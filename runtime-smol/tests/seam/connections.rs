@@ -161,3 +161,16 @@ fn accepted_are_those_that_are_open_and_those_that_have_ended() {
     assert_eq!(report.aborted[0].bytes_in, WAIT.len() as u64);
     assert_eq!(report.aborted[0].state, neap_smol::State::Busy);
 }
+
+#[test]
+fn a_handler_that_panics_when_it_is_dropped_costs_nobody_else() {
+    let mut play = Play::sole();
+    let other = play.connect(GET);
+    let client = play.connect("GET /bomb HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.end();
+    play.pass(1_000);
+    assert!(client.is_closed());
+    other.send(GET);
+    play.settle();
+    assert_eq!(other.output().matches("hello").count(), 2);
+}

@@ -1,5 +1,7 @@
 //! Accepting, sealing, ending.
 
+use std::time::Duration;
+
 use neap_smol::{Cause, Config, Outcome, Ownership, Phase, Progress, Rung};
 use rustix::io::Errno;
 
@@ -353,4 +355,20 @@ fn a_server_that_keeps_accepting_does_not_find_itself_deserted_while_accepting_i
     assert!(play.handle.progress() > Progress::LameDuck);
     play.pass(40_000);
     assert_eq!(play.report().outcomes.get(Outcome::Completed), 1);
+}
+
+/// The last timer and the command come in the same turn, and the listener is never told to end.
+#[test]
+fn a_shared_listener_that_a_done_server_leaves_has_lost_nobody() {
+    let mut config = Config::default();
+    config.drain.close_grace = Duration::ZERO;
+    for (ownership, lost) in [(Ownership::Shared, 0), (Ownership::Sole, 1)] {
+        let mut play = Play::with(ownership, |server| server.config(config));
+        let _open = play.connect(GET);
+        let waiting = Client::sending(GET);
+        play.listener().queue.push_back(Ok(waiting));
+        play.with_next_timer(|play| play.handle.close_now());
+        assert_eq!(play.report().lost_in_queue(), lost);
+        assert!(play.listener().closed);
+    }
 }

@@ -69,9 +69,9 @@ fn commands_count_in_their_order() {
     assert!(!play.handle.is_ready());
 }
 
-/// Both are taken up in the same turn: the signal comes first.
+/// Both are taken up in the same turn: no response slips out before the drain.
 #[test]
-fn a_signal_and_a_request_at_once_are_a_drain_and_a_last_response() {
+fn a_request_that_is_there_when_the_drain_begins_is_the_last() {
     let mut play = Play::sole();
     let client = play.connect(GET);
     client.send(GET);
@@ -123,4 +123,16 @@ fn a_server_with_nobody_connected_is_done_without_waiting() {
     play.pass(1);
     assert_eq!(play.report().phase, Phase::Done);
     assert!(play.report().is_clean());
+}
+
+#[test]
+fn of_pipelined_requests_only_the_last_response_says_close() {
+    let mut play = with_lame_duck();
+    play.drain();
+    let client = play.connect(&GET.repeat(3));
+    let output = client.output();
+    assert_eq!(output.matches("hello").count(), 3);
+    let close = "onnection: close";
+    assert_eq!(output.matches(close).count(), 1);
+    assert!(output.find(close) > output.rfind("HTTP/1.1 200"));
 }

@@ -333,6 +333,14 @@ pub(crate) struct Play {
     pub(crate) report: Option<Report>,
 }
 
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("a handler that panics when it is dropped");
+    }
+}
+
 struct Woken(AtomicBool);
 
 impl Wake for Woken {
@@ -353,7 +361,8 @@ impl Play {
         Play::at("127.0.0.1:80", ownership, configure)
     }
 
-    /// Requests for `/wait` are never answered.
+    /// Requests for anything but `/` are never answered; the handler of `/bomb` panics when it is
+    /// dropped.
     pub(crate) fn at(
         address: &str,
         ownership: Ownership,
@@ -367,7 +376,8 @@ impl Play {
         let handle = server.handle();
         world.borrow_mut().handle = Some(handle.clone());
         let serving = server.serve(|request| async move {
-            if request.uri().path() == "/wait" {
+            let _bomb = (request.uri().path() == "/bomb").then(|| Bomb);
+            if request.uri().path() != "/" {
                 pending::<()>().await;
             }
             "hello"
@@ -438,8 +448,18 @@ impl Play {
         }
     }
 
+    /// Does `act` at the moment of the next timer, before it comes.
+    pub(crate) fn with_next_timer(&mut self, act: impl FnOnce(&mut Play)) {
+        let (at, waker) = self.world.borrow_mut().timer.take().unwrap();
+        self.world.borrow_mut().now = at.as_nanos().div_ceil(1_000_000);
+        act(self);
+        waker.wake();
+        self.settle();
+    }
+
     /// Lets `millis` pass, each timer coming at its time.
     pub(crate) fn pass(&mut self, millis: u64) {
+        self.settle();
         let until = self.world.borrow().now + millis;
         loop {
             let mut world = self.world.borrow_mut();
@@ -460,7 +480,7 @@ impl Play {
         self.settle();
     }
 
-    /// Lets the future be dropped or finished; the report is there.
+    /// What the server says when it is done, which it is.
     pub(crate) fn report(&self) -> &Report {
         self.report.as_ref().expect("the server is done")
     }

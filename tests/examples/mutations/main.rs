@@ -5,8 +5,13 @@
 //! noticed is that the named test fails, not that something else does or that nothing compiles.
 
 mod connection;
+mod connections;
 mod input;
 mod lifecycle;
+mod listeners;
+mod runtime;
+mod sealing;
+mod upgraded;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -61,6 +66,22 @@ const fn in_core(target: &'static str, name: &'static str) -> Test {
 const fn in_core_itself(name: &'static str) -> Test {
     Test {
         package: "neap-core",
+        target: None,
+        name,
+    }
+}
+
+const fn in_runtime(target: &'static str, name: &'static str) -> Test {
+    Test {
+        package: "neap-smol",
+        target: Some(target),
+        name,
+    }
+}
+
+const fn in_runtime_itself(name: &'static str) -> Test {
+    Test {
+        package: "neap-smol",
         target: None,
         name,
     }
@@ -219,7 +240,12 @@ fn main() -> io::Result<ExitCode> {
     let lists = [
         lifecycle::MUTATIONS,
         connection::MUTATIONS,
+        upgraded::MUTATIONS,
         input::MUTATIONS,
+        listeners::MUTATIONS,
+        sealing::MUTATIONS,
+        connections::MUTATIONS,
+        runtime::MUTATIONS,
     ];
     let all = lists.iter().copied().flatten();
     let mutations: Vec<&Mutation> = all
