@@ -134,7 +134,7 @@ table! { c;
     ClosingCuts: Replying(_), Server(Phase::Closing) => ends(Aborted);
     ClosingUpgrading: Upgrading, Server(Phase::Closing) => resets(Aborted);
     ClosingUpgraded: Upgraded, Server(Phase::Closing) => gone(Outcome::Upgraded);
-    DrainingSkipping: Skipping, Server(Phase::Draining | Phase::Closing) => ends(Completed);
+    ClosingSkipping: Skipping, Server(Phase::Closing) => ends(Completed);
     PhaseNoted: stage, Server(_) => to(stage);
 
     // The own phase. A handler that says close, content too long to be skipped.
@@ -173,7 +173,6 @@ table! { c;
         => to(Replying(content));
     LastReplyEnded: Replying(_), ReplyEnd if c.own >= Phase::Draining => ends(Completed);
     ReplyEnded: Replying(Whole), ReplyEnd => to(Idle);
-    ReplyEndedDraining: Replying(_), ReplyEnd if c.server >= Phase::Draining => ends(Completed);
     ReplyEndedEarly: Replying(_), ReplyEnd => to(Skipping);
     ReplyCutResets: Replying(_), ReplyCut if c.until_close => resets(Truncated);
     ReplyCut: Replying(_), ReplyCut => ends(Truncated);

@@ -147,7 +147,6 @@ pub(crate) fn put_framing<O: Sink>(
     encoder: Encoder,
     version: Version,
 ) {
-    let mut digits = [0; 20];
     // Behind a 2xx to CONNECT, 205 among them, comes a tunnel (RFC 9110 section 9.3.6).
     if status.is_bodiless() || encoder == Encoder::UntilClose {
         return;
@@ -156,14 +155,37 @@ pub(crate) fn put_framing<O: Sink>(
         return put_field(out, b"content-length", b"0");
     }
     match length {
-        BodyLength::Known(length) => {
-            put_field(out, b"content-length", decimal(&mut digits, length));
-        }
+        BodyLength::Known(length) => put_content_length(out, length),
         BodyLength::Unknown if version == Version::Http11 => {
             put_field(out, b"transfer-encoding", b"chunked");
         }
         BodyLength::Unknown => {}
     }
+}
+
+/// The field in one piece, which is put together from its end.
+fn put_content_length<O: Sink>(out: &mut O, length: u64) {
+    const NAME: &[u8; 16] = b"content-length: ";
+    let mut line = [b'\n'; NAME.len() + 20 + 2];
+    let mut digits = [0; 20];
+    let digits = decimal(&mut digits, length);
+    let end = line.len() - 2;
+    line[end] = b'\r';
+    let start = end - digits.len();
+    line[start..end].copy_from_slice(digits);
+    line[start - NAME.len()..start].copy_from_slice(NAME);
+    out.put(&line[start - NAME.len()..]);
+}
+
+/// The field in one piece.
+pub(crate) fn put_date<O: Sink>(out: &mut O, date: &HttpDate) {
+    const NAME: &[u8; 6] = b"date: ";
+    let mut line = [b'\n'; NAME.len() + 29 + 2];
+    let end = line.len() - 2;
+    line[..NAME.len()].copy_from_slice(NAME);
+    line[NAME.len()..end].copy_from_slice(&date.0);
+    line[end] = b'\r';
+    out.put(&line);
 }
 
 /// `number` in decimal digits.
@@ -208,7 +230,7 @@ where
     put_status_line(out, status);
     let seen = put_fields(out, fields).inspect_err(|_| out.truncate(start))?;
     if !seen.date {
-        put_field(out, b"date", &date.0);
+        put_date(out, date);
     }
     Ok(seen)
 }

@@ -130,8 +130,9 @@ impl Inbound {
 
 /// Whether a target in absolute-form is of the scheme that needs a secured connection.
 fn is_https(target: &str) -> bool {
-    let scheme = target.split_once("://").map(|(scheme, _)| scheme);
-    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
+    const SCHEME: &str = "https://";
+    let scheme = target.get(..SCHEME.len());
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
 }
 
 impl<'b> Received<'b> {

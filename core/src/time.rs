@@ -42,14 +42,12 @@ impl Time {
     /// The moment `window` later, or [`Time::NEVER`] where that cannot be counted.
     #[must_use]
     pub fn after(self, window: Duration) -> Time {
-        let nanos = u64::try_from(window.as_nanos()).unwrap_or(u64::MAX);
-        Time(self.0.saturating_add(nanos))
+        Time(self.0.saturating_add(nanos(window)))
     }
 
     /// The moment `window` earlier, or the origin where the clock did not run yet.
     pub(crate) fn before(self, window: Duration) -> Time {
-        let nanos = u64::try_from(window.as_nanos()).unwrap_or(u64::MAX);
-        Time(self.0.saturating_sub(nanos))
+        Time(self.0.saturating_sub(nanos(window)))
     }
 
     /// How long ago `earlier` was; zero if it is yet to come.
@@ -57,6 +55,12 @@ impl Time {
     pub fn since(self, earlier: Time) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
+}
+
+/// A duration in nanoseconds, the longest ones all the same.
+fn nanos(duration: Duration) -> u64 {
+    let seconds = duration.as_secs().saturating_mul(1_000_000_000);
+    seconds.saturating_add(duration.subsec_nanos().into())
 }
 
 /// The circumstances of an input: when it happens, what the server is doing, which settings hold.

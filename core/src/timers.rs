@@ -13,6 +13,8 @@ enum Wait {
     Head,
     Request,
     Content,
+    /// Content that nobody wants, in front of the next request.
+    Rest,
     Silence,
     Goodbye,
 }
@@ -24,8 +26,8 @@ impl Wait {
             Stage::Head => Wait::Head,
             Stage::Idle if !control.unflushed => Wait::Request,
             Stage::Running(Content::Invited | Content::Wanted)
-            | Stage::Replying(Content::Wanted)
-            | Stage::Skipping => Wait::Content,
+            | Stage::Replying(Content::Wanted) => Wait::Content,
+            Stage::Skipping if !control.unflushed => Wait::Rest,
             Stage::Lingering => Wait::Silence,
             Stage::Upgraded => Wait::Goodbye,
             Stage::LookFresh
@@ -34,6 +36,7 @@ impl Wait {
             | Stage::Asked(_)
             | Stage::Running(_)
             | Stage::Replying(_)
+            | Stage::Skipping
             | Stage::Refusing
             | Stage::Ending
             | Stage::Querying
@@ -174,12 +177,12 @@ impl Timers {
     }
 
     fn change_wait(&mut self, wait: Wait) {
-        if self.wait == Wait::Content {
+        if matches!(self.wait, Wait::Content | Wait::Rest) {
             self.spent = self.now.since(self.since);
         }
         self.wait = wait;
         self.since = match wait {
-            Wait::Content => self.now.before(self.spent),
+            Wait::Content | Wait::Rest => self.now.before(self.spent),
             _ => self.now,
         };
     }
@@ -202,6 +205,8 @@ impl Timers {
             Wait::Head => hurried(timeouts.head, drain.head_grace),
             Wait::Request => hurried(timeouts.idle, drain.quiet),
             Wait::Content => self.since.after(timeouts.content),
+            // A kept connection gets its last call, whatever is still in front of the next request.
+            Wait::Rest => hurried(timeouts.content, drain.quiet),
             Wait::Silence => self.since.after(drain.linger_short),
             Wait::Goodbye => hurried(Duration::MAX, drain.upgraded_grace),
         }

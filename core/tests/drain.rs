@@ -61,6 +61,45 @@ fn a_connection_that_goes_idle_in_the_drain_gets_its_quiet_from_then_on() {
     );
 }
 
+/// A connection whose response had said that it is kept was ended by the drain, a lame duck's even,
+/// while content that nobody had asked for was still on its way: the request behind it was read,
+/// thrown away and never answered.
+#[test]
+fn a_kept_connection_gets_its_last_call_although_content_is_still_to_be_skipped() {
+    const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\n\r\na";
+    let unread = || {
+        let mut world = World::new();
+        world.input(POST);
+        world.on(Connection::drop_content);
+        assert!(!world.reply().contains("connection: close"));
+        world
+    };
+    let mut world = unread();
+    world.set_phase(Phase::Draining);
+    assert_eq!(
+        world.due_in(),
+        Some(30_000),
+        "in lame duck nobody is hurried"
+    );
+    world.pass(1_000);
+    world.seal();
+    assert_eq!(world.due_in(), Some(250));
+    world.pass(249);
+    let next = [b"b", GET].concat();
+    world.input(&next);
+    assert!(world.reply().contains("connection: close"));
+    assert_eq!(world.part(), Outcome::Completed);
+    // It does not hold the drain for longer than an idle one.
+    let mut world = unread();
+    world.seal();
+    world.pass(250);
+    assert_eq!(world.part(), Outcome::Completed);
+    // A closing server does not wait for it at all.
+    let mut world = unread();
+    world.set_phase(Phase::Closing);
+    assert_eq!(world.part(), Outcome::Completed);
+}
+
 #[test]
 fn a_silent_connection_has_its_first_byte_grace() {
     let mut world = World::new();

@@ -6,6 +6,7 @@ use std::net::ToSocketAddrs;
 use std::os::fd::OwnedFd;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::task::Waker;
 use std::thread;
 
 use http::Request;
@@ -179,6 +180,8 @@ impl Server {
         let shared = Arc::clone(&self.owner.0);
         watchdog::take_over(&shared);
         let mut signals = self.system.signals.take();
+        // What has come before counts from the first turn on.
+        watchdog::hear(&shared, &mut signals, Waker::noop());
         let worker = thread::Builder::new().name("neap".into());
         let worker = worker.spawn(move || self.serve_parked(handler))?;
         match watchdog::watch(&shared, &mut signals) {

@@ -22,7 +22,7 @@ use crate::{Body, ConnectionInfo, IntoResponse};
 const TURN: usize = 64;
 
 /// A connection and everything that belongs to it.
-pub(crate) struct Served<F: Future<Output: IntoResponse>, T> {
+pub(crate) struct Served<F: Future<Output: IntoResponse>, T: Transport> {
     pub(crate) core: Connection,
     pub(crate) transport: T,
     pub(crate) inbox: Inbox,
@@ -76,6 +76,17 @@ where
         } = self;
         drop(transport);
         entry.leave(|| shared.ended(outcome, core.tally(), || info.aborted(doing, now)));
+    }
+
+    /// The server is dropped, perhaps in the middle of a response. One that only the end of the
+    /// connection delimits must not look whole for that.
+    pub(crate) fn abandon(&mut self) {
+        use neap_core::control::Stage::{Gone, Replying};
+        let control = self.core.control();
+        let goes_on = matches!(control.stage, Replying(_)) || control.unflushed;
+        if control.until_close && goes_on && control.stage != Gone {
+            self.transport.reset_on_close();
+        }
     }
 
     /// Lets other threads see how far it has come: at the end of each poll, and before somebody

@@ -22,7 +22,7 @@ use crate::system::Transport;
 use crate::{Body, ConnectionInfo, IntoResponse};
 
 /// All connections, by number. Numbers are used again.
-pub(crate) struct Connections<F: Future<Output: IntoResponse>, T> {
+pub(crate) struct Connections<F: Future<Output: IntoResponse>, T: Transport> {
     slots: Vec<Slot<F, T>>,
     free: Vec<usize>,
     deadlines: Deadlines,
@@ -31,7 +31,7 @@ pub(crate) struct Connections<F: Future<Output: IntoResponse>, T> {
     part: fn(usize) -> Part,
 }
 
-struct Slot<F: Future<Output: IntoResponse>, T> {
+struct Slot<F: Future<Output: IntoResponse>, T: Transport> {
     connection: Option<Served<F, T>>,
     waking: Arc<PartWaker>,
     waker: Waker,
@@ -190,5 +190,14 @@ impl<F: Future<Output: IntoResponse>, T: Transport> Connections<F, T> {
         self.deadlines
             .set(index, connection.deadline().max(next_turn));
         false
+    }
+}
+
+impl<F: Future<Output: IntoResponse>, T: Transport> Drop for Connections<F, T> {
+    fn drop(&mut self) {
+        let connections = self.slots.iter_mut();
+        connections
+            .filter_map(|slot| slot.connection.as_mut())
+            .for_each(Served::abandon);
     }
 }

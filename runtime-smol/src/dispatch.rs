@@ -52,7 +52,7 @@ where
                         (body, Some(feed))
                     }
                 };
-                let request = request(&head, body);
+                let request = request(&head, body, &mut env.texts);
                 self.inbox.consume(received.consumed);
                 let wish = self.core.asks_upgrade();
                 let upgrade = wish.then(|| Upgrade::new(&self.info, cx.waker().clone()));
@@ -233,12 +233,15 @@ where
     ) -> bool {
         let mut progress = false;
         while let Some(exchange) = &mut self.exchange {
-            if !self.output.is_open() || self.core.unsent() >= HIGH_WATER {
+            let over = !self.core.reply_has_content() || exchange.places.is_body_over();
+            // An end that writes nothing needs no room: what has all been handed out is whole.
+            let ends_in_place = over && self.core.reply_left() == Some(0);
+            let has_room = self.output.is_open() && self.core.unsent() < HIGH_WATER;
+            if !(has_room || ends_in_place) {
                 // Flushing makes it due again.
                 self.handler_due = false;
                 return progress;
             }
-            let over = !self.core.reply_has_content() || exchange.places.is_body_over();
             let frame = if over {
                 Ok(None)
             } else {

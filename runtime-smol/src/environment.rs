@@ -6,7 +6,7 @@ use neap_core::{HttpDate, Spans};
 
 use crate::IntoResponse;
 use crate::event::Observer;
-use crate::exchange::Places;
+use crate::exchange::{Places, Texts};
 use crate::refusal::Refusals;
 
 /// One read's worth of input.
@@ -24,6 +24,7 @@ pub(crate) struct Environment<H, F: Future<Output: IntoResponse>> {
     /// Where everybody reads into.
     pub(crate) buffer: Vec<u8>,
     pub(crate) spans: Box<Spans>,
+    pub(crate) texts: Texts,
     pub(crate) date: HttpDate,
     pub(crate) observer: Observer,
     pub(crate) refusals: Refusals,
@@ -37,6 +38,7 @@ impl<H, F: Future<Output: IntoResponse>> Environment<H, F> {
             handler,
             buffer: vec![0; READ_BUFFER],
             spans: Box::new(Spans::new()),
+            texts: Texts::default(),
             date: HttpDate([b' '; 29]),
             observer,
             refusals,

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
 use http_body::{Body as _, Frame};
@@ -157,17 +157,31 @@ pub(crate) enum Stage {
     Over,
 }
 
-/// Makes the handler's request. `None` if the target is one that [`Uri`] does not take.
-pub(crate) fn request(head: &Head<'_>, body: Body) -> Option<Request<Body>> {
-    // One copy of the head's text, which the target and all values share.
-    let fields = head.fields();
-    let len = head.target().len() + fields.iter().map(|(_, value)| value.len()).sum::<usize>();
-    let mut text = Vec::with_capacity(len);
-    text.extend_from_slice(head.target().as_bytes());
-    for (_, value) in fields {
-        text.extend_from_slice(value);
+/// Where the text of requests is kept: blocks, each shared by as many requests as there is room for,
+/// and freed with the last of them.
+#[derive(Debug, Default)]
+pub(crate) struct Texts(BytesMut);
+
+impl Texts {
+    /// Some ten small requests; what a handler holds on to of one keeps no more than that.
+    const BLOCK: usize = 4096;
+
+    /// One copy of these pieces, one behind the other.
+    fn copy<'a>(&mut self, pieces: impl Iterator<Item = &'a [u8]> + Clone) -> Bytes {
+        let len = pieces.clone().map(<[u8]>::len).sum();
+        if self.0.capacity() < len {
+            self.0 = BytesMut::with_capacity(Self::BLOCK.max(len));
+        }
+        pieces.for_each(|piece| self.0.extend_from_slice(piece));
+        self.0.split().freeze()
     }
-    let mut text = Bytes::from(text);
+}
+
+/// Makes the handler's request. `None` if the target is one that [`Uri`] does not take.
+pub(crate) fn request(head: &Head<'_>, body: Body, texts: &mut Texts) -> Option<Request<Body>> {
+    let fields = head.fields();
+    let values = fields.iter().map(|(_, value)| value);
+    let mut text = texts.copy(std::iter::once(head.target().as_bytes()).chain(values));
     let mut request = Request::new(body);
     *request.uri_mut() = Uri::from_maybe_shared(text.split_to(head.target().len())).ok()?;
     *request.method_mut() = Method::from_bytes(head.method().as_bytes()).ok()?;

@@ -1,10 +1,9 @@
 //! A server's handle: stops it and looks at it, from anywhere.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use event_listener::Event;
+use event_listener::Event as Bell;
 use http::{Response, StatusCode};
 use neap_core::{Census, Outcome, Phase, Progress, Tally, Time};
 
@@ -12,6 +11,8 @@ use crate::course::{Command, Course};
 use crate::registry::Registry;
 use crate::report::{Aborted, Report, Totals};
 use crate::run_queue::{Part, RunQueue};
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Event, Mutex, MutexGuard};
 use crate::{Full, IntoResponse, watchdog};
 
 /// A handle to a server, to stop it and to look at it. Clones are handles to the same server;
@@ -174,7 +175,7 @@ pub(crate) struct Shared {
     origin: Option<Instant>,
     course: Mutex<Course>,
     /// Rings for the watchdog, when the course has changed.
-    pub(crate) bell: Event,
+    pub(crate) bell: Bell,
     /// The connection that is being polled, or [`NOBODY`].
     pub(crate) polled: AtomicUsize,
     /// Signs of life: the number of the last that was asked for, and of the last that was given.
@@ -201,7 +202,7 @@ impl Shared {
             totals: Totals::default(),
             origin,
             course: Mutex::default(),
-            bell: Event::new(),
+            bell: Bell::new(),
             polled: AtomicUsize::new(NOBODY),
             beats_asked: AtomicU64::new(0),
             beats_given: AtomicU64::new(0),

@@ -68,6 +68,8 @@ mod output;
 #[cfg(target_os = "linux")]
 mod park;
 mod probe;
+#[cfg(all(test, neap_loom))]
+mod races;
 mod refusal;
 mod registry;
 mod report;
@@ -82,6 +84,7 @@ mod sock_diag;
 mod socket;
 mod source;
 mod switched;
+mod sync;
 pub mod system;
 mod upgrade;
 mod watchdog;

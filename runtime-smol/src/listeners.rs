@@ -335,7 +335,13 @@ impl<L: ListeningSocket> Slot<L> {
         let Some(listener) = self.listener.take() else {
             return;
         };
-        if self.ownership != Ownership::Shared {
+        // Who waits goes to another socket where there is one to take it.
+        let is_lost = match self.ownership {
+            Ownership::Sole => true,
+            Ownership::Grouped => !listener.socket().has_heir(),
+            Ownership::Shared => false,
+        };
+        if is_lost {
             self.lost_in_queue = listener.socket().queued().unwrap_or(0);
         }
         drop(listener);

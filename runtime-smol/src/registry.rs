@@ -4,15 +4,16 @@
 //! threads. Nothing is counted beside it, so that a client that vanishes can be neither forgotten
 //! nor counted twice.
 
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 
 use neap_core::{Census, State};
 
 use crate::ConnectionInfo;
 use crate::connection_info::Info;
+use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 
-const CHUNK: usize = 256;
+const CHUNK: usize = if cfg!(neap_loom) { 2 } else { 256 };
 
 /// States by connection number; it grows and never moves.
 #[derive(Debug, Default)]

@@ -4,9 +4,11 @@
 //! into this queue and wakes the future that they live in. No executor is needed, and the future
 //! polls only those that have something to do.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Wake, Waker};
+
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 
 /// A part of the server that can be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,8 +121,12 @@ impl PartWaker {
     }
 
     /// The part is about to be polled: from here on a wake queues it again.
+    ///
+    /// A plain store would not do. What the part is about to look at could be read before the store
+    /// is seen; a wake in between would find the part queued still, and be lost. Exchanging the
+    /// value makes everything visible that came before a wake that found the part queued.
     pub(crate) fn clear(&self) {
-        self.queued.store(false, Ordering::Release);
+        self.queued.swap(false, Ordering::AcqRel);
     }
 }
 

@@ -87,11 +87,7 @@ pub(crate) fn watch(server: &Arc<Shared>, signals: &mut Option<StopSignals>) -> 
         // Listened for first and looked after that, so that no change falls in between.
         let ring = server.bell.listen();
         let now = server.now();
-        if let Some(signals) = signals {
-            while let Poll::Ready(signal) = signals.poll_stop(&mut Context::from_waker(&waker)) {
-                server.signal(signal, now);
-            }
-        }
+        hear(server, signals, &waker);
         let wake = match look(server, now, &mut late) {
             Look::Again(wake) => wake,
             Look::Over => return None,
@@ -101,6 +97,17 @@ pub(crate) fn watch(server: &Arc<Shared>, signals: &mut Option<StopSignals>) -> 
             Some(instant) => drop(ring.wait_deadline(instant)),
             None => ring.wait(),
         }
+    }
+}
+
+/// Passes on the signals that have come, and arranges for `waker` to be woken by the next.
+pub(crate) fn hear(server: &Shared, signals: &mut Option<StopSignals>, waker: &Waker) {
+    let Some(signals) = signals else {
+        return;
+    };
+    let mut cx = Context::from_waker(waker);
+    while let Poll::Ready(signal) = signals.poll_stop(&mut cx) {
+        server.signal(signal, server.now());
     }
 }
 

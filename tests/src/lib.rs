@@ -1,8 +1,9 @@
-//! What crosses neap's crates: its machines walked from end to end, its parsers fuzzed, its servers
-//! on real sockets.
+//! What crosses neap's crates: its machines walked from end to end, its driver simulated, its
+//! parsers fuzzed, its servers on real sockets.
 //!
 //! - [`model`] is the two machines to walk, the tables alone and a connection with its bytes and
 //!   times; `tests/model` walks them, `tests/diagrams.rs` keeps the documentation's pictures true.
+//! - `tests/simulation.rs` runs the shipped driver on a virtual kernel ([`simulation`]).
 //! - `tests/conformance` is what RFC 9110 and RFC 9112 ask of a server, byte for byte.
 //! - `tests/http.rs` is what every driver has to do over a socket, `tests/drain.rs` what the
 //!   command does when it is told to stop, `tests/round_trip` the same over a link with a delay.
@@ -28,3 +29,4 @@ pub mod link;
 #[cfg(feature = "model")]
 pub mod model;
 pub mod process;
+pub mod simulation;

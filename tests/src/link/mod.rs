@@ -31,7 +31,7 @@ const QUEUE: u32 = 20_000;
 const MTU: u16 = 1500;
 
 /// Every so many of the clients whose handshake begins while some are held is held.
-const HELD: usize = 4;
+pub const HELD: usize = 4;
 
 /// The two ends, joined.
 #[derive(Debug)]

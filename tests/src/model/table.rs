@@ -277,10 +277,8 @@ fn state_properties() -> [Property<Table>; 7] {
             },
         ),
         Property::always(
-            "I11: the drain does not wait for content to skip",
-            |_, walk: &Walk| {
-                walk.control.stage != Skipping || walk.control.server < Phase::Draining
-            },
+            "I11: a closing server does not wait for content to skip",
+            |_, walk: &Walk| walk.control.stage != Skipping || walk.control.server < Phase::Closing,
         ),
         Property::always("I15: what was cut is not completed", |_, walk: &Walk| {
             walk.control.outcome != Some(Outcome::Completed) || walk.reply != Reply::Begun

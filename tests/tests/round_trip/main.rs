@@ -13,6 +13,7 @@
 
 mod client;
 mod process;
+mod simulated;
 mod trial;
 
 use std::path::Path;
@@ -221,4 +222,49 @@ fn syn_cookies_do_not_defeat_the_second_rung() {
         ..Trial::new(Servers::Sole, 50, "filter")
     };
     run([trial], assert_none_lost);
+}
+
+/// What is true of the virtual kernel is worth something only if the real one does the same.
+#[test]
+fn the_virtual_kernel_does_the_same_to_the_same_clients() {
+    let rungs = ["interface", "filter", "plain"].into_iter();
+    let sole = rungs.flat_map(|rung| on_both(Servers::Sole, rung));
+    let pair = |rung, setting| Trial {
+        window: GROUP_WINDOW,
+        setting,
+        ..Trial::new(Servers::Pair, 50, rung)
+    };
+    let pairs = [
+        pair("interface", None),
+        pair("filter", None),
+        pair("interface", MIGRATE),
+    ];
+    let cookies = ["interface", "filter"].map(|rung| Trial {
+        setting: COOKIES,
+        ..Trial::new(Servers::Sole, 50, rung)
+    });
+    let slow = Trial {
+        hold: Duration::from_millis(1500),
+        ..Trial::new(Servers::Sole, 50, "interface")
+    };
+    let trials = sole.chain(pairs).chain(cookies).chain([slow]);
+    run(trials, |trial, tally| {
+        let simulated = simulated::simulate(trial);
+        println!("{trial}: {tally}; simulated: {simulated:?}");
+        let all = simulated.answered + simulated.refused + simulated.lost;
+        for (name, real, simulated) in [
+            ("answered", tally.answered, simulated.answered),
+            ("refused", tally.refused, simulated.refused),
+            ("lost", tally.lost.len(), simulated.lost),
+        ] {
+            // The moment of a real signal is not exact to the millisecond, and a burst comes with
+            // it.
+            let close = real.abs_diff(simulated) <= all / 10 + trial::BURST;
+            let same = (real == 0) == (simulated == 0);
+            assert!(
+                close && same,
+                "{trial}: {name} {real}, simulated {simulated}"
+            );
+        }
+    });
 }

@@ -20,7 +20,7 @@ const PORT: u16 = 8080;
 const PACE: Duration = Duration::from_micros(2500);
 
 /// Clients of a burst.
-const BURST: usize = 64;
+pub(crate) const BURST: usize = 64;
 
 /// How many clients are held before the signal is sent.
 const HELD: usize = 5;
@@ -123,8 +123,13 @@ impl Trial {
         Process::start(&link.server, program, &arguments, self.user)
     }
 
+    /// For how long before the signal some clients are held.
+    pub(crate) fn holding(&self) -> Duration {
+        self.round_trip + Duration::from_millis(100)
+    }
+
     /// When the signal is sent, after the first client.
-    fn signal(&self) -> Duration {
+    pub(crate) fn signal(&self) -> Duration {
         Duration::from_millis(250) + self.round_trip
     }
 
@@ -133,7 +138,7 @@ impl Trial {
     fn stop(&self, link: &Link, server: &Process, sibling: Option<&Process>) -> usize {
         let signal = Instant::now() + self.signal();
         // Long enough before the signal for them to be there.
-        sleep_until(signal - self.round_trip - Duration::from_millis(100));
+        sleep_until(signal - self.holding());
         link.hold();
         sleep_until(signal);
         while link.held() < HELD {
@@ -149,9 +154,9 @@ impl Trial {
         link.release()
     }
 
-    /// Sends one client after the other until the server can be expected to be gone; and bursts of
-    /// which the SYNs, or the ACKs, arrive with the signal.
-    fn send_clients(&self, ends: &Sender<End>) {
+    /// When its clients come: one after the other until the server can be expected to be gone; and
+    /// bursts of which the SYNs, or the ACKs, arrive with the signal.
+    pub(crate) fn starts(&self) -> Vec<Duration> {
         let signal = self.signal();
         let until = signal + self.round_trip + self.hold;
         let steady = (0..).map(|number| PACE * number);
@@ -160,10 +165,15 @@ impl Trial {
             starts.extend([signal - lead; BURST]);
         }
         starts.sort();
+        starts
+    }
+
+    /// Sends all clients.
+    fn send_clients(&self, ends: &Sender<End>) {
         let server = SocketAddr::new(self.address, PORT);
         let begun = Instant::now();
         thread::scope(|scope| {
-            for (number, start) in starts.into_iter().enumerate() {
+            for (number, start) in self.starts().into_iter().enumerate() {
                 sleep_until(begun + start);
                 scope.spawn(move || ends.send(ask(server, number)));
             }

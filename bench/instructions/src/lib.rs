@@ -1,0 +1,1 @@
+//! The core's benchmarks; see `benches/core.rs`.
