@@ -359,11 +359,17 @@ fn a_server_that_keeps_accepting_does_not_find_itself_deserted_while_accepting_i
 
 /// The last timer and the command come in the same turn, and the listener is never told to end.
 #[test]
-fn a_shared_listener_that_a_done_server_leaves_has_lost_nobody() {
+fn who_waits_for_a_done_server_is_lost_if_nobody_else_takes_it() {
     let mut config = Config::default();
     config.drain.close_grace = Duration::ZERO;
-    for (ownership, lost) in [(Ownership::Shared, 0), (Ownership::Sole, 1)] {
+    for (ownership, heir, lost) in [
+        (Ownership::Shared, false, 0),
+        (Ownership::Grouped, true, 0),
+        (Ownership::Grouped, false, 1),
+        (Ownership::Sole, true, 1),
+    ] {
         let mut play = Play::with(ownership, |server| server.config(config));
+        play.listener().heir = heir;
         let _open = play.connect(GET);
         let waiting = Client::sending(GET);
         play.listener().queue.push_back(Ok(waiting));

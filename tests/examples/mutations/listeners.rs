@@ -19,6 +19,8 @@ const IDLE: Test =
 const FAILED: Test =
     test("listeners::any_other_error_ends_the_listener_and_with_the_last_the_server");
 
+const LEFT: Test = test("listeners::who_waits_for_a_done_server_is_lost_if_nobody_else_takes_it");
+
 pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§3 close_now cuts the seal short",
@@ -178,8 +180,22 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§4 but not what is left to others",
         file: LISTENERS,
-        from: "if self.ownership != Ownership::Shared {",
-        to: "if true {",
-        test: test("listeners::a_shared_listener_that_a_done_server_leaves_has_lost_nobody"),
+        from: "            Ownership::Shared => false,\n",
+        to: "            Ownership::Shared => true,\n",
+        test: LEFT,
+    },
+    Mutation {
+        guard: "§4 or to an heir",
+        file: LISTENERS,
+        from: "            Ownership::Grouped => !listener.socket().has_heir(),\n",
+        to: "            Ownership::Grouped => true,\n",
+        test: LEFT,
+    },
+    Mutation {
+        guard: "§4 in a group without an heir it is lost",
+        file: LISTENERS,
+        from: "            Ownership::Grouped => !listener.socket().has_heir(),\n",
+        to: "            Ownership::Grouped => false,\n",
+        test: LEFT,
     },
 ];
