@@ -146,6 +146,8 @@ fn accepted_are_those_that_are_open_and_those_that_have_ended() {
         (report.accepted, open, report.outcomes.total())
     };
     assert_eq!(balance(&play), (4, 4, 0));
+    let census = play.handle.census();
+    assert_eq!((census.idle, census.busy), (3, 1));
     ends[0].end();
     play.settle();
     assert_eq!(balance(&play), (4, 3, 1));
@@ -173,4 +175,26 @@ fn a_handler_that_panics_when_it_is_dropped_costs_nobody_else() {
     other.send(GET);
     play.settle();
     assert_eq!(other.output().matches("hello").count(), 2);
+}
+
+#[test]
+fn a_server_that_is_dropped_lets_no_response_look_whole_that_is_not() {
+    let mut play = Play::sole();
+    let cut = play.connect("GET /stream HTTP/1.0\r\n\r\n");
+    let whole = play.connect(GET);
+    assert!(cut.output().ends_with("begun"));
+    drop(play);
+    assert!(cut.is_closed() && cut.0.borrow().reset);
+    assert!(whole.is_closed() && !whole.0.borrow().reset);
+}
+
+#[test]
+fn a_response_that_only_the_close_delimits_is_reset_in_closing() {
+    let mut play = Play::sole();
+    let cut = play.connect("GET /stream HTTP/1.0\r\n\r\n");
+    let chunked = play.connect("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+    play.close_now();
+    assert!(cut.is_closed() && cut.0.borrow().reset);
+    assert!(chunked.0.borrow().ended && !chunked.0.borrow().reset);
+    assert!(!chunked.output().ends_with("0\r\n\r\n"));
 }

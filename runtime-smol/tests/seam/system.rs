@@ -12,6 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::Response;
+use http_body::Frame;
 use neap_core::Time;
 use neap_smol::system::{Accepted, ListeningSocket, StopSignal, System, Transport};
 use neap_smol::{Address, Handle, Ownership, Report, Rung, Server};
@@ -187,12 +190,13 @@ impl ListeningSocket for Socket {
         let now = world.now;
         let listener = &mut world.listener;
         listener.looks.push(now);
+        let is_last = listener.half_open.len() <= 1;
         let answer = match listener.half_open.len() {
             0 => Some(Vec::new()),
             1 => listener.half_open[0].clone(),
             _ => listener.half_open.pop_front().unwrap(),
         };
-        if listener.half_open.len() <= 1 {
+        if is_last {
             let late = std::mem::take(&mut listener.late);
             listener.queue.extend(late.into_iter().map(Ok));
         }
@@ -333,6 +337,24 @@ pub(crate) struct Play {
     pub(crate) report: Option<Report>,
 }
 
+/// The body of a response that never ends, and whether it has begun.
+struct Endless(bool);
+
+impl http_body::Body for Endless {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if std::mem::replace(&mut self.0, true) {
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"begun")))))
+    }
+}
+
 struct Bomb;
 
 impl Drop for Bomb {
@@ -361,8 +383,8 @@ impl Play {
         Play::at("127.0.0.1:80", ownership, configure)
     }
 
-    /// Requests for anything but `/` are never answered; the handler of `/bomb` panics when it is
-    /// dropped.
+    /// The response to `/stream` never ends; requests for anything else but `/` are not answered;
+    /// the handler of `/bomb` panics when it is dropped.
     pub(crate) fn at(
         address: &str,
         ownership: Ownership,
@@ -377,10 +399,11 @@ impl Play {
         world.borrow_mut().handle = Some(handle.clone());
         let serving = server.serve(|request| async move {
             let _bomb = (request.uri().path() == "/bomb").then(|| Bomb);
-            if request.uri().path() != "/" {
-                pending::<()>().await;
+            match request.uri().path() {
+                "/" => Ok("hello"),
+                "/stream" => Err(Response::new(Endless(false))),
+                _ => pending().await,
             }
-            "hello"
         });
         let mut play = Play {
             world,

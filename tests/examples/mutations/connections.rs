@@ -21,6 +21,9 @@ const REGISTERED: Test = test(
     "connections::a_connection_is_in_the_registry_before_it_is_read_and_until_its_socket_is_closed",
 );
 
+const DROPPED: Test =
+    test("connections::a_server_that_is_dropped_lets_no_response_look_whole_that_is_not");
+
 pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§3 after a clock jump sockets are read before any timer acts",
@@ -86,10 +89,10 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         test: test("connections::lingering_lasts_until_the_last_byte_is_acknowledged"),
     },
     Mutation {
-        guard: "§5 lingering input is thrown away",
+        guard: "§5 linger ends at the client's FIN",
         file: CONNECTION,
-        from: "            Ok(count) if read == Read::Discard => self.core.handle_discarded(t, count as u64),\n",
-        to: "",
+        from: "            Ok(0) => self.core.handle_eof(t),\n",
+        to: "            Ok(0) => return false,\n",
         test: test("connections::a_lingering_connection_reads_and_throws_away"),
     },
     Mutation {
@@ -214,5 +217,19 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         from: "self.lost == 0 && self.lost_in_queue() == 0 && self.stuck == 0",
         to: "self.lost == 0 && self.stuck == 0",
         test: test("listeners::at_the_end_nobody_is_accepted_and_who_waits_is_counted_as_lost"),
+    },
+    Mutation {
+        guard: "§7 I21 a response that a dropped server cuts does not look whole",
+        file: CONNECTION,
+        from: "        if control.until_close && goes_on && control.stage != Gone {\n",
+        to: "        if false {\n",
+        test: DROPPED,
+    },
+    Mutation {
+        guard: "§7 I21 and one that is whole is not reset",
+        file: CONNECTION,
+        from: "        if control.until_close && goes_on && control.stage != Gone {\n",
+        to: "        if true {\n",
+        test: DROPPED,
     },
 ];
