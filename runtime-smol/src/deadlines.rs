@@ -118,6 +118,15 @@ mod tests {
     }
 
     #[test]
+    fn a_deadline_that_is_set_again_and_again_has_one_entry() {
+        let mut deadlines = Deadlines::default();
+        for nanos in [10, 10, 30, 20, 10] {
+            deadlines.set(0, at(nanos));
+        }
+        assert_eq!(deadlines.heap.len(), 1);
+    }
+
+    #[test]
     fn each_connection_has_a_deadline_of_its_own() {
         let mut deadlines = Deadlines::default();
         deadlines.set(2, at(30));
