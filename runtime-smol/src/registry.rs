@@ -200,6 +200,20 @@ mod tests {
         assert_eq!(info.holders(), 1, "the registry keeps nobody");
     }
 
+    /// Whoever holds the registry sees it in one of both places, and so in one only.
+    #[test]
+    fn who_leaves_is_not_there_any_more_when_it_is_counted() {
+        let registry = Arc::default();
+        let (entry, _info) = enter(&registry, 3, State::Busy);
+        let chunk = Arc::clone(&entry.chunk);
+        let mut counted = false;
+        entry.leave(|| {
+            counted = true;
+            assert_eq!(chunk.0[3].load(Ordering::Relaxed), State::Gone as u8);
+        });
+        assert!(counted);
+    }
+
     #[test]
     fn every_state_has_its_place() {
         for (index, state) in STATES.into_iter().enumerate() {

@@ -167,7 +167,9 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: REGISTRY,
         from: "        self.clear(&mut book);\n        count();\n",
         to: "        count();\n",
-        test: BALANCE,
+        test: in_runtime_itself(
+            "registry::tests::who_leaves_is_not_there_any_more_when_it_is_counted",
+        ),
     },
     Mutation {
         guard: "§7 I22 each connection is counted when it ends",

@@ -138,11 +138,14 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         ),
     },
     Mutation {
-        guard: "§4 a server that may not accept seals all the same",
+        guard: "§4 a listener that may not be accepted from is sealed all the same",
         file: LISTENERS,
         from: "                slot.end(duty, self.first_rung);\n",
-        to: "                if self.paused_until.is_none() {\n                    slot.end(duty, self.first_rung);\n                }\n",
-        test: test("listeners::a_listener_that_is_to_end_is_sealed_also_while_accepting_is_paused"),
+        to: "                slot.end(duty, self.first_rung);\n                break;\n",
+        test: in_runtime(
+            "ending",
+            "all_listeners_are_sealed_at_once_even_when_none_may_be_accepted_from",
+        ),
     },
     Mutation {
         guard: "§4 keep accepting: who waits behind a pause is waiting",
