@@ -97,7 +97,7 @@ fn exchange_once(warm: &mut Warm, request: &[u8]) {
     assert_eq!(t.phase, Phase::Running, "the connection is kept");
 }
 
-#[library_benchmark(config = limit(3_000))]
+#[library_benchmark(config = limit(4_300))]
 #[bench::small(args = (SMALL), setup = with)]
 fn small_exchange((mut warm, request): (Box<Warm>, &'static [u8])) -> Box<Warm> {
     exchange_once(&mut warm, black_box(request));
@@ -122,13 +122,15 @@ fn upload() -> (Box<Warm>, Vec<u8>) {
     (warm(), request)
 }
 
-#[library_benchmark(config = limit(8_000))]
+#[library_benchmark(config = limit(21_000))]
 #[bench::chunks(setup = upload)]
 fn chunked_content((mut warm, request): (Box<Warm>, Vec<u8>)) -> usize {
     let t = tick(&warm.config);
     let (mut at, mut content) = (0, 0);
     loop {
-        let received = warm.connection.handle_input(t, &request[at..], &mut warm.spans);
+        let received = warm
+            .connection
+            .handle_input(t, &request[at..], &mut warm.spans);
         let is_head = matches!(received.item, Item::Head(_));
         match received.item {
             Item::Content(piece) => content += black_box(piece).len(),
