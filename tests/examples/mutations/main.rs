@@ -189,7 +189,11 @@ impl Copy {
             return Ok(None);
         }
         let messages = String::from_utf8_lossy(&built.stdout);
-        let programs = messages.lines().filter_map(|message| {
+        // Cargo builds a package's programs for its integration tests, too.
+        let tests = messages
+            .lines()
+            .filter(|message| !message.contains("\"kind\":[\"bin\"]"));
+        let programs = tests.filter_map(|message| {
             let (_, rest) = message.split_once("\"executable\":\"")?;
             rest.split_once('"').map(|(program, _)| program.into())
         });
