@@ -240,6 +240,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_ownership_has_its_name() {
+        let all = [Ownership::Sole, Ownership::Grouped, Ownership::Shared];
+        assert_eq!(all.map(Ownership::name), ["sole", "grouped", "shared"]);
+    }
+
+    #[test]
     fn the_same_inode_on_another_device_is_another_file() {
         let path = std::env::temp_dir().join(format!("neap-device-{}", std::process::id()));
         fs::write(&path, "").unwrap();

@@ -89,6 +89,19 @@ fn handshakes_are_looked_for_less_often_after_a_while() {
 }
 
 #[test]
+fn handshakes_are_looked_for_when_it_is_time_and_not_because_somebody_came() {
+    let mut play = somebody_in_the_middle();
+    play.drain();
+    play.pass(8);
+    play.connect(GET);
+    assert_eq!(play.listener().looks, [0, 1, 3, 7]);
+    // The timer is late, and somebody else comes before it.
+    play.oversleep(12);
+    play.connect(GET);
+    assert_eq!(play.listener().looks, [0, 1, 3, 7, 20]);
+}
+
+#[test]
 fn a_seal_lasts_no_longer_than_its_window_and_says_whom_it_gave_up() {
     for (ownership, window) in [(Ownership::Sole, 1_000), (Ownership::Grouped, 900)] {
         let mut play = Play::with(ownership, |server| server);

@@ -480,6 +480,11 @@ impl Play {
         self.settle();
     }
 
+    /// Lets `millis` pass without a timer's coming.
+    pub(crate) fn oversleep(&mut self, millis: u64) {
+        self.world.borrow_mut().now += millis;
+    }
+
     /// Lets `millis` pass, each timer coming at its time.
     pub(crate) fn pass(&mut self, millis: u64) {
         self.settle();
