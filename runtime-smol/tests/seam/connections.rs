@@ -121,8 +121,8 @@ fn a_stalled_reader_is_reset_and_an_ordinary_end_is_none() {
     assert_eq!(count(&play, Outcome::Stalled), 1);
 }
 
-/// It left it a moment before, when it was over: a watchdog that looked in between counted it neither
-/// among those that were open nor among those that had ended.
+/// It left it a moment before, when it was over: a watchdog that looked in between counted it
+/// neither among those that were open nor among those that had ended.
 #[test]
 fn a_connection_is_in_the_registry_before_it_is_read_and_until_its_socket_is_closed() {
     let mut play = Play::sole();

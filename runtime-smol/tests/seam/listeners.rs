@@ -358,7 +358,7 @@ fn a_listener_that_is_to_end_is_sealed_also_while_accepting_is_paused() {
 }
 
 #[test]
-fn a_server_that_keeps_accepting_does_not_find_itself_deserted_while_accepting_is_paused() {
+fn a_server_that_keeps_accepting_is_not_deserted_while_accepting_is_paused() {
     let mut config = Config::default();
     config.drain.keep_accepting = true;
     let mut play = Play::with(Ownership::Sole, |server| server.config(config));

@@ -153,7 +153,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         from: "(self.paused_until.is_some() || self.slots.iter().any(unseen))",
         to: "self.slots.iter().any(|_| false)",
         test: test(
-            "listeners::a_server_that_keeps_accepting_does_not_find_itself_deserted_while_accepting_is_paused",
+            "listeners::a_server_that_keeps_accepting_is_not_deserted_while_accepting_is_paused",
         ),
     },
     Mutation {

@@ -102,7 +102,13 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         guard: "§5 no response slips out between a signal and its effect",
         file: SERVE,
         from: "        for part in &batch {\n",
-        to: "        for part in &batch {\n            if let Part::Connection(index) = part {\n                let t = self.lifecycle.tick(now, &self.config);\n                self.connections.poll(*index, t, &mut self.env);\n            }\n        }\n        for part in &batch {\n",
+        to: "        for part in &batch {
+            if let Part::Connection(index) = part {
+                let t = self.lifecycle.tick(now, &self.config);
+                self.connections.poll(*index, t, &mut self.env);
+            }
+        }
+        for part in &batch {\n",
         test: test("shutdown::a_request_that_is_there_when_the_drain_begins_is_the_last"),
     },
     Mutation {
@@ -185,7 +191,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         from: "        pass_time(&mut lifecycle, &self.rules.config, now);\n        lifecycle\n",
         to: "        lifecycle\n",
         test: in_runtime_itself(
-            "course::tests::a_server_that_is_not_heard_of_is_closing_at_its_deadline_and_done_after_the_grace",
+            "course::tests::a_server_that_is_not_heard_of_is_closing_and_then_done",
         ),
     },
     Mutation {
