@@ -1,8 +1,10 @@
 //! Accepting, sealing, ending.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use neap_smol::{Cause, Config, Outcome, Ownership, Phase, Progress, Rung};
+use neap_smol::{Cause, Config, Event, Outcome, Ownership, Phase, Progress, Rung};
 use rustix::io::Errno;
 
 use crate::system::{Client, Play};
@@ -258,6 +260,25 @@ fn want_of_descriptors_or_memory_pauses_accepting_for_a_second() {
         play.pass(1);
         assert!(next.output().ends_with("hello"), "{want}");
     }
+}
+
+#[test]
+fn the_log_says_every_ten_seconds_that_accepting_is_paused() {
+    let said = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&said);
+    let mut play = Play::with(Ownership::Sole, |server| {
+        server.on_event(move |event| {
+            let paused = matches!(event, Event::AcceptPaused { .. });
+            count.fetch_add(usize::from(paused), Ordering::Relaxed);
+        })
+    });
+    play.queue([Err(Errno::MFILE.raw_os_error())]);
+    play.settle();
+    assert_eq!(said.load(Ordering::Relaxed), 1);
+    play.pass(9_999);
+    assert_eq!(said.load(Ordering::Relaxed), 1);
+    play.pass(1);
+    assert_eq!(said.load(Ordering::Relaxed), 2);
 }
 
 #[test]
