@@ -200,6 +200,16 @@ mod tests {
         assert_eq!(info.holders(), 1, "the registry keeps nobody");
     }
 
+    #[test]
+    fn there_are_as_many_places_as_numbers_call_for() {
+        for (index, chunks) in [(0, 1), (CHUNK - 1, 1), (CHUNK, 2), (2 * CHUNK + 1, 3)] {
+            let registry = Arc::default();
+            let (_entry, _info) = enter(&registry, index, State::Idle);
+            assert_eq!(registry.lock().chunks.len(), chunks);
+            assert_eq!(registry.census().idle, 1);
+        }
+    }
+
     /// Whoever holds the registry sees it in one of both places, and so in one only.
     #[test]
     fn who_leaves_is_not_there_any_more_when_it_is_counted() {
