@@ -193,11 +193,11 @@ impl Copy {
         let tests = messages
             .lines()
             .filter(|message| !message.contains("\"kind\":[\"bin\"]"));
-        let programs = tests.filter_map(|message| {
+        let mut programs = tests.filter_map(|message| {
             let (_, rest) = message.split_once("\"executable\":\"")?;
             rest.split_once('"').map(|(program, _)| program.into())
         });
-        Ok(programs.last())
+        Ok(programs.next_back())
     }
 
     /// Makes the mutation, runs its test, takes it back. An error says what is wrong with it.
