@@ -151,6 +151,15 @@ fn upgraded() -> World {
 }
 
 #[test]
+fn a_request_asks_for_another_protocol_by_upgrade_or_by_connect() {
+    let connect = b"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n";
+    for (request, asks) in [(UPGRADE, true), (connect, true), (GET, false)] {
+        let world = given(request);
+        assert_eq!(world.connection.asks_upgrade(), asks);
+    }
+}
+
+#[test]
 fn another_protocol_is_held_until_it_ends_or_the_server_closes() {
     let mut ended = upgraded();
     ended.seal();

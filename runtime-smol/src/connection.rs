@@ -92,7 +92,11 @@ where
     /// Lets other threads see how far it has come: at the end of each poll, and before somebody
     /// else's code is called, which may block.
     pub(crate) fn note(&self) {
-        self.entry.set(self.core.state());
+        let state = self.core.state();
+        // Who is gone has still to close its socket, and leaves the registry after that.
+        if state != State::Gone {
+            self.entry.set(state);
+        }
         let exchange = self.exchange.as_ref();
         let replying = exchange.is_some_and(|exchange| exchange.stage == Stage::Replying);
         self.info.ledger().note(self.core.tally(), replying);

@@ -153,7 +153,7 @@ mod tests {
     const INT: Command = Command::Signal(StopSignal::Interrupt);
 
     #[test]
-    fn a_server_that_is_not_heard_of_is_closing_at_its_deadline_and_done_after_the_grace() {
+    fn a_server_that_is_not_heard_of_is_closing_and_then_done() {
         for command in [Command::Drain, TERM] {
             let course = course(&[(1_000, command)]);
             let progress = |millis| course.foresee(at(millis)).progress();

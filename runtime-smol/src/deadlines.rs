@@ -101,6 +101,43 @@ mod tests {
     }
 
     #[test]
+    fn a_deadline_that_moved_earlier_comes_when_it_is_due() {
+        let mut deadlines = Deadlines::default();
+        deadlines.set(7, at(50));
+        deadlines.set(7, at(10));
+        assert_eq!(deadlines.next(), at(10));
+        assert_eq!(deadlines.pop(at(9)), None);
+        assert_eq!(deadlines.pop(at(10)), Some(7));
+        assert_eq!(
+            deadlines.next(),
+            at(50),
+            "a later entry is left where it is"
+        );
+        assert_eq!(deadlines.pop(at(50)), None);
+        assert_eq!(deadlines.next(), Time::NEVER);
+    }
+
+    #[test]
+    fn a_deadline_that_is_set_again_and_again_has_one_entry() {
+        let mut deadlines = Deadlines::default();
+        for nanos in [10, 10, 30, 20, 10] {
+            deadlines.set(0, at(nanos));
+        }
+        assert_eq!(deadlines.heap.len(), 1);
+    }
+
+    #[test]
+    fn each_connection_has_a_deadline_of_its_own() {
+        let mut deadlines = Deadlines::default();
+        deadlines.set(2, at(30));
+        deadlines.set(0, at(20));
+        deadlines.set(1, at(10));
+        assert_eq!(deadlines.next(), at(10));
+        let popped = [(); 4].map(|()| deadlines.pop(at(30)));
+        assert_eq!(popped, [Some(1), Some(0), Some(2), None]);
+    }
+
+    #[test]
     fn a_deadline_that_was_taken_back_does_not_come() {
         let mut deadlines = Deadlines::default();
         deadlines.set(1, at(10));

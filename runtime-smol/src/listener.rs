@@ -114,10 +114,10 @@ impl<L: ListeningSocket> Listener<L> {
     pub(crate) fn accept(&self) -> Attempt<L::Transport> {
         let error = match self.socket.accept() {
             Ok(accepted) => return Attempt::Connection(accepted),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Attempt::Empty,
             Err(error) => error,
         };
         match Errno::from_io_error(&error) {
-            Some(Errno::AGAIN) => Attempt::Empty,
             Some(
                 Errno::CONNABORTED
                 | Errno::INTR
@@ -238,6 +238,28 @@ impl SocketFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_ownership_has_its_name() {
+        let all = [Ownership::Sole, Ownership::Grouped, Ownership::Shared];
+        assert_eq!(all.map(Ownership::name), ["sole", "grouped", "shared"]);
+    }
+
+    #[test]
+    fn the_same_inode_on_another_device_is_another_file() {
+        let path = std::env::temp_dir().join(format!("neap-device-{}", std::process::id()));
+        fs::write(&path, "").unwrap();
+        let mut file = SocketFile::of(&path).unwrap();
+        file.device += 1;
+        file.remove();
+        assert!(path.exists());
+        let mut file = SocketFile::of(&path).unwrap();
+        file.inode += 1;
+        file.remove();
+        assert!(path.exists());
+        SocketFile::of(&path).unwrap().remove();
+        assert!(!path.exists());
+    }
 
     /// Systems give the numbers of removed files to new ones at once.
     #[test]

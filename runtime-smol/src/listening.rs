@@ -323,3 +323,25 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sibling_that_is_about_to_end_is_none() {
+        let kernel = Kernel::new(Reactor::Own);
+        let options = Options {
+            backlog: 16,
+            reuse_port: true,
+        };
+        let bind = |address: &Address| Listener::bind(address, options, &kernel).unwrap();
+        let first = bind(&"127.0.0.1:0".parse().unwrap());
+        assert!(!first.socket().has_sibling().unwrap(), "it is not its own");
+        let second = bind(first.address());
+        assert!(first.socket().has_sibling().unwrap());
+        second.socket().seal(Rung::Interface).unwrap();
+        assert!(!first.socket().has_sibling().unwrap());
+        assert!(second.socket().has_sibling().unwrap());
+    }
+}

@@ -201,6 +201,30 @@ mod tests {
     }
 
     #[test]
+    fn there_are_as_many_places_as_numbers_call_for() {
+        for (index, chunks) in [(0, 1), (CHUNK - 1, 1), (CHUNK, 2), (2 * CHUNK + 1, 3)] {
+            let registry = Arc::default();
+            let (_entry, _info) = enter(&registry, index, State::Idle);
+            assert_eq!(registry.lock().chunks.len(), chunks);
+            assert_eq!(registry.census().idle, 1);
+        }
+    }
+
+    /// Whoever holds the registry sees it in one of both places, and so in one only.
+    #[test]
+    fn who_leaves_is_not_there_any_more_when_it_is_counted() {
+        let registry = Arc::default();
+        let (entry, _info) = enter(&registry, 3, State::Busy);
+        let chunk = Arc::clone(&entry.chunk);
+        let mut counted = false;
+        entry.leave(|| {
+            counted = true;
+            assert_eq!(chunk.0[3].load(Ordering::Relaxed), State::Gone as u8);
+        });
+        assert!(counted);
+    }
+
+    #[test]
     fn every_state_has_its_place() {
         for (index, state) in STATES.into_iter().enumerate() {
             assert_eq!(state as usize, index);

@@ -44,3 +44,14 @@ pub(crate) fn seal(listener: &impl ListeningSocket, first: Rung) -> Rung {
         .find(|rung| listener.seal(*rung).is_ok())
         .unwrap_or(Rung::Plain)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rung_has_its_name() {
+        let all = [Rung::Interface, Rung::Filter, Rung::Plain];
+        assert_eq!(all.map(Rung::name), ["interface", "filter", "plain"]);
+    }
+}

@@ -90,3 +90,33 @@ impl StopSignals {
         match *self {}
     }
 }
+
+#[cfg(all(test, feature = "signal"))]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{Command, Stdio};
+
+    use super::StopSignal;
+
+    /// Whoever runs this again with it set is ended by the signal of that name.
+    const ENDED_BY: &str = "NEAP_TEST_ENDED_BY";
+
+    #[test]
+    fn a_process_that_is_ended_by_a_signal_says_by_which() {
+        let signals = [StopSignal::Terminate, StopSignal::Interrupt];
+        if let Ok(name) = std::env::var(ENDED_BY) {
+            let signal = signals.into_iter().find(|signal| signal.name() == name);
+            signal.unwrap().end_process();
+            panic!("it goes on");
+        }
+        for (signal, number) in signals.into_iter().zip([15, 2]) {
+            let mut again = Command::new(std::env::current_exe().unwrap());
+            let again = again
+                .args(["--exact", "signals::tests"])
+                .arg("signals::tests::a_process_that_is_ended_by_a_signal_says_by_which")
+                .env(ENDED_BY, signal.name())
+                .stdout(Stdio::null());
+            assert_eq!(again.status().unwrap().signal(), Some(number));
+        }
+    }
+}

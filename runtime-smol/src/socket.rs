@@ -135,3 +135,55 @@ fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
         }
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::io::Write;
+    use std::net::Shutdown as End;
+    use std::os::unix::net::UnixStream;
+    use std::task::Waker;
+
+    use super::*;
+    use crate::source::{Reactor, Sources};
+
+    /// A socket whose reactor nobody turns, and its peer.
+    fn unheard() -> io::Result<(Socket, UnixStream)> {
+        let (near, far) = UnixStream::pair()?;
+        near.set_nonblocking(true)?;
+        let source = Sources::of(Reactor::Own).register(near.into())?;
+        Ok((Socket::new(source, Arc::new(Probe::new())), far))
+    }
+
+    fn read(socket: &mut Socket) -> Option<usize> {
+        let mut buffer = [0; 16];
+        match socket.poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer) {
+            Poll::Ready(read) => read.ok(),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn who_expects_input_asks_the_system_itself() {
+        let (mut socket, mut far) = unheard().unwrap();
+        far.write_all(b"a").unwrap();
+        assert_eq!(read(&mut socket), Some(1));
+        far.write_all(b"b").unwrap();
+        assert_eq!(read(&mut socket), None, "the reactor knows of nothing");
+        socket.expect_input();
+        assert_eq!(read(&mut socket), Some(1));
+    }
+
+    #[test]
+    fn a_read_that_fills_its_buffer_is_followed_by_another() {
+        let (mut socket, mut far) = unheard().unwrap();
+        far.write_all(&[0; 20]).unwrap();
+        assert_eq!((read(&mut socket), read(&mut socket)), (Some(16), Some(4)));
+    }
+
+    #[test]
+    fn an_end_that_was_read_is_read_again() {
+        let (mut socket, far) = unheard().unwrap();
+        far.shutdown(End::Write).unwrap();
+        assert_eq!((read(&mut socket), read(&mut socket)), (Some(0), Some(0)));
+    }
+}

@@ -254,3 +254,43 @@ impl Shared {
         self.queue.push(Part::Control);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    fn at(millis: u64) -> Time {
+        Time::ZERO.after(Duration::from_millis(millis))
+    }
+
+    /// When to look again at a server whose thread is not heard of, in milliseconds.
+    fn again(server: &Shared, now: u64, late: &mut Option<Time>) -> Option<u64> {
+        match look(server, at(now), late) {
+            Look::Again(wake) => Some(wake.as_nanos() / 1_000_000),
+            Look::Over | Look::CutOff(_) => None,
+        }
+    }
+
+    #[test]
+    fn who_is_late_gets_a_margin_and_only_once_it_is() {
+        let server = Shared::new(Some(Instant::now()));
+        let mut late = None;
+        server.course().ask(at(0), Command::Drain);
+        assert_eq!(again(&server, 0, &mut late), Some(30_000));
+        assert_eq!(again(&server, 30_000, &mut late), Some(30_500));
+        assert_eq!(again(&server, 30_600, &mut late), Some(30_850));
+        assert_eq!(again(&server, 30_849, &mut late), Some(30_850));
+        // It was heard of, and had been called off and asked for anew.
+        server.course().take_asked();
+        server.course().ask(at(40_000), Command::Drain);
+        assert_eq!(again(&server, 40_000, &mut late), Some(70_000));
+        assert_eq!(again(&server, 70_500, &mut late), Some(70_750));
+        let cut_off = look(&server, at(70_750), &mut late);
+        assert!(matches!(cut_off, Look::CutOff(_)));
+        assert_eq!(server.progress(), Progress::Done);
+        let over = look(&server, at(70_750), &mut late);
+        assert!(matches!(over, Look::Over));
+    }
+}

@@ -5,6 +5,7 @@
 use std::future::{Future, poll_fn};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -100,4 +101,37 @@ fn a_socket_that_does_not_listen_is_no_listener() {
     let file = std::fs::File::open("/dev/null").unwrap();
     assert!(unbound().shared_listener(file).is_err());
     unbound().shared_listener(listener).unwrap();
+}
+
+/// Clients that it has connected are in its queue; nobody else is to find it.
+#[test]
+fn a_unix_socket_is_not_to_be_found_any_more_while_its_queue_is_served() {
+    let path = std::env::temp_dir().join(format!("neap-hidden-{}", std::process::id()));
+    let server = unbound().listen(&Address::Unix(path.clone())).unwrap();
+    let server = server.max_connections(1);
+    let clients = [0; 2].map(|_| {
+        let mut client = UnixStream::connect(&path).unwrap();
+        let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        client.write_all(request).unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        client
+    });
+    let handle = server.handle();
+    let report = smol::block_on(server.serve(|_request| {
+        handle.drain();
+        let path = &path;
+        async move {
+            // A few turns later the drain has begun.
+            for _ in 0..5 {
+                yield_now().await;
+            }
+            if path.exists() { "there" } else { "hidden" }
+        }
+    }));
+    assert_eq!((report.accepted, report.is_clean()), (2, true));
+    for mut client in clients {
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.ends_with("hidden"), "{answer}");
+    }
 }

@@ -139,6 +139,7 @@ fn run_returns_at_its_deadline_although_a_handler_blocks_its_thread() {
     assert_eq!(report.outcomes.get(Outcome::Aborted), 1);
     assert!(report.listeners[0].ended);
     assert!(is_reset(&mut blocked));
+    assert!(!is_reset(&mut idle) && !is_reset(&mut fresh));
     assert_eq!(read_all(&mut idle) + &read_all(&mut fresh), "");
     Server::bind(address).unwrap();
     // The thread that comes back to itself changes nothing any more.

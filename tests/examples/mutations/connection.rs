@@ -309,13 +309,6 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         test: drain("who_comes_too_late_is_turned_away"),
     },
     Mutation {
-        guard: "§6 another protocol ends with Closing",
-        file: CONTROL,
-        from: "    ClosingUpgraded: Upgraded, Server(Phase::Closing) => gone(Outcome::Upgraded);\n",
-        to: "",
-        test: exchange("another_protocol_is_held_until_it_ends_or_the_server_closes"),
-    },
-    Mutation {
         guard: "§6 in Done nothing remains",
         file: CONTROL,
         from: "    DoneDecided: Lingering | Querying, Server(Phase::Done) => to(Gone);\n",

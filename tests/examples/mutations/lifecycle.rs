@@ -5,18 +5,22 @@ use crate::{Mutation, Test, in_core};
 const LIFECYCLE: &str = "core/src/lifecycle.rs";
 const PROGRESS: &str = "core/src/progress.rs";
 const CENSUS: &str = "core/src/census.rs";
+const WANTS: &str = "core/src/wants.rs";
 const CONFIG: &str = "core/src/config.rs";
 
 const fn test(name: &'static str) -> Test {
     in_core("lifecycle", name)
 }
 
+const ACCEPTING: &str =
+    "a_server_that_keeps_accepting_does_so_until_nobody_waits_and_nothing_is_held";
+
 pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§1 a lame duck comes before sealing",
         file: LIFECYCLE,
-        from: "let lame_duck = !config.drain.lame_duck.is_zero();",
-        to: "let lame_duck = false && !config.drain.lame_duck.is_zero();",
+        from: "config.drain.keep_accepting || !config.drain.lame_duck.is_zero();",
+        to: "config.drain.keep_accepting;",
         test: test("a_lame_duck_accepts_until_its_time_is_up"),
     },
     Mutation {
@@ -64,8 +68,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§3 a signal again in lame duck begins sealing",
         file: PROGRESS,
-        from: "(LameDuck, E::Again | E::LameDuckElapsed) => Sealing,",
-        to: "(LameDuck, E::LameDuckElapsed) => Sealing,",
+        from: "(LameDuck, E::Again | E::LameDuckElapsed | E::Deserted) => Sealing,",
+        to: "(LameDuck, E::LameDuckElapsed | E::Deserted) => Sealing,",
         test: test("a_second_signal_hurries_by_one_step_and_a_duplicate_does_nothing"),
     },
     Mutation {
@@ -113,36 +117,36 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§3 a fresh connection is waited for",
         file: CENSUS,
-        from: "self.held() == 0 && self.fresh == 0 && self.idle == 0",
-        to: "self.held() == 0 && self.idle == 0",
+        from: "self.held(drain) == 0 && self.fresh == 0 && self.idle == 0",
+        to: "self.held(drain) == 0 && self.idle == 0",
         test: test("whoever_is_not_lingering_keeps_it_waiting"),
     },
     Mutation {
         guard: "§3 an idle connection is waited for",
         file: CENSUS,
-        from: "self.held() == 0 && self.fresh == 0 && self.idle == 0",
-        to: "self.held() == 0 && self.fresh == 0",
+        from: "self.held(drain) == 0 && self.fresh == 0 && self.idle == 0",
+        to: "self.held(drain) == 0 && self.fresh == 0",
         test: test("whoever_is_not_lingering_keeps_it_waiting"),
     },
     Mutation {
         guard: "§2 half a head is held",
-        file: CENSUS,
-        from: "self.head + self.busy + self.upgraded\n",
-        to: "self.busy + self.upgraded\n",
+        file: WANTS,
+        from: "State::Head | State::Busy => true,",
+        to: "State::Busy => true,\n            State::Head => false,",
         test: test("whoever_is_not_lingering_keeps_it_waiting"),
     },
     Mutation {
         guard: "§2 an exchange is held",
-        file: CENSUS,
-        from: "self.head + self.busy + self.upgraded\n",
-        to: "self.head + self.upgraded\n",
+        file: WANTS,
+        from: "State::Head | State::Busy => true,",
+        to: "State::Head => true,\n            State::Busy => false,",
         test: test("whoever_is_not_lingering_keeps_it_waiting"),
     },
     Mutation {
         guard: "§2 another protocol is held",
-        file: CENSUS,
-        from: "self.head + self.busy + self.upgraded\n",
-        to: "self.head + self.busy\n",
+        file: WANTS,
+        from: "State::Upgraded => drain.hold_upgraded,",
+        to: "State::Upgraded => false,",
         test: test("whoever_is_not_lingering_keeps_it_waiting"),
     },
     Mutation {
@@ -273,5 +277,75 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
             "shutdown",
             "listeners_that_failed_in_lame_duck_are_not_waited_for",
         ),
+    },
+    Mutation {
+        guard: "§2 another protocol is held unless it is let go",
+        file: WANTS,
+        from: "State::Upgraded => drain.hold_upgraded,",
+        to: "State::Upgraded => true,",
+        test: test("upgraded_connections_hold_the_drain_unless_they_are_let_go"),
+    },
+    Mutation {
+        guard: "§4 keep accepting is a lame duck, also without a time",
+        file: LIFECYCLE,
+        from: "config.drain.keep_accepting || !config.drain.lame_duck.is_zero();",
+        to: "!config.drain.lame_duck.is_zero();",
+        test: test(ACCEPTING),
+    },
+    Mutation {
+        guard: "§4 keep accepting ends when it is deserted",
+        file: PROGRESS,
+        from: "(LameDuck, E::Again | E::LameDuckElapsed | E::Deserted) => Sealing,",
+        to: "(LameDuck, E::Again | E::LameDuckElapsed) => Sealing,",
+        test: test(ACCEPTING),
+    },
+    Mutation {
+        guard: "§4 keep accepting goes on while somebody waits in the queue",
+        file: LIFECYCLE,
+        from: "if elapsed && !self.waiting && !self.held {",
+        to: "if elapsed && !self.held {",
+        test: test(ACCEPTING),
+    },
+    Mutation {
+        guard: "§4 keep accepting goes on while something is held",
+        file: LIFECYCLE,
+        from: "if elapsed && !self.waiting && !self.held {",
+        to: "if elapsed && !self.waiting {",
+        test: test(ACCEPTING),
+    },
+    Mutation {
+        guard: "§4 keep accepting lasts as long as the lame duck at least",
+        file: LIFECYCLE,
+        from: "if elapsed && !self.waiting && !self.held {",
+        to: "if !self.waiting && !self.held {",
+        test: test("a_server_that_keeps_accepting_stays_a_lame_duck_for_its_time_at_least"),
+    },
+    Mutation {
+        guard: "§4 keep accepting does not end with the lame duck's time",
+        file: LIFECYCLE,
+        from: "if config.drain.keep_accepting {",
+        to: "if false {",
+        test: test(ACCEPTING),
+    },
+    Mutation {
+        guard: "§4 what was seen before T0 does not end the accepting",
+        file: LIFECYCLE,
+        from: "            (self.waiting, self.held) = (true, true);\n",
+        to: "",
+        test: test("what_was_seen_before_the_drain_does_not_end_the_accepting"),
+    },
+    Mutation {
+        guard: "§4 a census can end the accepting",
+        file: LIFECYCLE,
+        from: "        self.held = census.held(&config.drain) > 0;\n",
+        to: "",
+        test: test(ACCEPTING),
+    },
+    Mutation {
+        guard: "§4 the timer of a server that keeps accepting is its deadline",
+        file: LIFECYCLE,
+        from: "config.drain.keep_accepting && elapsed <= self.now => deadline,",
+        to: "false => deadline,",
+        test: test("the_deadline_or_a_second_signal_ends_the_accepting_of_a_busy_server"),
     },
 ];

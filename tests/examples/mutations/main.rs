@@ -5,18 +5,27 @@
 //! noticed is that the named test fails, not that something else does or that nothing compiles.
 
 mod connection;
+mod connections;
 mod input;
 mod lifecycle;
+mod listeners;
+mod runtime;
+mod sealing;
+mod upgraded;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long one test may take. A mutation may well keep it from coming to its end.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a test may take, which a mutation may well keep from coming to its end: so many times as
+/// long as with nothing broken, and a while.
+const PATIENCE: (u32, Duration) = (5, Duration::from_secs(15));
+
+/// How long a test may take with nothing broken.
+const LONGEST: Duration = Duration::from_secs(300);
 
 /// What is copied of the workspace: all that its tests read.
 const COPIED: [&str; 8] = [
@@ -66,11 +75,48 @@ const fn in_core_itself(name: &'static str) -> Test {
     }
 }
 
+const fn in_runtime(target: &'static str, name: &'static str) -> Test {
+    Test {
+        package: "neap-smol",
+        target: Some(target),
+        name,
+    }
+}
+
+const fn in_runtime_itself(name: &'static str) -> Test {
+    Test {
+        package: "neap-smol",
+        target: None,
+        name,
+    }
+}
+
 const fn in_model(name: &'static str) -> Test {
     Test {
         package: "neap-tests",
         target: Some("model"),
         name,
+    }
+}
+
+/// A package, and the integration test in it or none for the library's own.
+type Target = (&'static str, Option<&'static str>);
+
+/// How long the tests of each target may take.
+type Allowed = BTreeMap<Target, Duration>;
+
+impl Test {
+    fn of(&self) -> Target {
+        (self.package, self.target)
+    }
+
+    /// The package's folder.
+    fn folder(&self) -> &'static str {
+        match self.package {
+            "neap-core" => "core",
+            "neap-smol" => "runtime-smol",
+            _ => "tests",
+        }
     }
 }
 
@@ -109,44 +155,64 @@ impl Copy {
     }
 
     /// Runs these tests, all of one target.
-    fn run(&self, tests: &[Test]) -> io::Result<Verdict> {
-        let build = self.cargo(&tests[0], &["--no-run"]).spawn()?;
-        if wait(build)? != Verdict::Passed {
+    fn run(&self, tests: &[Test], patience: Duration) -> io::Result<Verdict> {
+        let Some(program) = self.build(&tests[0])? else {
             return Ok(Verdict::DoesNotCompile);
-        }
-        let mut run = self.cargo(&tests[0], &["--", "--exact"]);
-        run.args(tests.iter().map(|test| test.name));
-        wait(run.spawn()?)
+        };
+        let mut run = Command::new(program);
+        // Where cargo would run it, too.
+        run.current_dir(self.root.join(tests[0].folder()))
+            .arg("--exact")
+            .args(tests.iter().map(|test| test.name))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        // A group of its own, so that a test that hangs can be ended with it.
+        wait(run.process_group(0).spawn()?, patience)
     }
 
-    fn cargo(&self, test: &Test, rest: &[&str]) -> Command {
+    /// Builds what the test is in; nothing if that fails.
+    fn build(&self, test: &Test) -> io::Result<Option<PathBuf>> {
         let mut cargo = Command::new(env!("CARGO"));
         cargo
             .current_dir(&self.root)
             .env("CARGO_TARGET_DIR", &self.target)
-            .args(["test", "--quiet", "--locked", "-p", test.package]);
+            // Half of the time would go into what only a debugger reads.
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .args(["test", "--no-run", "--quiet", "--locked"])
+            .args(["--message-format=json", "-p", test.package]);
         match test.target {
             Some(target) => cargo.args(["--test", target]),
             None => cargo.arg("--lib"),
         };
-        // A group of its own, so that a test that hangs can be ended with it.
-        cargo
-            .args(rest)
-            .process_group(0)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        cargo
+        let built = cargo.stderr(Stdio::null()).output()?;
+        if !built.status.success() {
+            return Ok(None);
+        }
+        let messages = String::from_utf8_lossy(&built.stdout);
+        // Cargo builds a package's programs for its integration tests, too.
+        let tests = messages
+            .lines()
+            .filter(|message| !message.contains("\"kind\":[\"bin\"]"));
+        let mut programs = tests.filter_map(|message| {
+            let (_, rest) = message.split_once("\"executable\":\"")?;
+            rest.split_once('"').map(|(program, _)| program.into())
+        });
+        Ok(programs.next_back())
     }
 
     /// Makes the mutation, runs its test, takes it back. An error says what is wrong with it.
-    fn try_out(&self, mutation: &Mutation) -> io::Result<Result<(), &'static str>> {
+    fn try_out(
+        &self,
+        mutation: &Mutation,
+        patience: Duration,
+    ) -> io::Result<Result<(), &'static str>> {
         let path = self.root.join(mutation.file);
         let text = std::fs::read_to_string(&path)?;
         if text.matches(mutation.from).count() != 1 {
             return Ok(Err("the original text does not stand there exactly once"));
         }
         std::fs::write(&path, text.replace(mutation.from, mutation.to))?;
-        let verdict = self.run(&[mutation.test]);
+        let verdict = self.run(&[mutation.test], patience);
         std::fs::write(&path, text)?;
         Ok(match verdict? {
             Verdict::Failed | Verdict::Hangs => Ok(()),
@@ -170,7 +236,7 @@ fn copy_all(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn wait(mut child: Child) -> io::Result<Verdict> {
+fn wait(mut child: Child, patience: Duration) -> io::Result<Verdict> {
     let begun = Instant::now();
     loop {
         if let Some(status) = child.try_wait()? {
@@ -181,7 +247,7 @@ fn wait(mut child: Child) -> io::Result<Verdict> {
                 failed
             };
         }
-        if begun.elapsed() > PATIENCE {
+        if begun.elapsed() > patience {
             if let Some(group) = rustix::process::Pid::from_raw(child.id().cast_signed()) {
                 let kill = rustix::process::Signal::KILL;
                 rustix::process::kill_process_group(group, kill)?;
@@ -193,25 +259,29 @@ fn wait(mut child: Child) -> io::Result<Verdict> {
     }
 }
 
-/// Every test has to pass as long as nothing is broken.
-fn check_baseline(copy: &Copy, mutations: &[&Mutation]) -> io::Result<bool> {
+/// Every test has to pass as long as nothing is broken. Says how long each target may take when
+/// something is; `None` if one does not pass.
+fn check_baseline(copy: &Copy, mutations: &[&Mutation]) -> io::Result<Option<Allowed>> {
     let tests: BTreeSet<Test> = mutations.iter().map(|mutation| mutation.test).collect();
-    let targets: BTreeSet<_> = tests
-        .iter()
-        .map(|test| (test.package, test.target))
-        .collect();
-    let mut passed = true;
-    for target in targets {
-        let of_target = tests
-            .iter()
-            .filter(|test| (test.package, test.target) == target);
-        let of_target: Vec<Test> = of_target.copied().collect();
-        if copy.run(&of_target)? != Verdict::Passed {
+    let mut by_target: BTreeMap<Target, Vec<Test>> = BTreeMap::new();
+    for test in tests {
+        by_target.entry(test.of()).or_default().push(test);
+    }
+    let mut allowed = Some(Allowed::new());
+    for (target, tests) in by_target {
+        copy.build(&tests[0])?;
+        let begun = Instant::now();
+        if copy.run(&tests, LONGEST)? != Verdict::Passed {
             println!("{} {:?}: fails with nothing broken", target.0, target.1);
-            passed = false;
+            allowed = None;
+        }
+        let (times, while_others_run) = PATIENCE;
+        let patience = begun.elapsed() * times + while_others_run;
+        if let Some(allowed) = &mut allowed {
+            allowed.insert(target, patience);
         }
     }
-    Ok(passed)
+    Ok(allowed)
 }
 
 fn main() -> io::Result<ExitCode> {
@@ -219,18 +289,28 @@ fn main() -> io::Result<ExitCode> {
     let lists = [
         lifecycle::MUTATIONS,
         connection::MUTATIONS,
+        upgraded::MUTATIONS,
         input::MUTATIONS,
+        listeners::MUTATIONS,
+        sealing::MUTATIONS,
+        connections::MUTATIONS,
+        runtime::MUTATIONS,
     ];
     let all = lists.iter().copied().flatten();
-    let mutations: Vec<&Mutation> = all
+    let mut mutations: Vec<&Mutation> = all
         .filter(|mutation| [mutation.guard, mutation.file].concat().contains(&chosen))
         .collect();
+    // Neighbours share what has been built.
+    mutations.sort_by_key(|mutation| (mutation.test.package, mutation.test.target, mutation.file));
     let begun = Instant::now();
     let copy = Copy::new()?;
-    let mut failures = u32::from(!check_baseline(&copy, &mutations)?);
+    let Some(allowed) = check_baseline(&copy, &mutations)? else {
+        return Ok(ExitCode::FAILURE);
+    };
+    let mut failures = 0;
     for mutation in &mutations {
         let name = mutation.test.name;
-        match copy.try_out(mutation)? {
+        match copy.try_out(mutation, allowed[&mutation.test.of()])? {
             Ok(()) => println!("noticed: {}: {name}", mutation.guard),
             Err(error) => {
                 failures += 1;

@@ -1,0 +1,200 @@
+//! What a connection asks of its socket, and when.
+
+use neap_smol::{Config, Outcome, Ownership};
+
+use crate::system::{Client, Play};
+use crate::{GET, WAIT};
+
+const HALF: &str = "GET / HTTP/1.1\r\n";
+const REST: &str = "Host: a\r\n\r\n";
+
+fn count(play: &Play, outcome: Outcome) -> u64 {
+    play.handle.report().outcomes.get(outcome)
+}
+
+/// After a clock jump, or a turn that took long, a timer is due together with what it waits for.
+#[test]
+fn what_was_in_time_is_read_before_a_timer_acts() {
+    let mut play = Play::sole();
+    let client = play.connect(HALF);
+    client.0.borrow_mut().unheard = Some(REST.into());
+    play.pass(30_000);
+    assert!(client.output().ends_with("hello"), "{}", client.output());
+    let late = play.connect(HALF);
+    play.pass(30_000);
+    assert!(
+        late.output().starts_with("HTTP/1.1 408 "),
+        "{}",
+        late.output()
+    );
+}
+
+#[test]
+fn the_last_look_asks_the_system_itself() {
+    let mut play = Play::sole();
+    let served = play.connect(GET);
+    let idle = play.connect(GET);
+    play.drain();
+    served.0.borrow_mut().last_moment = Some(GET.into());
+    play.pass(250);
+    assert_eq!(served.output().matches("hello").count(), 2);
+    assert_eq!(idle.output().matches("HTTP/1.1 ").count(), 1, "silently");
+    assert!(served.0.borrow().ended && idle.0.borrow().ended);
+}
+
+#[test]
+fn a_fin_is_sent_behind_the_last_byte_and_not_before() {
+    let mut play = Play::sole();
+    let client = Client::sending(GET);
+    client.0.borrow_mut().blocked = true;
+    play.queue([Ok(client.clone())]);
+    play.settle();
+    play.drain();
+    play.pass(10);
+    assert!(!client.0.borrow().ended);
+    client.0.borrow_mut().blocked = false;
+    client.wake();
+    play.settle();
+    // The head was written before the drain, and stands: the Idle rule follows.
+    play.pass(250);
+    assert!(client.output().ends_with("hello"));
+    assert!(client.0.borrow().ended && !client.is_closed(), "it lingers");
+}
+
+#[test]
+fn lingering_lasts_until_the_last_byte_is_acknowledged() {
+    let mut play = Play::sole();
+    let client = play.connect(GET);
+    client.0.borrow_mut().unacknowledged = 1;
+    play.drain();
+    play.pass(250 + 400);
+    assert!(client.0.borrow().ended && !client.is_closed());
+    client.0.borrow_mut().unacknowledged = 0;
+    play.pass(101);
+    assert!(client.is_closed());
+    assert!(play.report().is_clean());
+}
+
+#[test]
+fn a_lingering_connection_reads_and_throws_away() {
+    let mut play = Play::sole();
+    let client = play.connect(GET);
+    play.drain();
+    play.pass(250);
+    assert!(client.0.borrow().ended);
+    client.send(GET);
+    play.pass(99);
+    assert!(!client.is_closed(), "input breaks the silence");
+    client.end();
+    play.settle();
+    assert!(client.is_closed());
+    assert_eq!(client.output().matches("hello").count(), 1);
+}
+
+/// More behind a request under way than is read ahead.
+#[test]
+fn a_client_that_goes_away_is_noticed_while_nothing_is_read() {
+    let mut config = Config::default();
+    config.limits.head = 1_000;
+    let mut play = Play::with(Ownership::Sole, |server| server.config(config));
+    let client = play.connect(WAIT);
+    client.send(&GET.repeat(40));
+    play.settle();
+    client.0.borrow_mut().gone = true;
+    client.wake();
+    play.settle();
+    assert!(client.is_closed());
+    assert_eq!(count(&play, Outcome::Vanished), 1);
+}
+
+#[test]
+fn a_stalled_reader_is_reset_and_an_ordinary_end_is_none() {
+    let mut play = Play::sole();
+    let stalled = Client::sending(GET);
+    stalled.0.borrow_mut().blocked = true;
+    play.queue([Ok(stalled.clone())]);
+    let served = play.connect(GET);
+    served.end();
+    play.pass(30_000);
+    assert!(stalled.is_closed() && stalled.0.borrow().reset);
+    assert!(served.is_closed() && !served.0.borrow().reset);
+    assert_eq!(count(&play, Outcome::Stalled), 1);
+}
+
+/// It left it a moment before, when it was over: a watchdog that looked in between counted it
+/// neither among those that were open nor among those that had ended.
+#[test]
+fn a_connection_is_in_the_registry_before_it_is_read_and_until_its_socket_is_closed() {
+    let mut play = Play::sole();
+    let client = play.connect(GET);
+    assert_eq!(client.0.borrow().open_at_first_read, Some(1));
+    client.end();
+    play.settle();
+    let balance = (1, 0);
+    assert_eq!(client.0.borrow().at_close, Some(balance));
+    assert_eq!(play.handle.census().open(), 0);
+}
+
+#[test]
+fn accepted_are_those_that_are_open_and_those_that_have_ended() {
+    let mut play = Play::sole();
+    let ends: Vec<Client> = (0..3).map(|_| play.connect(GET)).collect();
+    let _waits = play.connect(WAIT);
+    let balance = |play: &Play| {
+        let report = play.handle.report();
+        let open = play.handle.census().open() as u64;
+        (report.accepted, open, report.outcomes.total())
+    };
+    assert_eq!(balance(&play), (4, 4, 0));
+    let census = play.handle.census();
+    assert_eq!((census.idle, census.busy), (3, 1));
+    ends[0].end();
+    play.settle();
+    assert_eq!(balance(&play), (4, 3, 1));
+    play.close_now();
+    play.pass(500);
+    assert_eq!(balance(&play), (4, 0, 4));
+    let report = play.report();
+    assert_eq!(
+        (report.requests.dispatched, report.requests.completed),
+        (4, 3)
+    );
+    assert_eq!((report.requests.aborted, report.lost), (1, 1));
+    assert_eq!(report.aborted[0].bytes_in, WAIT.len() as u64);
+    assert_eq!(report.aborted[0].state, neap_smol::State::Busy);
+}
+
+#[test]
+fn a_handler_that_panics_when_it_is_dropped_costs_nobody_else() {
+    let mut play = Play::sole();
+    let other = play.connect(GET);
+    let client = play.connect("GET /bomb HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.end();
+    play.pass(1_000);
+    assert!(client.is_closed());
+    other.send(GET);
+    play.settle();
+    assert_eq!(other.output().matches("hello").count(), 2);
+}
+
+#[test]
+fn a_server_that_is_dropped_lets_no_response_look_whole_that_is_not() {
+    let mut play = Play::sole();
+    let cut = play.connect("GET /stream HTTP/1.0\r\n\r\n");
+    let whole = play.connect(GET);
+    assert!(cut.output().ends_with("begun"));
+    drop(play);
+    assert!(cut.is_closed() && cut.0.borrow().reset);
+    assert!(whole.is_closed() && !whole.0.borrow().reset);
+}
+
+#[test]
+fn a_response_that_only_the_close_delimits_is_reset_in_closing() {
+    let mut play = Play::sole();
+    let cut = play.connect("GET /stream HTTP/1.0\r\n\r\n");
+    let chunked = play.connect("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+    play.close_now();
+    assert!(cut.is_closed() && cut.0.borrow().reset);
+    assert!(chunked.0.borrow().ended && !chunked.0.borrow().reset);
+    assert!(!chunked.output().ends_with("0\r\n\r\n"));
+}

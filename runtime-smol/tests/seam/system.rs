@@ -1,0 +1,515 @@
+//! A system that a test plays: it has the time, the queue, and each client's every move.
+
+use std::cell::RefCell;
+use std::collections::{HashSet, VecDeque};
+use std::future::{Future, pending};
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use http_body::Frame;
+use neap_core::Time;
+use neap_smol::system::{Accepted, ListeningSocket, StopSignal, System, Transport};
+use neap_smol::{Address, Handle, Ownership, Report, Rung, Server};
+
+/// What the test and the server have in common.
+#[derive(Default)]
+pub(crate) struct World {
+    now: u64,
+    timer: Option<(Time, Waker)>,
+    signals: VecDeque<StopSignal>,
+    control: Option<Waker>,
+    /// Signals by which the process was ended.
+    pub(crate) ended_by: Vec<StopSignal>,
+    pub(crate) listener: Listener,
+    pub(crate) handle: Option<Handle>,
+}
+
+/// The listener, as its kernel sees it.
+#[derive(Default)]
+pub(crate) struct Listener {
+    pub(crate) queue: VecDeque<Result<Client, i32>>,
+    waker: Option<Waker>,
+    /// Rungs that hold.
+    pub(crate) rungs: Vec<Rung>,
+    /// Rungs that were tried.
+    pub(crate) tried: Vec<Rung>,
+    /// Who is in the middle of a handshake, look by look; the last answer stands.
+    pub(crate) half_open: VecDeque<Option<Vec<u16>>>,
+    /// When it was looked for them, in milliseconds.
+    pub(crate) looks: Vec<u64>,
+    /// Clients who complete their handshakes at the last of the looks.
+    pub(crate) late: Vec<Client>,
+    pub(crate) cookies: bool,
+    pub(crate) heir: bool,
+    pub(crate) accepts: usize,
+    pub(crate) closed: bool,
+}
+
+/// A client's connection, as its kernel sees it.
+#[derive(Clone, Default)]
+pub(crate) struct Client(pub(crate) Rc<RefCell<Wire>>);
+
+#[derive(Default)]
+pub(crate) struct Wire {
+    /// What was sent to the server, and its reactor has heard of; an empty one is the end.
+    input: VecDeque<Vec<u8>>,
+    /// What is there too, and found only by who asks the system itself.
+    pub(crate) unheard: Option<Vec<u8>>,
+    /// What comes when the system is asked for the last time.
+    pub(crate) last_moment: Option<Vec<u8>>,
+    asks_itself: bool,
+    pub(crate) output: Vec<u8>,
+    /// No more can be written now.
+    pub(crate) blocked: bool,
+    pub(crate) unacknowledged: u64,
+    pub(crate) ended: bool,
+    pub(crate) reset: bool,
+    pub(crate) closed: bool,
+    pub(crate) gone: bool,
+    /// Connections in the registry when the socket was first read.
+    pub(crate) open_at_first_read: Option<usize>,
+    /// The same when it was closed, and how many had ended.
+    pub(crate) at_close: Option<(usize, u64)>,
+    waker: Option<Waker>,
+}
+
+impl Client {
+    pub(crate) fn sending(bytes: &str) -> Client {
+        let client = Client::default();
+        client.send(bytes);
+        client
+    }
+
+    pub(crate) fn send(&self, bytes: &str) {
+        self.0.borrow_mut().input.push_back(bytes.into());
+        self.wake();
+    }
+
+    pub(crate) fn end(&self) {
+        self.send("");
+    }
+
+    /// Lets the server try again what it waits for.
+    pub(crate) fn wake(&self) {
+        let waker = self.0.borrow().waker.clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn output(&self) -> String {
+        String::from_utf8(self.0.borrow().output.clone()).unwrap()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.borrow().closed
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Played(Rc<RefCell<World>>);
+
+impl System for Played {
+    type Listener = Socket;
+
+    fn now(&self) -> Time {
+        Time::ZERO.after(Duration::from_millis(self.0.borrow().now))
+    }
+
+    fn unix_seconds(&self) -> u64 {
+        0
+    }
+
+    fn set_timer(&mut self, at: Time, cx: &mut Context<'_>) {
+        self.0.borrow_mut().timer = (at != Time::NEVER).then(|| (at, cx.waker().clone()));
+    }
+
+    fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<StopSignal> {
+        let mut world = self.0.borrow_mut();
+        world.control = Some(cx.waker().clone());
+        world.signals.pop_front().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn end_process(&mut self, signal: StopSignal) {
+        self.0.borrow_mut().ended_by.push(signal);
+    }
+}
+
+pub(crate) struct Socket(Rc<RefCell<World>>);
+
+impl ListeningSocket for Socket {
+    type Transport = Connected;
+
+    fn accept(&self) -> io::Result<Accepted<Connected>> {
+        let mut world = self.0.borrow_mut();
+        world.listener.accepts += 1;
+        match world.listener.queue.pop_front() {
+            None => Err(io::ErrorKind::WouldBlock.into()),
+            Some(Err(error)) => {
+                // Want of descriptors or memory does not go by being told of.
+                if is_want(error) {
+                    world.listener.queue.push_front(Err(error));
+                }
+                Err(io::Error::from_raw_os_error(error))
+            }
+            Some(Ok(client)) => Ok(Accepted {
+                transport: Connected {
+                    client,
+                    handle: world.handle.clone(),
+                },
+                peer: Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 1))),
+                local: None,
+            }),
+        }
+    }
+
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.borrow_mut().listener.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn seal(&self, rung: Rung) -> io::Result<()> {
+        let mut world = self.0.borrow_mut();
+        world.listener.tried.push(rung);
+        let holds = world.listener.rungs.contains(&rung);
+        holds
+            .then_some(())
+            .ok_or(io::ErrorKind::PermissionDenied.into())
+    }
+
+    fn poll_half_open(&mut self, _cx: &mut Context<'_>) -> Poll<Option<HashSet<SocketAddr>>> {
+        let mut world = self.0.borrow_mut();
+        let now = world.now;
+        let listener = &mut world.listener;
+        listener.looks.push(now);
+        let is_last = listener.half_open.len() <= 1;
+        let answer = match listener.half_open.len() {
+            0 => Some(Vec::new()),
+            1 => listener.half_open[0].clone(),
+            _ => listener.half_open.pop_front().unwrap(),
+        };
+        if is_last {
+            let late = std::mem::take(&mut listener.late);
+            listener.queue.extend(late.into_iter().map(Ok));
+        }
+        let peer = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        Poll::Ready(answer.map(|ports| ports.into_iter().map(peer).collect()))
+    }
+
+    fn uses_cookies(&self) -> bool {
+        self.0.borrow().listener.cookies
+    }
+
+    fn has_heir(&self) -> bool {
+        self.0.borrow().listener.heir
+    }
+
+    fn queued(&self) -> io::Result<u64> {
+        let waiting = self.0.borrow();
+        let waiting = waiting.listener.queue.iter().filter(|entry| entry.is_ok());
+        Ok(waiting.count() as u64)
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.0.borrow_mut().listener.closed = true;
+    }
+}
+
+fn is_want(error: i32) -> bool {
+    use rustix::io::Errno;
+    [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]
+        .iter()
+        .any(|want| want.raw_os_error() == error)
+}
+
+pub(crate) struct Connected {
+    client: Client,
+    handle: Option<Handle>,
+}
+
+impl Connected {
+    fn open(&self) -> Option<usize> {
+        self.handle.as_ref().map(|handle| handle.census().open())
+    }
+}
+
+fn take(wire: &mut Wire, buffer: &mut [u8]) -> Option<usize> {
+    let bytes = wire.input.pop_front()?;
+    buffer[..bytes.len()].copy_from_slice(&bytes);
+    Some(bytes.len())
+}
+
+impl Transport for Connected {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let open = self.open();
+        let wire = &mut *self.client.0.borrow_mut();
+        wire.open_at_first_read = wire.open_at_first_read.or(open);
+        if std::mem::take(&mut wire.asks_itself) {
+            wire.input.extend(wire.unheard.take());
+        }
+        match take(wire, buffer) {
+            Some(count) => Poll::Ready(Ok(count)),
+            None => {
+                wire.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let wire = &mut *self.client.0.borrow_mut();
+        wire.input.extend(wire.unheard.take());
+        wire.input.extend(wire.last_moment.take());
+        take(wire, buffer).ok_or(io::ErrorKind::WouldBlock.into())
+    }
+
+    fn poll_hangup(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut wire = self.client.0.borrow_mut();
+        wire.waker = Some(cx.waker().clone());
+        if wire.gone {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+
+    fn expect_input(&mut self) {
+        self.client.0.borrow_mut().asks_itself = true;
+    }
+
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut wire = self.client.0.borrow_mut();
+        assert!(!wire.ended, "nothing is written behind a FIN");
+        if wire.blocked {
+            wire.waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let before = wire.output.len();
+        slices
+            .iter()
+            .for_each(|slice| wire.output.extend_from_slice(slice));
+        Poll::Ready(Ok(wire.output.len() - before))
+    }
+
+    fn poll_end(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.client.0.borrow_mut().ended = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn reset_on_close(&mut self) {
+        self.client.0.borrow_mut().reset = true;
+    }
+
+    fn unacknowledged(&self, _local: &Address, _peer: &Address) -> u64 {
+        self.client.0.borrow().unacknowledged
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        let ended = |handle: &Handle| handle.report().outcomes.total();
+        let at_close = self.open().zip(self.handle.as_ref().map(ended));
+        let mut wire = self.client.0.borrow_mut();
+        wire.at_close = at_close;
+        wire.closed = true;
+    }
+}
+
+/// A server that serves on a played system.
+pub(crate) struct Play {
+    pub(crate) world: Rc<RefCell<World>>,
+    pub(crate) handle: Handle,
+    serving: Pin<Box<dyn Future<Output = Report>>>,
+    pub(crate) report: Option<Report>,
+}
+
+/// The body of a response that never ends, and whether it has begun.
+struct Endless(bool);
+
+impl http_body::Body for Endless {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if std::mem::replace(&mut self.0, true) {
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"begun")))))
+    }
+}
+
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("a handler that panics when it is dropped");
+    }
+}
+
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Play {
+    pub(crate) fn sole() -> Play {
+        Play::with(Ownership::Sole, |server| server)
+    }
+
+    pub(crate) fn with(
+        ownership: Ownership,
+        configure: impl FnOnce(Server<Played>) -> Server<Played>,
+    ) -> Play {
+        Play::at("127.0.0.1:80", ownership, configure)
+    }
+
+    /// The response to `/stream` never ends; requests for anything else but `/` are not answered;
+    /// the handler of `/bomb` panics when it is dropped.
+    pub(crate) fn at(
+        address: &str,
+        ownership: Ownership,
+        configure: impl FnOnce(Server<Played>) -> Server<Played>,
+    ) -> Play {
+        let world = Rc::<RefCell<World>>::default();
+        world.borrow_mut().listener.rungs = vec![Rung::Interface, Rung::Filter];
+        let server = Server::on(Played(Rc::clone(&world)));
+        let socket = Socket(Rc::clone(&world));
+        let server = configure(server.socket(socket, address.parse().unwrap(), ownership));
+        let handle = server.handle();
+        world.borrow_mut().handle = Some(handle.clone());
+        let serving = server.serve(|request| async move {
+            let _bomb = (request.uri().path() == "/bomb").then(|| Bomb);
+            match request.uri().path() {
+                "/" => Ok("hello"),
+                "/stream" => Err(Response::new(Endless(false))),
+                _ => pending().await,
+            }
+        });
+        let mut play = Play {
+            world,
+            handle,
+            serving: Box::pin(serving),
+            report: None,
+        };
+        play.settle();
+        play
+    }
+
+    pub(crate) fn listener(&self) -> std::cell::RefMut<'_, Listener> {
+        std::cell::RefMut::map(self.world.borrow_mut(), |world| &mut world.listener)
+    }
+
+    /// Puts somebody into the queue, or an error.
+    pub(crate) fn queue(&mut self, entries: impl IntoIterator<Item = Result<Client, i32>>) {
+        self.listener().queue.extend(entries);
+        let waker = self.listener().waker.clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// A client who is accepted, if anybody is.
+    pub(crate) fn connect(&mut self, bytes: &str) -> Client {
+        let client = Client::sending(bytes);
+        self.queue([Ok(client.clone())]);
+        self.settle();
+        client
+    }
+
+    pub(crate) fn signal(&mut self, signal: StopSignal) {
+        let mut world = self.world.borrow_mut();
+        world.signals.push_back(signal);
+        let waker = world.control.clone();
+        drop(world);
+        waker.unwrap().wake();
+        self.settle();
+    }
+
+    pub(crate) fn drain(&mut self) {
+        self.handle.drain();
+        self.settle();
+    }
+
+    pub(crate) fn close_now(&mut self) {
+        self.handle.close_now();
+        self.settle();
+    }
+
+    /// Polls the server as long as somebody wakes it.
+    pub(crate) fn settle(&mut self) {
+        let woken = Arc::new(Woken(AtomicBool::new(true)));
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut polls = 0;
+        // Wakers of earlier polls are gone for the server: it is polled once in any case.
+        while self.report.is_none() && woken.0.swap(false, Ordering::Relaxed) {
+            polls += 1;
+            assert!(polls < 1_000, "it spins");
+            let cx = &mut Context::from_waker(&waker);
+            if let Poll::Ready(report) = self.serving.as_mut().poll(cx) {
+                self.report = Some(report);
+            }
+        }
+    }
+
+    /// Does `act` at the moment of the next timer, before it comes.
+    pub(crate) fn with_next_timer(&mut self, act: impl FnOnce(&mut Play)) {
+        let (at, waker) = self.world.borrow_mut().timer.take().unwrap();
+        self.world.borrow_mut().now = at.as_nanos().div_ceil(1_000_000);
+        act(self);
+        waker.wake();
+        self.settle();
+    }
+
+    /// Lets `millis` pass without a timer's coming.
+    pub(crate) fn oversleep(&mut self, millis: u64) {
+        self.world.borrow_mut().now += millis;
+    }
+
+    /// Lets `millis` pass, each timer coming at its time.
+    pub(crate) fn pass(&mut self, millis: u64) {
+        self.settle();
+        let until = self.world.borrow().now + millis;
+        loop {
+            let mut world = self.world.borrow_mut();
+            let due = world
+                .timer
+                .as_ref()
+                .map(|(at, _)| at.as_nanos().div_ceil(1_000_000));
+            let Some(due) = due.filter(|due| *due <= until) else {
+                break;
+            };
+            world.now = world.now.max(due);
+            let (_, waker) = world.timer.take().unwrap();
+            drop(world);
+            waker.wake();
+            self.settle();
+        }
+        self.world.borrow_mut().now = until;
+        self.settle();
+    }
+
+    /// What the server says when it is done, which it is.
+    pub(crate) fn report(&self) -> &Report {
+        self.report.as_ref().expect("the server is done")
+    }
+}

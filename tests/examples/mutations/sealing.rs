@@ -1,0 +1,258 @@
+//! Sealing a listener of the runtime, and what it waits for.
+
+use crate::{Mutation, Test, in_runtime, in_runtime_itself};
+
+const SEAL: &str = "runtime-smol/src/seal.rs";
+const HALF_OPEN: &str = "runtime-smol/src/half_open.rs";
+const ENDING: &str = "runtime-smol/src/ending.rs";
+const LISTENER: &str = "runtime-smol/src/listener.rs";
+const LISTENERS: &str = "runtime-smol/src/listeners.rs";
+const LISTENING: &str = "runtime-smol/src/listening.rs";
+const fn test(name: &'static str) -> Test {
+    in_runtime("seam", name)
+}
+
+const LADDER: Test = test("listeners::each_rung_of_the_seal_is_tried_below_one_that_does_not_hold");
+const WINDOW: Test =
+    test("listeners::a_seal_lasts_no_longer_than_its_window_and_says_whom_it_gave_up");
+const LAST_LOOK: Test = test("listeners::who_completes_its_handshake_at_the_last_look_is_accepted");
+const SHARED: Test =
+    test("listeners::a_shared_listener_is_dropped_at_once_and_nothing_is_done_to_it");
+const COOKIES: Test =
+    test("listeners::with_cookies_behind_a_filter_nobody_is_asked_and_the_whole_window_waited");
+const HEIR: Test =
+    test("listeners::only_a_listener_of_a_group_has_an_heir_and_only_on_the_first_rung");
+
+pub(crate) const MUTATIONS: &[Mutation] = &[
+    Mutation {
+        guard: "§4 the highest rung comes first",
+        file: SEAL,
+        from: "[Rung::Interface, Rung::Filter]",
+        to: "[Rung::Filter, Rung::Interface]",
+        test: LADDER,
+    },
+    Mutation {
+        guard: "§4 no rung above the one that was asked for",
+        file: SEAL,
+        from: ".filter(|rung| *rung >= first)",
+        to: ".filter(|rung| *rung >= Rung::Interface.min(first))",
+        test: LADDER,
+    },
+    Mutation {
+        guard: "§4 never assume a rung: read the return value",
+        file: SEAL,
+        from: ".find(|rung| listener.seal(*rung).is_ok())",
+        to: ".find(|rung| listener.seal(*rung).is_ok() || true)",
+        test: LADDER,
+    },
+    Mutation {
+        guard: "§4 without a seal nobody is waited for",
+        file: ENDING,
+        from: "if rung == Rung::Plain || is_inherited {",
+        to: "if is_inherited {",
+        test: test("listeners::without_a_seal_that_holds_nobody_is_waited_for"),
+    },
+    Mutation {
+        guard: "§4 nobody is left only after two looks",
+        file: HALF_OPEN,
+        from: "!(self.looks.1 && self.peers.is_empty())",
+        to: "!self.peers.is_empty()",
+        test: in_runtime_itself(
+            "half_open::tests::one_look_is_not_enough_to_know_that_nobody_is_left",
+        ),
+    },
+    Mutation {
+        guard: "§4 a sibling's clients are not waited for",
+        file: HALF_OPEN,
+        from: "(_, true) => self.peers.retain(|peer| now.contains(peer)),",
+        to: "(_, true) => self.peers = now,",
+        test: in_runtime_itself(
+            "half_open::tests::those_who_come_to_a_sibling_meanwhile_are_not_waited_for",
+        ),
+    },
+    Mutation {
+        guard: "§4 the last accept is behind the last look",
+        file: ENDING,
+        from: "                Verdict::AcceptAgain\n",
+        to: "                Verdict::Close\n",
+        test: LAST_LOOK,
+    },
+    Mutation {
+        guard: "§4 who is in the middle of a handshake is waited for",
+        file: ENDING,
+        from: "        ending.half_open = Some(HalfOpen::default());\n",
+        to: "",
+        test: LAST_LOOK,
+    },
+    Mutation {
+        guard: "§4 seal_max",
+        file: ENDING,
+        from: "if self.clear || now >= self.until {",
+        to: "if self.clear {",
+        test: WINDOW,
+    },
+    Mutation {
+        guard: "§4 the window begins with the seal",
+        file: ENDING,
+        from: "        ending.until = now.after(window);\n",
+        to: "",
+        test: WINDOW,
+    },
+    Mutation {
+        guard: "§4 a group has a window of its own",
+        file: ENDING,
+        from: "Ownership::Grouped => drain.seal_max_group,",
+        to: "Ownership::Grouped => drain.seal_max,",
+        test: WINDOW,
+    },
+    Mutation {
+        guard: "§4 lost in a handshake is who was given up",
+        file: LISTENERS,
+        from: "self.ending.as_ref().map_or(0, Ending::given_up)",
+        to: "0",
+        test: WINDOW,
+    },
+    Mutation {
+        guard: "§4 and nobody else",
+        file: ENDING,
+        from: "self.half_open.as_ref().filter(|_| !self.clear)",
+        to: "self.half_open.as_ref().filter(|_| self.clear)",
+        test: WINDOW,
+    },
+    Mutation {
+        guard: "§4 nobody wakes us for a handshake: it is looked again",
+        file: ENDING,
+        from: "                self.recheck = now.after(self.pause);\n",
+        to: "",
+        test: LAST_LOOK,
+    },
+    Mutation {
+        guard: "§4 but not in a circle",
+        file: ENDING,
+        from: "LONGEST_PAUSE.min(self.pause * 2)",
+        to: "SHORTEST_PAUSE.min(self.pause * 2)",
+        test: test("listeners::handshakes_are_looked_for_less_often_after_a_while"),
+    },
+    Mutation {
+        guard: "§4 what nobody can tell takes the whole window",
+        file: ENDING,
+        from: "Poll::Ready(Some(false)) => {",
+        to: "Poll::Ready(Some(false) | None) => {",
+        test: test("listeners::where_nobody_can_tell_the_whole_window_is_waited"),
+    },
+    Mutation {
+        guard: "§4 nobody keeps a list of cookies",
+        file: ENDING,
+        from: "rung == Rung::Filter && listener.socket().uses_cookies()",
+        to: "false",
+        test: COOKIES,
+    },
+    Mutation {
+        guard: "§4 on the first rung they are refused: no reason to wait",
+        file: ENDING,
+        from: "rung == Rung::Filter && listener.socket().uses_cookies()",
+        to: "listener.socket().uses_cookies()",
+        test: test("listeners::on_the_first_rung_cookies_change_nothing"),
+    },
+    Mutation {
+        guard: "§4 only a listener of a group has an heir",
+        file: ENDING,
+        from: "listener.ownership() == Ownership::Grouped\n            && rung",
+        to: "rung",
+        test: HEIR,
+    },
+    Mutation {
+        guard: "§4 and only on the first rung, which a sibling can see",
+        file: ENDING,
+        from: "            && rung == Rung::Interface\n",
+        to: "",
+        test: HEIR,
+    },
+    Mutation {
+        guard: "§4 the heir is asked for",
+        file: ENDING,
+        from: "            && listener.socket().has_heir();",
+        to: ";",
+        test: HEIR,
+    },
+    Mutation {
+        guard: "§4 who has an heir does not wait",
+        file: ENDING,
+        from: "if rung == Rung::Plain || is_inherited {",
+        to: "if rung == Rung::Plain {",
+        test: HEIR,
+    },
+    Mutation {
+        guard: "§4 a shared listener is never sealed",
+        file: ENDING,
+        from: "Ownership::Shared => return ending,",
+        to: "Ownership::Shared => drain.seal_max,",
+        test: SHARED,
+    },
+    Mutation {
+        guard: "§4 and dropped at once",
+        file: LISTENERS,
+        from: "        if self.ownership == Ownership::Shared {\n",
+        to: "        if false {\n",
+        test: SHARED,
+    },
+    Mutation {
+        guard: "§4 a shared listener is not shut down by a watchdog",
+        file: LISTENER,
+        from: "        if self.ownership == Ownership::Shared {\n            return 0;",
+        to: "        if false {\n            return 0;",
+        test: in_runtime("watchdog", "a_shared_listener_is_left_to_the_others"),
+    },
+    Mutation {
+        guard: "§4 a unix listener is not sealed",
+        file: ENDING,
+        from: "if !matches!(listener.address(), Address::Tcp(_)) {",
+        to: "if false {",
+        test: test("listeners::a_unix_listener_is_not_sealed_and_ends_when_its_queue_is_empty"),
+    },
+    Mutation {
+        guard: "§4 a unix path is removed first",
+        file: ENDING,
+        from: "        listener.hide();\n",
+        to: "",
+        test: in_runtime(
+            "ending",
+            "a_unix_socket_is_not_to_be_found_any_more_while_its_queue_is_served",
+        ),
+    },
+    Mutation {
+        guard: "§4 a successor's file is left alone: another inode",
+        file: LISTENER,
+        from: "data.dev() == self.device && data.ino() == self.inode",
+        to: "data.dev() == self.device",
+        test: in_runtime(
+            "embedding",
+            "a_successors_socket_file_is_left_alone_and_a_dead_ones_is_replaced",
+        ),
+    },
+    Mutation {
+        guard: "§4 a successor's file is left alone: another device",
+        file: LISTENER,
+        from: "data.dev() == self.device && data.ino() == self.inode",
+        to: "data.ino() == self.inode",
+        test: in_runtime_itself(
+            "listener::tests::the_same_inode_on_another_device_is_another_file",
+        ),
+    },
+    Mutation {
+        guard: "§7 I19 a unix path is removed once",
+        file: LISTENER,
+        from: "if self.is_removed.swap(true, Ordering::AcqRel) {",
+        to: "if false {",
+        test: in_runtime_itself(
+            "listener::tests::a_file_is_removed_once_even_if_its_successor_gets_the_same_inode",
+        ),
+    },
+    Mutation {
+        guard: "§4 a sibling that is about to end is no heir",
+        file: LISTENING,
+        from: "entry.interface() != NOWHERE",
+        to: "true",
+        test: in_runtime_itself("listening::tests::a_sibling_that_is_about_to_end_is_none"),
+    },
+];
