@@ -77,8 +77,9 @@ fn is_test(path: &Path) -> bool {
 
 /// What comes before the tests in a file.
 fn before_tests(text: &str) -> &str {
-    text.split_once("\n#[cfg(test)]\nmod ")
-        .map_or(text, |(before, _)| before)
+    let starts = ["\n#[cfg(test)]\nmod ", "\nmod tests {"];
+    let start = starts.iter().filter_map(|start| text.find(start)).min();
+    &text[..start.unwrap_or(text.len())]
 }
 
 /// The functions of a file: the line each begins at, and how many lines it has.

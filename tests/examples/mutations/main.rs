@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long a test may take, which a mutation may well keep from coming to its end: so many times as
-/// long as with nothing broken, and a while.
+/// How long a test may take, which a mutation may well keep from coming to its end: so many times
+/// as long as with nothing broken, and a while.
 const PATIENCE: (u32, Duration) = (5, Duration::from_secs(15));
 
 /// How long a test may take with nothing broken.
