@@ -9,6 +9,7 @@ use std::io::Write;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 
 use bytes::Bytes;
 use futures_lite::future::{block_on, pending, zip};
@@ -18,7 +19,7 @@ use neap_smol::{
     Progress, RefusalPage, Serve, Server, State,
 };
 
-use common::{GET, Running, listening, read_all, read_until, unbound};
+use common::{GET, Running, Witness, listening, read_all, read_until, unbound};
 
 fn is_send<T: Send>(value: T) -> T {
     value
@@ -78,17 +79,11 @@ fn dropping_the_future_closes_every_connection_and_frees_the_port() {
     let server = listening();
     let (address, handle) = (server.local_addr().unwrap(), server.handle());
     let arrived = Arc::new(AtomicBool::new(false));
-    let dropped = Arc::new(AtomicBool::new(false));
-    struct Witness(Arc<AtomicBool>);
-    impl Drop for Witness {
-        fn drop(&mut self) {
-            self.0.store(true, Ordering::SeqCst);
-        }
-    }
+    let (send, dropped) = channel();
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     stream.write_all(GET.as_bytes()).unwrap();
     let mut serving = server.serve(|_request| {
-        let witness = Witness(Arc::clone(&dropped));
+        let witness = Witness(send.clone());
         arrived.store(true, Ordering::SeqCst);
         async move {
             let _witness = witness;
@@ -100,8 +95,9 @@ fn dropping_the_future_closes_every_connection_and_frees_the_port() {
             let _ = futures_lite::future::poll_once(&mut serving).await;
         }
     });
+    assert!(dropped.try_recv().is_err(), "not before");
     drop(serving);
-    assert!(dropped.load(Ordering::SeqCst));
+    assert!(dropped.try_recv().is_ok());
     assert_eq!((handle.phase(), handle.census().open()), (Phase::Done, 0));
     assert_eq!(read_all(&mut stream), "");
     Server::bind(address).unwrap();
@@ -736,7 +732,7 @@ fn content_that_did_not_come_whole_never_looks_whole_to_its_handler() {
     let uninvited = "POST /early HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\
                      Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
     for request in [broken, uninvited] {
-        let (send, collected) = std::sync::mpsc::channel();
+        let (send, collected) = channel();
         let running = Running::start(move |server| {
             let handler = move |request: Request<Body>| {
                 let send = send.clone();

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::io::{ErrorKind, Write};
 use std::net::{Shutdown, TcpStream};
 use std::rc::Rc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use neap_smol::{
     Body, Cause, Config, Handle, MisuseError, Outcome, Server, Upgrade, UpgradeError, Upgraded,
 };
 
-use common::{GET, PATIENCE, Running, read_all, read_until};
+use common::{GET, PATIENCE, Running, Witness, read_all, read_until};
 
 const UPGRADE: &str =
     "GET / HTTP/1.1\r\nHost: test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
@@ -307,15 +307,6 @@ fn an_owner_learns_of_its_own_time_to_say_goodbye_and_ends_with_it() {
     assert_eq!(report.forced, None, "the deadline was not waited for");
     assert_eq!(report.outcomes.get(Outcome::Upgraded), 1);
     assert_eq!(read_all(&mut client), "");
-}
-
-/// Tells when it is dropped.
-struct Witness(Sender<()>);
-
-impl Drop for Witness {
-    fn drop(&mut self) {
-        let _ = self.0.send(());
-    }
 }
 
 #[test]

@@ -4,24 +4,15 @@
 
 use std::future::pending;
 use std::io::{ErrorKind, Write};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use neap_smol::Outcome;
 
-use common::{GET, PATIENCE, Running};
+use common::{GET, PATIENCE, Running, Witness};
 
 #[allow(dead_code, reason = "another test uses the rest")]
 mod common;
-
-/// Tells when it is dropped.
-struct Witness(Sender<()>);
-
-impl Drop for Witness {
-    fn drop(&mut self) {
-        let _ = self.0.send(());
-    }
-}
 
 /// Behind a request that takes its time a client had pipelined more than is read ahead; then it was
 /// gone. Nobody noticed before the handler had ended, or the drain its deadline.

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -103,4 +104,14 @@ pub(crate) fn read_until(stream: &mut impl Read, end: &str) -> String {
         }
     }
     String::from_utf8_lossy(&all).into_owned()
+}
+
+/// Tells when it is dropped.
+pub(crate) struct Witness(pub(crate) Sender<()>);
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        // Nobody may be listening any more.
+        let _ = self.0.send(());
+    }
 }
