@@ -31,9 +31,8 @@ fn seconds(shutdown: Shutdown) -> impl Stream<Item = Result<Frame<Bytes>, Infall
 }
 
 async fn events(request: Request<Body>) -> Result<impl IntoResponse, StatusCode> {
-    let shutdown = request.extensions().get::<Shutdown>();
-    let shutdown = shutdown.ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
-    let mut response = Response::new(StreamBody::new(seconds(shutdown.clone())));
+    let shutdown = Shutdown::of(&request).ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
+    let mut response = Response::new(StreamBody::new(seconds(shutdown)));
     let event_stream = header::HeaderValue::from_static("text/event-stream");
     response
         .headers_mut()

@@ -10,6 +10,8 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 
+use crate::ConnectionInfo;
+
 /// The content of a request.
 ///
 /// It is read from the connection only as it is asked for, so that a handler that takes its time
@@ -30,6 +32,7 @@ use http_body::{Frame, SizeHint};
 pub struct Body {
     channel: Option<Arc<Channel>>,
     size: SizeHint,
+    connection: Option<ConnectionInfo>,
 }
 
 impl Body {
@@ -39,20 +42,41 @@ impl Body {
         Body {
             channel: None,
             size: SizeHint::with_exact(0),
+            connection: None,
         }
     }
 
-    /// Content that the connection will deliver, `length` bytes if that is known.
-    pub(crate) fn channel(length: Option<u64>, connection: Waker) -> (Body, Feed) {
+    /// The connection that the request came by; `None` of a body that no server has made.
+    #[must_use]
+    pub fn connection(&self) -> Option<&ConnectionInfo> {
+        self.connection.as_ref()
+    }
+
+    /// No content, of a request that came by `connection`.
+    pub(crate) fn none(connection: &ConnectionInfo) -> Body {
+        Body {
+            channel: None,
+            size: SizeHint::with_exact(0),
+            connection: Some(connection.clone()),
+        }
+    }
+
+    /// Content that `connection` will deliver, `length` bytes if that is known; `waker` wakes it.
+    pub(crate) fn channel(
+        length: Option<u64>,
+        connection: &ConnectionInfo,
+        waker: Waker,
+    ) -> (Body, Feed) {
         let channel = Arc::new(Channel {
             state: Mutex::new(State::default()),
-            connection,
+            connection: waker,
         });
         let size = length.map(SizeHint::with_exact).unwrap_or_default();
         (
             Body {
                 channel: Some(Arc::clone(&channel)),
                 size,
+                connection: Some(connection.clone()),
             },
             Feed(channel),
         )

@@ -4,7 +4,8 @@ use std::future::Future;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
-use http::{Request, Response};
+use http::Request;
+use http::response::Parts;
 use neap_core::{Item, PeerError, Phase, Status, Tick};
 
 use crate::body::{Demand, Feed};
@@ -46,9 +47,9 @@ where
             Item::Head(head) => {
                 let length = self.core.content_length();
                 let (body, feed) = match length {
-                    Some(0) => (Body::empty(), None),
+                    Some(0) => (Body::none(&self.info), None),
                     length => {
-                        let (body, feed) = Body::channel(length, cx.waker().clone());
+                        let (body, feed) = Body::channel(length, &self.info, cx.waker().clone());
                         (body, Some(feed))
                     }
                 };
@@ -56,7 +57,10 @@ where
                 self.inbox.consume(received.consumed);
                 let wish = self.core.asks_upgrade();
                 let upgrade = wish.then(|| Upgrade::new(&self.info, cx.waker().clone()));
-                self.start(request, feed, upgrade, t, env);
+                match request {
+                    Some(request) => self.start(request, feed, upgrade, t, cx, env),
+                    None => self.core.reject(t, PeerError::Target),
+                }
                 return true;
             }
             Item::Content(content) => {
@@ -95,24 +99,19 @@ where
 
     fn start<H: Fn(Request<Body>) -> F>(
         &mut self,
-        request: Option<Request<Body>>,
+        mut request: Request<Body>,
         feed: Option<Feed>,
         upgrade: Option<Upgrade>,
         t: Tick<'_>,
+        cx: &mut Context<'_>,
         env: &mut Environment<H, F>,
     ) {
-        let Some(mut request) = request else {
-            return self.core.reject(t, PeerError::Target);
-        };
         if self.info.logs_targets() {
             self.target = Some(request.uri().clone());
         }
         let line = upgrade.as_ref().map(Upgrade::line);
-        let extensions = request.extensions_mut();
-        extensions.insert(self.info.shutdown());
-        extensions.insert(self.info.clone());
         if let Some(upgrade) = upgrade {
-            extensions.insert(upgrade);
+            request.extensions_mut().insert(upgrade);
         }
         self.note();
         let mut places = env.take_places();
@@ -125,8 +124,9 @@ where
         });
         self.handler_due = true;
         if self.core.handle_started(t).is_err() || started.is_err() {
-            self.fail(t, env);
+            return self.fail(t, env);
         }
+        self.run_handler(t, cx, env);
     }
 
     /// Polls the handler or the body of its response. True if something came of it.
@@ -152,7 +152,9 @@ where
             }
             Poll::Ready(Ok(response)) => {
                 self.meet_demand(t);
-                self.reply(&response, t, env);
+                if self.reply(&response, t, env) {
+                    self.send_body(t, cx, env);
+                }
                 true
             }
             Poll::Ready(Err(_)) => {
@@ -175,21 +177,25 @@ where
         let Some(exchange) = &mut self.exchange else {
             return false;
         };
+        let Some(feed) = &exchange.feed else {
+            return false;
+        };
         let before = self.core.control();
-        match exchange.feed.as_ref().map(Feed::demand) {
-            Some(Demand::More) => self.core.want_content(t),
-            Some(Demand::Dropped) => {
+        match feed.demand() {
+            Demand::More => self.core.want_content(t),
+            Demand::Dropped => {
                 exchange.feed = None;
                 self.core.drop_content(t);
             }
-            Some(Demand::None) | None => {}
+            Demand::None => {}
         }
         self.core.control() != before
     }
 
-    fn reply<H>(&mut self, response: &Response<()>, t: Tick<'_>, env: &mut Environment<H, F>) {
+    /// Begins the reply. True if it goes on with the response's body.
+    fn reply<H>(&mut self, response: &Parts, t: Tick<'_>, env: &mut Environment<H, F>) -> bool {
         let Some(exchange) = &mut self.exchange else {
-            return;
+            return false;
         };
         if t.phase == Phase::Draining {
             self.core
@@ -198,8 +204,8 @@ where
         let length = exchange
             .places
             .length(response, self.core.is_head_request());
-        let status = Status::new(response.status().as_u16()).unwrap_or(Status::OK);
-        let fields = response.headers().iter();
+        let status = Status::new(response.status.as_u16()).unwrap_or(Status::OK);
+        let fields = response.headers.iter();
         let fields = fields.map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
         let out = self.output.buffer(env);
         match self
@@ -214,11 +220,13 @@ where
                     // the connection: what comes now is thrown away.
                     exchange.feed = None;
                 }
+                true
             }
             Err(error) => {
                 let peer = self.info.peer();
                 env.observer.tell(&Event::InvalidResponse { peer, error });
                 self.core.handle_failure(t);
+                false
             }
         }
     }
@@ -330,6 +338,7 @@ where
         let out = self.output.buffer(env);
         // Out of order it would be for a reply that the core has cut meanwhile.
         let _ = self.core.reply_end(t, out);
+        self.drop_exchange(env);
     }
 
     pub(crate) fn drop_exchange<H>(&mut self, env: &mut Environment<H, F>) {
