@@ -45,6 +45,7 @@ mod clock;
 mod connection;
 mod connection_info;
 mod connections;
+mod content;
 mod course;
 mod deadlines;
 mod dispatch;
@@ -58,6 +59,8 @@ mod half_open;
 mod handle;
 mod handshakes;
 mod input;
+#[cfg(feature = "json")]
+mod json;
 mod ledger;
 mod line;
 mod listener;
@@ -94,6 +97,8 @@ pub use body::{Body, BodyError};
 pub use connection_info::{ConnectionInfo, Shutdown};
 pub use event::{Event, Holder};
 pub use handle::Handle;
+#[cfg(feature = "json")]
+pub use json::{Json, JsonError};
 pub use listener::Ownership;
 pub use neap_core::{
     Cause, Census, Config, ConfigError, Drain, Durations, Limits, MisuseError, Outcome, PeerError,
