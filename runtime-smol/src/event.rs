@@ -86,6 +86,13 @@ pub enum Event<'a> {
         /// Whose request it was.
         peer: &'a Address,
     },
+    /// A service of tower failed; its request gets 500.
+    ServiceFailed {
+        /// Whose request it was.
+        peer: &'a Address,
+        /// What the service said.
+        error: &'a (dyn std::error::Error + Send + Sync),
+    },
     /// The body of a response failed; the response was cut.
     BodyFailed {
         /// Whose response it was.
@@ -161,6 +168,9 @@ impl fmt::Display for Event<'_> {
             }
             Event::HandlerPanicked { peer } => {
                 write!(f, "the handler of a request from {peer} panicked")
+            }
+            Event::ServiceFailed { peer, error } => {
+                write!(f, "the service failed a request from {peer}: {error}")
             }
             Event::BodyFailed { peer, error } => {
                 write!(f, "the response to {peer} was cut: {error}")

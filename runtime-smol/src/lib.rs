@@ -54,6 +54,7 @@ mod environment;
 #[cfg(target_os = "linux")]
 mod epoll;
 mod event;
+mod event_stream;
 mod exchange;
 mod half_open;
 mod handle;
@@ -89,6 +90,8 @@ mod source;
 mod switched;
 mod sync;
 pub mod system;
+#[cfg(feature = "tower")]
+mod tower;
 mod upgrade;
 mod watchdog;
 
@@ -96,6 +99,7 @@ pub use address::{Address, AddressError};
 pub use body::{Body, BodyError};
 pub use connection_info::{ConnectionInfo, Shutdown};
 pub use event::{Event, Holder};
+pub use event_stream::{EventStream, Heartbeat, ServerSentEvent};
 pub use handle::Handle;
 #[cfg(feature = "json")]
 pub use json::{Json, JsonError};
@@ -112,6 +116,8 @@ pub use serve::Serve;
 pub use server::Server;
 pub use signals::Interrupt;
 pub use source::Reactor;
+#[cfg(feature = "tower")]
+pub use tower::{Calling, ServiceBody, Timed, Timeout, TimeoutLayer, service};
 pub use upgrade::{Upgrade, UpgradeError, Upgraded};
 
 /// The README's examples, compiled.

@@ -193,7 +193,9 @@ mod json {
             assert_eq!(ask("{").await.0, status(400));
             assert_eq!(ask(r#"{"x":1}"#).await.0, status(422));
             assert_eq!(
-                ask(r#"{"x":1, "y":2, "z":"too much of it all, by far"}"#).await.0,
+                ask(r#"{"x":1, "y":2, "z":"too much of it all, by far"}"#)
+                    .await
+                    .0,
                 status(413)
             );
         });
