@@ -20,8 +20,8 @@ use http_body::{Frame, SizeHint};
 /// It can be read in three ways, each going on where the last one stopped: whole, up to a limit
 /// ([`collect`](Body::collect), [`text`](Body::text), `json` with the feature of that name); as an
 /// `AsyncRead` and `AsyncBufRead`, to copy it somewhere, which leaves a trailer section out; as an
-/// [`http_body::Body`], frame by frame. All of them are [bounded](crate::Limits::content) by what the
-/// server takes.
+/// [`http_body::Body`], frame by frame. The server's [limit](crate::Limits::content) bounds it in
+/// any case.
 ///
 /// ```
 /// use http::Request;

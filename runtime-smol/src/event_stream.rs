@@ -178,8 +178,8 @@ impl<S: Stream<Item = ServerSentEvent>> IntoResponse for EventStream<S> {
     }
 }
 
-/// A stream with something put in whenever nothing has come for a while: for axum's `Sse`, whose own
-/// `KeepAlive` takes tokio. [`EventStream`] has one.
+/// A stream with something put in whenever nothing has come for a while: for axum's `Sse`, whose
+/// own `KeepAlive` takes tokio. [`EventStream`] has one.
 ///
 /// ```
 /// use std::convert::Infallible;

@@ -22,10 +22,11 @@ use crate::{Body, BoxError, ConnectionInfo};
 /// [is ready](tower_service::Service::poll_ready). An error of the service is answered by 500, and
 /// told as [`Event::ServiceFailed`].
 ///
-/// What layers and extractors of axum take from tokio, the server has itself: who the client is, as
-/// an `Extension<`[`ConnectionInfo`]`>`; the drain, as an `Extension<`[`Shutdown`](crate::Shutdown)`>`;
-/// other protocols, as an `Extension<`[`Upgrade`](crate::Upgrade)`>`; the time, with
-/// [`TimeoutLayer`] and [`Heartbeat`](crate::Heartbeat).
+/// What layers and extractors of axum take from tokio, the server has itself. As an `Extension` of
+/// the request there are who the client is ([`ConnectionInfo`]), the drain
+/// ([`Shutdown`](crate::Shutdown)), and another protocol, where one is wished for
+/// ([`Upgrade`](crate::Upgrade)). The time is kept by [`TimeoutLayer`] and
+/// [`Heartbeat`](crate::Heartbeat).
 ///
 /// ```no_run
 /// use axum::{Router, routing::get};
