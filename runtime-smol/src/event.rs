@@ -73,6 +73,13 @@ pub enum Event<'a> {
         /// What the system said.
         error: &'a io::Error,
     },
+    /// A client's TLS could not be understood, or not be agreed upon. No socket says this.
+    HandshakeFailed {
+        /// Whose it was.
+        peer: &'a Address,
+        /// What was wrong.
+        error: &'a io::Error,
+    },
     /// A request was refused without a handler, or a handler failed.
     Refused {
         /// Who sent it.
@@ -162,6 +169,9 @@ impl fmt::Display for Event<'_> {
             }
             Event::ListenerFailed { address, error } => {
                 write!(f, "listener {address} failed: {error}")
+            }
+            Event::HandshakeFailed { peer, error } => {
+                write!(f, "TLS with {peer} failed: {error}")
             }
             Event::Refused { peer, refusal } => {
                 write!(f, "refused {peer}: {} {refusal}", refusal.status().code())

@@ -90,6 +90,8 @@ mod source;
 mod switched;
 mod sync;
 pub mod system;
+#[cfg(feature = "rustls")]
+mod tls;
 #[cfg(feature = "tower")]
 mod tower;
 mod upgrade;
@@ -116,9 +118,15 @@ pub use serve::Serve;
 pub use server::Server;
 pub use signals::Interrupt;
 pub use source::Reactor;
+#[cfg(feature = "rustls")]
+pub use tls::{Handshakes, Tls};
 #[cfg(feature = "tower")]
 pub use tower::{Calling, ServiceBody, Timed, Timeout, TimeoutLayer, service};
 pub use upgrade::{Upgrade, UpgradeError, Upgraded};
+
+/// The TLS that [`Tls::new`] takes its settings from.
+#[cfg(feature = "rustls")]
+pub use rustls;
 
 /// The README's examples, compiled.
 #[cfg(all(doctest, feature = "signal"))]
