@@ -323,14 +323,16 @@ where
         let done = if read == Read::Look {
             match self.transport.try_read(&mut env.buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.core.handle_nothing(t);
+                    if !self.note_begin(t) {
+                        self.core.handle_nothing(t);
+                    }
                     return true;
                 }
                 done => done,
             }
         } else {
             match self.transport.poll_read(cx, &mut env.buffer) {
-                Poll::Pending => return false,
+                Poll::Pending => return self.note_begin(t),
                 Poll::Ready(done) => done,
             }
         };
@@ -340,8 +342,24 @@ where
             Ok(0) => self.core.handle_eof(t),
             Ok(count) if read == Read::Discard => self.core.handle_discarded(t, count as u64),
             Ok(count) => self.inbox.received(&env.buffer, count),
-            Err(_) => self.core.handle_io_error(t),
+            Err(error) => {
+                if error.kind() == io::ErrorKind::InvalidData {
+                    let peer = self.info.peer();
+                    let error = &error;
+                    env.observer.tell(&Event::HandshakeFailed { peer, error });
+                }
+                self.core.handle_io_error(t);
+            }
         }
         true
+    }
+
+    /// What comes before the first byte counts as its beginning. True if that is news.
+    fn note_begin(&mut self, t: Tick<'_>) -> bool {
+        let is_news = self.transport.has_begun() && self.core.state() == State::Fresh;
+        if is_news {
+            self.core.handle_begun(t);
+        }
+        is_news
     }
 }

@@ -111,6 +111,13 @@ impl ConnectionInfo {
         }
     }
 
+    /// Tells the server's observer.
+    #[cfg(feature = "tower")]
+    pub(crate) fn tell(&self, event: &crate::Event<'_>) {
+        let observer = self.0.server.course().observer.clone();
+        observer.tell(event);
+    }
+
     /// Whether the target of a request is to be remembered, for the log.
     pub(crate) fn logs_targets(&self) -> bool {
         self.0.server.log_targets.load(Ordering::Relaxed)

@@ -47,7 +47,7 @@ where
             Item::Head(head) => {
                 let length = self.core.content_length();
                 let (body, feed) = match length {
-                    Some(0) => (Body::none(&self.info), None),
+                    Some(0) => (Body::whole(Bytes::new(), &self.info), None),
                     length => {
                         let (body, feed) = Body::channel(length, &self.info, cx.waker().clone());
                         (body, Some(feed))

@@ -45,6 +45,7 @@ mod clock;
 mod connection;
 mod connection_info;
 mod connections;
+mod content;
 mod course;
 mod deadlines;
 mod dispatch;
@@ -53,11 +54,14 @@ mod environment;
 #[cfg(target_os = "linux")]
 mod epoll;
 mod event;
+mod event_stream;
 mod exchange;
 mod half_open;
 mod handle;
 mod handshakes;
 mod input;
+#[cfg(feature = "json")]
+mod json;
 mod ledger;
 mod line;
 mod listener;
@@ -86,6 +90,10 @@ mod source;
 mod switched;
 mod sync;
 pub mod system;
+#[cfg(feature = "rustls")]
+mod tls;
+#[cfg(feature = "tower")]
+mod tower;
 mod upgrade;
 mod watchdog;
 
@@ -93,7 +101,10 @@ pub use address::{Address, AddressError};
 pub use body::{Body, BodyError};
 pub use connection_info::{ConnectionInfo, Shutdown};
 pub use event::{Event, Holder};
+pub use event_stream::{EventStream, Heartbeat, ServerSentEvent};
 pub use handle::Handle;
+#[cfg(feature = "json")]
+pub use json::{Json, JsonError};
 pub use listener::Ownership;
 pub use neap_core::{
     Cause, Census, Config, ConfigError, Drain, Durations, Limits, MisuseError, Outcome, PeerError,
@@ -107,7 +118,15 @@ pub use serve::Serve;
 pub use server::Server;
 pub use signals::Interrupt;
 pub use source::Reactor;
+#[cfg(feature = "rustls")]
+pub use tls::{Handshakes, Tls};
+#[cfg(feature = "tower")]
+pub use tower::{Calling, ServiceBody, Timed, Timeout, TimeoutLayer, service};
 pub use upgrade::{Upgrade, UpgradeError, Upgraded};
+
+/// The TLS that [`Tls::new`] takes its settings from.
+#[cfg(feature = "rustls")]
+pub use rustls;
 
 /// The README's examples, compiled.
 #[cfg(all(doctest, feature = "signal"))]

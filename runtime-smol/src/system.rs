@@ -30,6 +30,8 @@ pub use crate::listening::NativeListener;
 pub use crate::native::Native;
 pub use crate::signals::StopSignal;
 pub use crate::socket::Socket;
+#[cfg(feature = "rustls")]
+pub use crate::tls::{MaybeTls, TlsTransport};
 
 /// What a server asks of the system beside its sockets.
 pub trait System {
@@ -143,6 +145,12 @@ pub trait Transport {
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is nothing, another if the connection is
     /// broken.
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Whether the peer is in the middle of something that comes before its first byte, a handshake
+    /// for instance: the drain waits for that like for half a head.
+    fn has_begun(&self) -> bool {
+        false
+    }
 
     /// Arranges for `cx` to be woken when the peer is gone, without reading what it has left: asked
     /// while no more can be read. Where nobody can tell, that is noticed later.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use futures_lite::future::{block_on, pending, poll_once};
 use http::Request;
-use neap_smol::{Body, Config, ConnectionInfo, Progress, Server, Shutdown};
+use neap_smol::{Body, Config, Progress, Server, Shutdown};
 
 use common::{GET, Running, read_all};
 
