@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_io::Timer;
 use bytes::Bytes;
 use futures_lite::Stream;
-use http::{Request, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::{Request, Response};
 use http_body::Frame;
 
 use crate::{Body, BoxError, IntoResponse, Shutdown};

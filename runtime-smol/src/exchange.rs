@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, HOST};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
@@ -71,10 +71,7 @@ impl<F: Future<Output: IntoResponse>> Places<F> {
     }
 
     /// Polls the response's body for its next frame; `Ok(None)` is its end.
-    pub(crate) fn poll_body(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Frame<DataOf<F>>>, BodyFailure>> {
+    pub(crate) fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<NextFrame<DataOf<F>>> {
         let Some(body) = self.body.as_mut().as_pin_mut() else {
             return Poll::Ready(Ok(None));
         };
@@ -85,6 +82,25 @@ impl<F: Future<Output: IntoResponse>> Places<F> {
                     .map_err(|error| BodyFailure::Error(error.into()))
             }),
             Err(Panicked) => Poll::Ready(Err(BodyFailure::Panicked)),
+        }
+    }
+
+    /// Polls the response's body, which says that it has `length` bytes, for all of them in one
+    /// piece.
+    pub(crate) fn poll_whole(&mut self, length: u64, cx: &mut Context<'_>) -> First<DataOf<F>> {
+        if length == 0 {
+            return First::Whole(None);
+        }
+        match self.poll_body(cx) {
+            Poll::Pending => First::Later,
+            Poll::Ready(Ok(Some(frame))) => match frame.into_data() {
+                Ok(data) if data.chunk().len() as u64 == length && self.is_body_over() => {
+                    First::Whole(Some(data))
+                }
+                Ok(data) => First::Frame(Ok(Some(Frame::data(data)))),
+                Err(frame) => First::Frame(Ok(Some(frame))),
+            },
+            Poll::Ready(other) => First::Frame(other),
         }
     }
 
@@ -115,6 +131,19 @@ impl<F: Future<Output: IntoResponse>> Places<F> {
         };
         length.map_or(BodyLength::Unknown, BodyLength::Known)
     }
+}
+
+/// The next frame of a response's body; `None` is its end.
+pub(crate) type NextFrame<D> = Result<Option<Frame<D>>, BodyFailure>;
+
+/// What a response's body gives before the head is written.
+pub(crate) enum First<D> {
+    /// Nothing yet.
+    Later,
+    /// All that it has.
+    Whole(Option<D>),
+    /// What is to follow the head.
+    Frame(NextFrame<D>),
 }
 
 /// Why a response's body ended early.

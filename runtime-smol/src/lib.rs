@@ -74,8 +74,10 @@ mod park;
 mod probe;
 #[cfg(all(test, neap_loom))]
 mod races;
+mod receiving;
 mod refusal;
 mod registry;
+mod replying;
 mod report;
 mod response;
 mod run_queue;
