@@ -4,16 +4,15 @@ use std::future::Future;
 use std::io;
 use std::net::ToSocketAddrs;
 use std::os::fd::OwnedFd;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::task::Waker;
-use std::thread;
 
 use http::Request;
 
 use crate::listener::Listener;
 use crate::listening::{Kernel, NativeListener, Options};
 use crate::system::Native;
+use crate::threads::Threads;
 use crate::{Address, Body, IntoResponse, Reactor, Report, Server, watchdog};
 
 /// Connections that wait to be accepted, by default: as many as most systems allow.
@@ -182,27 +181,14 @@ impl Server {
         let mut signals = self.system.signals.take();
         // What has come before counts from the first turn on.
         watchdog::hear(&shared, &mut signals, Waker::noop());
-        let worker = thread::Builder::new().name("neap".into());
-        let worker = worker.spawn(move || self.serve_parked(handler))?;
+        let threads = Threads::start(self, handler)?;
         match watchdog::watch(&shared, &mut signals) {
-            Some(report) => Ok(report),
-            None => worker.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Some(report) => {
+                threads.join_unblocked();
+                Ok(report)
+            }
+            None => threads.join(),
         }
-    }
-}
-
-impl Server {
-    /// Serves on this thread, which waits in the server's own reactor if it has one.
-    fn serve_parked<H, F>(mut self, handler: H) -> io::Result<Report>
-    where
-        H: Fn(Request<Body>) -> F,
-        F: Future<Output: IntoResponse>,
-    {
-        #[cfg(target_os = "linux")]
-        if let Some(park) = self.system.park() {
-            return park.block_on(self.serve(handler));
-        }
-        Ok(async_io::block_on(self.serve(handler)))
     }
 }
 

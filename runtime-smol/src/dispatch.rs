@@ -105,7 +105,7 @@ where
             return self.core.reject(t, PeerError::Target);
         };
         if self.info.logs_targets() {
-            self.target = Some(request.uri().clone());
+            self.info.ledger().set_target(Some(request.uri().clone()));
         }
         let line = upgrade.as_ref().map(Upgrade::line);
         let extensions = request.extensions_mut();
@@ -152,7 +152,8 @@ where
             }
             Poll::Ready(Ok(response)) => {
                 self.meet_demand(t);
-                self.reply(&response, t, env);
+                // It may have taken its time, in which another thread began the drain.
+                self.reply(&response, env.at_present(t), env);
                 true
             }
             Poll::Ready(Err(_)) => {
@@ -336,7 +337,9 @@ where
         let Some(mut exchange) = self.exchange.take() else {
             return;
         };
-        self.target = None;
+        if self.info.logs_targets() {
+            self.info.ledger().set_target(None);
+        }
         drop(exchange.feed.take());
         if exchange.places.clear().is_err() {
             env.observer.tell(&Event::HandlerPanicked {

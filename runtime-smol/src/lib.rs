@@ -42,6 +42,7 @@ mod admin;
 mod bind;
 mod body;
 mod clock;
+mod conductor;
 mod connection;
 mod connection_info;
 mod connections;
@@ -67,6 +68,7 @@ mod native;
 mod output;
 #[cfg(target_os = "linux")]
 mod park;
+mod pool;
 mod probe;
 #[cfg(all(test, neap_loom))]
 mod races;
@@ -76,8 +78,11 @@ mod report;
 mod response;
 mod run_queue;
 mod seal;
+mod seat;
 mod serve;
 mod server;
+mod serving;
+mod shared;
 mod shutdown;
 mod signals;
 mod sock_diag;
@@ -86,8 +91,10 @@ mod source;
 mod switched;
 mod sync;
 pub mod system;
+mod threads;
 mod upgrade;
 mod watchdog;
+mod worker;
 
 pub use address::{Address, AddressError};
 pub use body::{Body, BodyError};

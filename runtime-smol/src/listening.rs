@@ -129,12 +129,17 @@ impl NativeListener {
         rustix::io::ioctl_fionbio(&fd, true)?;
         let address = Address::from_raw(Some(rustix::net::getsockname(&fd)?));
         let socket = NativeListener {
-            source: kernel.sources.register(fd)?,
+            source: kernel.sources.register(Arc::new(fd))?,
             address: address.clone(),
             kernel: kernel.clone(),
             handshakes: Handshakes::default(),
         };
         Ok((socket, address))
+    }
+
+    /// Leaves it to other threads to register the connections, each with a reactor of its own.
+    pub(crate) fn accept_for_others(&mut self) {
+        self.kernel.sources = Sources::Later;
     }
 
     fn tcp(&self) -> io::Result<SocketAddr> {
@@ -177,7 +182,7 @@ impl ListeningSocket for NativeListener {
         };
         Ok(Accepted {
             transport: Socket::new(
-                self.kernel.sources.register(fd)?,
+                self.kernel.sources.register(Arc::new(fd))?,
                 Arc::clone(&self.kernel.probe),
             ),
             peer,

@@ -12,9 +12,9 @@ use loom::thread::{self, JoinHandle};
 use neap_core::{Progress, State};
 
 use crate::course::Command;
-use crate::handle::Shared;
 use crate::registry::Registry;
 use crate::run_queue::{Part, PartWaker, RunQueue};
+use crate::shared::Shared;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::{ConnectionInfo, Handle};
 
@@ -117,7 +117,7 @@ fn a_command_through_a_handle_is_heard_whenever_it_is_given() {
         let program = thread::spawn(move || handle.drain());
         let ears = Arc::clone(&shared);
         let look = move || take(&ears) == [Command::Drain];
-        let server = Server::new(&shared.queue, Looks::AfterClearing, look);
+        let server = Server::new(&shared.seat.queue, Looks::AfterClearing, look);
         assert!(server.run(vec![program]));
     });
 }
@@ -137,7 +137,7 @@ fn two_commands_are_heard_in_their_order_whenever_they_are_given() {
             heard.extend(take(&ears));
             heard == [Command::Cancel, Command::Drain]
         };
-        let server = Server::new(&shared.queue, Looks::AfterClearing, look);
+        let server = Server::new(&shared.seat.queue, Looks::AfterClearing, look);
         assert!(server.run(vec![program]));
     });
 }

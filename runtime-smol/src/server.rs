@@ -10,14 +10,19 @@ use http::{Request, StatusCode};
 use neap_core::{Config, Refusal};
 
 use crate::admin::Admin;
+use crate::conductor::{Conductor, Parts};
+use crate::connections::Connections;
 use crate::course::Rules;
+use crate::environment::Environment;
 use crate::event::{Event, Observer};
-use crate::handle::{Owner, Shared};
 use crate::listener::{Listener, Ownership};
 use crate::listeners::Listeners;
 use crate::refusal::{RefusalPage, Refusals};
+use crate::run_queue::Part;
 use crate::seal::Rung;
-use crate::serve::{Parts, Serve};
+use crate::serve::Serve;
+use crate::serving::Here;
+use crate::shared::{Owner, Shared};
 use crate::system::{Native, System};
 use crate::{Address, Body, Handle, Interrupt, IntoResponse};
 
@@ -37,14 +42,16 @@ use crate::{Address, Body, Handle, Interrupt, IntoResponse};
 /// ```
 pub struct Server<S: System = Native> {
     pub(crate) system: S,
-    config: Config,
+    pub(crate) config: Config,
     max_connections: usize,
+    /// How many threads [`run`](Server::run) serves on.
+    pub(crate) threads: usize,
     seal: Rung,
     pub(crate) listeners: Vec<Listener<S::Listener>>,
     pub(crate) admin: Vec<Listener<S::Listener>>,
     interrupt: Interrupt,
-    observer: Observer,
-    refusals: Refusals,
+    pub(crate) observer: Observer,
+    pub(crate) refusals: Refusals,
     pub(crate) owner: Owner,
 }
 
@@ -57,6 +64,7 @@ impl<S: System> Server<S> {
             system,
             config: Config::default(),
             max_connections: usize::MAX,
+            threads: 1,
             seal: Rung::default(),
             listeners: Vec::new(),
             admin: Vec::new(),
@@ -107,6 +115,33 @@ impl<S: System> Server<S> {
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Server<S> {
         self.max_connections = connections;
+        self
+    }
+
+    /// How many threads [`run`](Server::run) serves on; zero counts as one. Each has a clone of the
+    /// handler, a reactor and connections of its own, whose handlers never leave it. What is said
+    /// for the whole server, [`max_connections`](Server::max_connections) for one, holds for all of
+    /// them together. Default: 1. [`serve`](Server::serve) is one future however many there are to
+    /// be.
+    ///
+    /// One more thread accepts, and conducts the shutdown. Whom it accepts is taken in by a thread
+    /// that has time, that with the fewest connections first; so a handler that blocks its thread
+    /// blocks the connections that are on it already, and nobody else.
+    ///
+    /// ```no_run
+    /// use neap_smol::Server;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let cores = std::thread::available_parallelism()?;
+    /// let server = Server::bind("127.0.0.1:8080")?.threads(cores.get());
+    /// let report = server.run(|_request| async { "Hello, World!" })?;
+    /// println!("{report}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Server<S> {
+        self.threads = threads;
         self
     }
 
@@ -229,6 +264,15 @@ impl<S: System> Server<S> {
         H: Fn(Request<Body>) -> F,
         F: Future<Output: IntoResponse>,
     {
+        let shared = Arc::clone(&self.owner.0);
+        let seat = Arc::clone(&shared.seat);
+        let env = Environment::new(handler, self.observer.clone(), self.refusals.clone());
+        let connections = Connections::new(Arc::clone(&shared), seat, Part::Connection);
+        Serve(self.conducting(Here::new(&shared, connections, env)))
+    }
+
+    /// The server on its way, with `serving` to serve whom it accepts.
+    pub(crate) fn conducting<C>(self, serving: C) -> Conductor<C, S> {
         let observer = self.observer.clone();
         let admin =
             (!self.admin.is_empty()).then(|| Admin::new(self.admin, &self.owner.0, observer));
@@ -251,10 +295,9 @@ impl<S: System> Server<S> {
             listeners,
             admin,
             observer: self.observer,
-            refusals: self.refusals,
             owner: self.owner,
         };
-        Serve::new(parts, handler)
+        Conductor::new(parts, serving)
     }
 }
 

@@ -13,7 +13,7 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 
 use crate::Address;
 use crate::probe::Probe;
-use crate::source::Source;
+use crate::source::{Source, Sources};
 use crate::system::Transport;
 
 /// A connected stream socket of the kernel.
@@ -33,6 +33,11 @@ impl Socket {
             more: true,
             probe,
         }
+    }
+
+    /// Registers it with `sources`, if it is not registered yet.
+    pub(crate) fn settle(&mut self, sources: &Sources) -> io::Result<()> {
+        self.source.settle(sources)
     }
 
     /// Writes without waiting.
@@ -150,7 +155,7 @@ mod tests {
     fn unheard() -> io::Result<(Socket, UnixStream)> {
         let (near, far) = UnixStream::pair()?;
         near.set_nonblocking(true)?;
-        let source = Sources::of(Reactor::Own).register(near.into())?;
+        let source = Sources::of(Reactor::Own).register(Arc::new(near.into()))?;
         Ok((Socket::new(source, Arc::new(Probe::new())), far))
     }
 

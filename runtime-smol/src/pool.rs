@@ -1,0 +1,201 @@
+//! The threads of a server that has several, and how they share new connections out among them.
+//!
+//! One thread, the conductor, accepts; it leads the listeners through their ends and moves the
+//! lifecycle, and runs no handlers. Whom it has accepted waits in the *lobby*, for the first thread
+//! that has time. A thread that is blocked takes nobody in, so nobody who is new waits for it. Of
+//! the threads that sleep the one with the fewest connections is called.
+//!
+//! Who is in the lobby counts as a fresh connection. It leaves it for a registry under the lobby's
+//! lock, so that whoever holds that sees each connection in one of both places.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError};
+
+use crate::listeners::Arrival;
+use crate::run_queue::RunQueue;
+use crate::seat::{Rest, Seat};
+use crate::socket::Socket;
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use crate::sync::{Mutex, MutexGuard};
+
+/// How many connections more than another a thread may have that takes somebody in while that one
+/// wakes up. A thread that is up first would otherwise take in a whole burst; and with none each
+/// would sleep again after every connection.
+const LEAD: usize = 4;
+
+/// The threads, and who waits for them.
+#[derive(Debug)]
+pub(crate) struct Pool<A = Arrival<Socket>> {
+    seats: Vec<Arc<Seat>>,
+    lobby: Mutex<VecDeque<A>>,
+    /// How many are in the lobby.
+    waiting: AtomicUsize,
+    /// How often connections have ended.
+    departures: AtomicUsize,
+    /// Accepting waits for a connection to end.
+    is_full: AtomicBool,
+    /// All is over: no connection remains.
+    is_over: AtomicBool,
+}
+
+impl<A> Pool<A> {
+    pub(crate) fn new(threads: usize) -> Pool<A> {
+        let seat = |_| Arc::new(Seat::new(Arc::new(RunQueue::default())));
+        Pool {
+            seats: (0..threads).map(seat).collect(),
+            lobby: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            departures: AtomicUsize::new(0),
+            is_full: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn seats(&self) -> &[Arc<Seat>] {
+        &self.seats
+    }
+
+    /// Who waits. As long as this is held nobody comes, and nobody is taken in.
+    pub(crate) fn lobby(&self) -> MutexGuard<'_, VecDeque<A>> {
+        self.lobby.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_anybody_waiting(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) > 0
+    }
+
+    /// How many connections there are, those that have just ended perhaps among them.
+    pub(crate) fn open(&self) -> usize {
+        let lobby = self.lobby();
+        let seats = self.seats.iter();
+        let open = seats.map(|seat| seat.open.load(Ordering::Acquire));
+        lobby.len() + open.sum::<usize>()
+    }
+
+    /// Lets `arrival` wait for a thread, and calls one if any sleeps. Meanwhile `count` counts it.
+    pub(crate) fn admit(&self, arrival: A, count: impl FnOnce()) {
+        let mut lobby = self.lobby();
+        lobby.push_back(arrival);
+        count();
+        self.waiting.store(lobby.len(), Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        self.call();
+        drop(lobby);
+    }
+
+    /// Calls a thread that sleeps, the one with the fewest connections. The lobby must be held.
+    fn call(&self) {
+        loop {
+            let sleeping = self.seats.iter().filter(|seat| seat.is(Rest::Asleep));
+            let open = |seat: &&Arc<Seat>| seat.open.load(Ordering::Relaxed);
+            match sleeping.min_by_key(open) {
+                // It may have been woken meanwhile.
+                Some(seat) if !seat.call() => {}
+                _ => return,
+            }
+        }
+    }
+
+    /// Takes in who has waited longest, if anybody has, and `seat` does not leave it to another
+    /// thread: `insert` does so, and says how many connections the thread has then.
+    pub(crate) fn take<T>(&self, seat: &Seat, insert: impl FnOnce(A) -> (T, usize)) -> Option<T> {
+        if !self.is_anybody_waiting() {
+            return None;
+        }
+        let mut lobby = self.lobby();
+        if self.leaves_it_to_another(seat) {
+            return None;
+        }
+        let arrival = lobby.pop_front()?;
+        self.waiting.store(lobby.len(), Ordering::Relaxed);
+        let (taken, open) = insert(arrival);
+        seat.open.store(open, Ordering::Release);
+        if !lobby.is_empty() {
+            // Whatever becomes of this thread now, the next does not wait for it alone.
+            self.call();
+        }
+        Some(taken)
+    }
+
+    /// Whether a thread that has far fewer connections has been called, and is yet to come.
+    fn leaves_it_to_another(&self, seat: &Seat) -> bool {
+        let open = seat.open.load(Ordering::Relaxed);
+        let mut called = self.seats.iter().filter(|seat| seat.is(Rest::Called));
+        called.any(|other| other.open.load(Ordering::Relaxed) + LEAD <= open)
+    }
+
+    /// The thread of `seat` has nothing to do. True if it may sleep until it is rung; otherwise
+    /// somebody waits for it in the lobby.
+    pub(crate) fn sleep(&self, seat: &Seat) -> bool {
+        seat.set(Rest::Asleep);
+        // Either it sees who waits, or who admits them sees it asleep.
+        fence(Ordering::SeqCst);
+        if !self.is_anybody_waiting() {
+            return true;
+        }
+        let lobby = self.lobby();
+        let sleeps = lobby.is_empty() || self.leaves_it_to_another(seat);
+        if !sleeps {
+            seat.set(Rest::Up);
+        }
+        sleeps
+    }
+
+    /// How often connections have ended so far.
+    pub(crate) fn departures(&self) -> usize {
+        self.departures.load(Ordering::Acquire)
+    }
+
+    /// Accepting waits for a connection to end. True if one has since there were `departures`.
+    pub(crate) fn wait_for_room(&self, departures: usize) -> bool {
+        self.is_full.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        self.departures() != departures && self.is_full.swap(false, Ordering::AcqRel)
+    }
+
+    /// The thread of `seat` has `open` connections. True if accepting waits for one to end, which
+    /// has happened.
+    pub(crate) fn note(&self, seat: &Seat, open: usize) -> bool {
+        if seat.open.swap(open, Ordering::AcqRel) <= open {
+            return false;
+        }
+        self.departures.fetch_add(1, Ordering::Release);
+        fence(Ordering::SeqCst);
+        self.is_full.load(Ordering::Relaxed) && self.is_full.swap(false, Ordering::AcqRel)
+    }
+
+    /// Lets a thread that has an idle connection close it: one that sleeps, and so is not blocked,
+    /// if there is one.
+    pub(crate) fn close_one_idle(&self) {
+        let idle = |seat: &&Arc<Seat>| seat.registry.census().idle > 0;
+        let mut seats = self.seats.iter();
+        let asleep = seats
+            .clone()
+            .filter(|seat| seat.is(Rest::Asleep))
+            .find(idle);
+        if let Some(seat) = asleep.or_else(|| seats.find(idle)) {
+            seat.close_one_idle.store(true, Ordering::Release);
+            seat.ring();
+        }
+    }
+
+    /// All is over: the threads end what is left, and themselves.
+    pub(crate) fn end(&self) {
+        self.is_over.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    /// Whether every thread has ended.
+    pub(crate) fn have_ended(&self) -> bool {
+        let mut seats = self.seats.iter();
+        seats.all(|seat| seat.has_ended())
+    }
+
+    /// Lets every thread take a turn.
+    pub(crate) fn ring(&self) {
+        self.seats.iter().for_each(|seat| seat.ring());
+    }
+}
