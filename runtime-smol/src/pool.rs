@@ -141,6 +141,12 @@ impl<A> Pool<A> {
         sleeps
     }
 
+    /// Turns out who is in the lobby, which must be held: nobody has time for them.
+    pub(crate) fn turn_out(&self, lobby: &mut VecDeque<A>) -> usize {
+        self.waiting.store(0, Ordering::Release);
+        lobby.drain(..).count()
+    }
+
     /// How often connections have ended so far.
     pub(crate) fn departures(&self) -> usize {
         self.departures.load(Ordering::Acquire)

@@ -46,7 +46,8 @@ impl Seat {
             registry: Arc::default(),
             polled: AtomicUsize::new(NOBODY),
             beaten: AtomicU64::new(0),
-            rest: AtomicU8::new(Rest::Up as u8),
+            // It has yet to begin.
+            rest: AtomicU8::new(Rest::Called as u8),
             open: AtomicUsize::new(0),
             close_one_idle: AtomicBool::new(false),
             ended: AtomicBool::new(false),

@@ -198,13 +198,12 @@ fn cut_off(server: &Shared, course: &mut Course, foreseen: &Lifecycle, now: Time
 /// Ends every connection, and counts it among those that have ended. Nobody comes or goes until
 /// all are: the report is of one moment.
 fn end_connections(server: &Shared, now: Time) -> Report {
-    let mut lobby = server.pool.get().map(|pool| pool.lobby());
-    for _ in lobby.iter_mut().flat_map(|lobby| lobby.drain(..)) {
-        // Nobody had time for it.
-        server.totals.add(
-            Outcome::ClosedFresh,
-            Ledger::new(now, Weak::new()).tally(false),
-        );
+    let mut lobby = server.pool.get().map(|pool| (pool, pool.lobby()));
+    if let Some((pool, lobby)) = &mut lobby {
+        for _ in 0..pool.turn_out(lobby) {
+            let nothing = Ledger::new(now, Weak::new()).tally(false);
+            server.totals.add(Outcome::ClosedFresh, nothing);
+        }
     }
     let held: Vec<_> = server.seats().map(|seat| seat.registry.hold()).collect();
     let mut stuck = 0;

@@ -53,6 +53,8 @@ impl<H, F: Future<Output: IntoResponse>> Worker<H, F> {
     ) -> Self {
         let waking = PartWaker::new(&seat.queue, Part::Timer);
         let waker = Waker::from(Arc::clone(&waking));
+        // The first poll looks at everything once.
+        seat.ring();
         let (shared, pool, seat) = (Arc::clone(shared), Arc::clone(pool), Arc::clone(seat));
         Worker {
             config,
@@ -90,7 +92,7 @@ where
             config: &config,
         };
         self.hear(self.env.at_present(t));
-        self.take(self.env.at_present(t));
+        let has_taken = self.take(self.env.at_present(t));
         let mut batch = std::mem::take(&mut self.batch);
         for part in batch.drain(..) {
             let t = self.env.at_present(t);
@@ -108,7 +110,7 @@ where
             }
         }
         self.batch = batch;
-        self.tell();
+        self.tell(has_taken);
     }
 
     /// What the conductor has to say.
@@ -121,8 +123,8 @@ where
         }
     }
 
-    /// Takes in who has waited longest.
-    fn take(&mut self, t: Tick<'_>) {
+    /// Takes in who has waited longest. False if nobody has.
+    fn take(&mut self, t: Tick<'_>) -> bool {
         let Worker {
             connections,
             pool,
@@ -134,25 +136,26 @@ where
             (index, connections.len())
         });
         let Some(index) = taken else {
-            return;
+            return false;
         };
         if let Some(socket) = connections.transport(index) {
             // A socket that cannot be registered, for want of memory, fails when it has to wait.
             let _ = socket.settle(&self.system.kernel.sources);
         }
         connections.begin(index, t, &mut self.env);
+        true
     }
 
     /// What the conductor has to know.
-    fn tell(&mut self) {
+    fn tell(&mut self, has_taken: bool) {
         let room_was_made = self.pool.note(&self.seat, self.connections.len());
-        if room_was_made || self.has_news() {
+        if room_was_made || self.has_news(has_taken) {
             self.shared.seat.ring();
         }
     }
 
-    /// Whether who is connected has changed, and the shutdown waits for that.
-    fn has_news(&mut self) -> bool {
+    /// Whether who is connected, or waits, has changed, and the shutdown waits for that.
+    fn has_news(&mut self, has_taken: bool) -> bool {
         let matters = match self.shared.progress() {
             Progress::Running | Progress::Sealing | Progress::Done => false,
             Progress::LameDuck => self.config.drain.keep_accepting,
@@ -162,7 +165,7 @@ where
             return false;
         }
         let census = self.seat.registry.census();
-        std::mem::replace(&mut self.census, census) != census
+        std::mem::replace(&mut self.census, census) != census || has_taken
     }
 
     /// Arms the timer, if something is due earlier than it is armed for.
