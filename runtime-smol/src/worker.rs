@@ -35,8 +35,8 @@ pub(crate) struct Worker<H, F: Future<Output: IntoResponse>> {
     timer: (Arc<PartWaker>, Waker),
     armed: Time,
     batch: Vec<Part>,
-    /// The phase of which its connections have been told.
-    told: Phase,
+    /// The phase, and since when sealing goes on, of which its connections have been told.
+    told: (Phase, Time),
     /// Who was connected when the conductor was last rung for that.
     census: Census,
     shared: Arc<Shared>,
@@ -65,7 +65,7 @@ impl<H, F: Future<Output: IntoResponse>> Worker<H, F> {
             timer: (waking, waker),
             armed: Time::NEVER,
             batch: Vec::new(),
-            told: Phase::Running,
+            told: (Phase::Running, Time::NEVER),
             census: Census::default(),
             shared,
             pool,
@@ -115,7 +115,8 @@ where
 
     /// What the conductor has to say.
     fn hear(&mut self, t: Tick<'_>) {
-        if std::mem::replace(&mut self.told, t.phase) != t.phase {
+        let standing = (t.phase, t.sealing);
+        if std::mem::replace(&mut self.told, standing) != standing {
             self.connections.poll_all(t, &mut self.env);
         }
         if self.seat.close_one_idle.swap(false, Ordering::AcqRel) {
@@ -180,7 +181,7 @@ where
 
     /// Whether it has nothing more to do, ever.
     fn has_ended(&self) -> bool {
-        self.told == Phase::Done && !self.pool.is_anybody_waiting()
+        self.told.0 == Phase::Done && !self.pool.is_anybody_waiting()
     }
 }
 

@@ -314,6 +314,34 @@ fn a_drain_that_is_called_off_is_called_off_for_all_threads() {
     assert_balanced(&report);
 }
 
+/// Their last call begins when the lame duck's time is up. Threads that were told of phases only
+/// went on waiting for it until the deadline.
+#[test]
+fn who_is_idle_on_any_thread_gets_the_last_call_after_the_lame_duck() {
+    let mut config = patient();
+    config.drain.keep_accepting = true;
+    let (gate, blocking) = Gate::new();
+    let running = run(THREADS, config, blocking);
+    let mut clients: Vec<_> = (0..2 * THREADS).map(|_| running.connect()).collect();
+    for client in &mut clients {
+        client.write_all(GET.as_bytes()).unwrap();
+        read_until(client, "fine");
+    }
+    clients[0].write_all(BLOCK.as_bytes()).unwrap();
+    gate.await_blocked();
+    running.handle.drain();
+    reach(&running.handle, Progress::LameDuck);
+    drop(gate);
+    assert!(read_all(&mut clients[0]).ends_with("fine"));
+    for client in &mut clients[1..] {
+        assert_eq!(read_all(client), "");
+    }
+    let report = running.drain();
+    let idle = 2 * THREADS as u64 - 1;
+    assert_eq!(report.outcomes.get(Outcome::ClosedIdle), idle);
+    assert!(report.is_clean(), "{report}");
+}
+
 #[test]
 fn close_now_ends_requests_on_all_threads_and_turns_away_who_waits() {
     let (gate, blocking) = Gate::new();
