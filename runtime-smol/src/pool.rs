@@ -205,3 +205,100 @@ impl<A> Pool<A> {
         self.seats.iter().for_each(|seat| seat.ring());
     }
 }
+
+#[cfg(all(test, not(neap_loom)))]
+mod tests {
+    use super::*;
+
+    /// A pool whose threads sleep, with so many connections each.
+    fn asleep(open: &[usize]) -> Pool<u8> {
+        let pool = Pool::new(open.len());
+        for (seat, open) in pool.seats().iter().zip(open) {
+            seat.open.store(*open, Ordering::Relaxed);
+            assert!(pool.sleep(seat));
+        }
+        pool
+    }
+
+    fn called(pool: &Pool<u8>) -> Vec<bool> {
+        let seats = pool.seats().iter();
+        seats.map(|seat| seat.is(Rest::Called)).collect()
+    }
+
+    /// Who is taken in by thread `index`, which is up.
+    fn take(pool: &Pool<u8>, index: usize) -> Option<u8> {
+        let seat = &pool.seats()[index];
+        seat.set(Rest::Up);
+        let open = seat.open.load(Ordering::Relaxed) + 1;
+        pool.take(seat, |arrival| (arrival, open))
+    }
+
+    #[test]
+    fn the_sleeping_thread_with_the_fewest_connections_is_called() {
+        let pool = asleep(&[2, 1, 3]);
+        pool.admit(1, || {});
+        assert_eq!(called(&pool), [false, true, false]);
+        pool.admit(2, || {});
+        assert_eq!(called(&pool), [true, true, false]);
+        assert_eq!(pool.open(), 8);
+    }
+
+    #[test]
+    fn who_takes_one_in_calls_another_thread_for_those_who_are_left() {
+        let pool = asleep(&[0, 0]);
+        pool.admit(1, || {});
+        pool.admit(2, || {});
+        // The second has been called, too; it found nothing to do meanwhile.
+        assert_eq!(take(&pool, 1), Some(1));
+        assert_eq!(take(&pool, 1), Some(2));
+        assert!(pool.sleep(&pool.seats()[1]));
+        pool.admit(3, || {});
+        pool.admit(4, || {});
+        assert_eq!(called(&pool), [true, true]);
+        pool.seats()[1].set(Rest::Asleep);
+        assert_eq!(take(&pool, 0), Some(3));
+        assert_eq!(called(&pool), [false, true], "for the fourth");
+    }
+
+    #[test]
+    fn a_thread_that_is_far_ahead_leaves_who_is_new_to_one_that_wakes_up() {
+        let pool = asleep(&[LEAD, 0]);
+        for arrival in 1..=3 {
+            pool.admit(arrival, || {});
+        }
+        assert_eq!(take(&pool, 0), None);
+        assert!(pool.sleep(&pool.seats()[0]), "it need not wait for that");
+        assert_eq!(take(&pool, 1), Some(1));
+        assert_eq!(called(&pool), [true, false], "for those who are left");
+        assert_eq!(take(&pool, 0), Some(2), "the other is up, or blocked");
+    }
+
+    #[test]
+    fn a_thread_sleeps_only_if_nobody_waits_for_it() {
+        let pool = asleep(&[0]);
+        pool.admit(1, || {});
+        assert!(!pool.sleep(&pool.seats()[0]));
+        assert!(pool.seats()[0].is(Rest::Up));
+        assert_eq!(take(&pool, 0), Some(1));
+        assert!(pool.sleep(&pool.seats()[0]));
+        assert!(pool.seats()[0].is(Rest::Asleep));
+    }
+
+    #[test]
+    fn a_thread_that_sleeps_closes_an_idle_connection_rather_than_one_that_may_be_blocked() {
+        let pool = asleep(&[1, 1]);
+        let info = crate::ConnectionInfo::of_nobody();
+        let enter = |seat: &Arc<Seat>| {
+            let idle = neap_core::State::Idle;
+            seat.registry.enter(0, idle, &info, || {})
+        };
+        let _entries: Vec<_> = pool.seats().iter().map(enter).collect();
+        pool.seats()[0].set(Rest::Up);
+        pool.close_one_idle();
+        let asked = pool
+            .seats()
+            .iter()
+            .map(|seat| seat.close_one_idle.load(Ordering::Relaxed));
+        assert!(asked.eq([false, true]));
+    }
+}

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use http::Request;
 use neap_core::{HttpDate, Phase, Progress, Tick, Time};
@@ -88,10 +87,7 @@ where
     }
 
     fn admit(&mut self, t: Tick<'_>, arrival: Arrival<T>) {
-        let accepted = &self.shared.totals.accepted;
-        let count = || {
-            accepted.fetch_add(1, Ordering::Relaxed);
-        };
+        let count = || self.shared.accepted();
         let index = self.connections.insert(t, arrival, count);
         self.connections.begin(index, t, &mut self.env);
     }
@@ -158,10 +154,7 @@ impl Serving<Socket> for Elsewhere {
     }
 
     fn admit(&mut self, _t: Tick<'_>, arrival: Arrival<Socket>) {
-        let accepted = &self.shared.totals.accepted;
-        self.pool.admit(arrival, || {
-            accepted.fetch_add(1, Ordering::Relaxed);
-        });
+        self.pool.admit(arrival, || self.shared.accepted());
     }
 
     fn poll(&mut self, _index: usize, _t: Tick<'_>) -> bool {

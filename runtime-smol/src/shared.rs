@@ -171,6 +171,11 @@ impl Shared {
         }
     }
 
+    /// A connection has been accepted.
+    pub(crate) fn accepted(&self) {
+        self.totals.accepted.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A connection has ended.
     pub(crate) fn ended(&self, outcome: Outcome, tally: Tally, aborted: impl FnOnce() -> Aborted) {
         self.totals.add(outcome, tally);
