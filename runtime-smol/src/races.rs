@@ -1,6 +1,6 @@
 //! Every order in which threads may come, tried by loom: the broadcast of the phase, the run queue,
-//! handles, the registry and the pool of threads. A wake-up that can be lost would leave a server that is
-//! not done, or a deadlock.
+//! handles, the registry and the pool of threads. A wake-up that can be lost would leave a server
+//! that is not done, a connection that nobody serves, or a deadlock.
 //!
 //! `RUSTFLAGS="--cfg neap_loom" cargo test -p neap-smol --lib --release races`
 

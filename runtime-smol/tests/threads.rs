@@ -181,7 +181,7 @@ fn a_drain_loses_nobody_on_any_thread() {
     let mut fresh = many();
     handle.drain();
     reach(&handle, Progress::Sealing);
-    for client in half.iter_mut() {
+    for client in &mut half {
         client.write_all(&GET.as_bytes()[9..]).unwrap();
     }
     for client in kept_alive.iter_mut().chain(&mut fresh) {
