@@ -36,7 +36,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: WORKER,
         from: "room_was_made || self.has_news(has_taken)",
         to: "room_was_made",
-        test: test("a_server_that_keeps_accepting_does_so_until_nothing_is_held_on_any_thread"),
+        test: test("a_drain_loses_nobody_on_any_thread"),
     },
     Mutation {
         guard: "§4 room that is made on a thread is room",
