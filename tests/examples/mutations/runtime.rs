@@ -105,7 +105,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         to: "        for part in &batch {
             if let Part::Connection(index) = part {
                 let t = self.lifecycle.tick(now, &self.config);
-                self.connections.poll(*index, t, &mut self.env);
+                self.serving.poll(*index, t);
             }
         }
         for part in &batch {\n",

@@ -36,7 +36,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: WORKER,
         from: "room_was_made || self.has_news(has_taken)",
         to: "room_was_made",
-        test: test("a_drain_loses_nobody_on_any_thread"),
+        test: test("who_is_idle_on_any_thread_gets_the_last_call_after_the_lame_duck"),
     },
     Mutation {
         guard: "§4 room that is made on a thread is room",
