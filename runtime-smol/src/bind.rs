@@ -151,9 +151,9 @@ impl Server {
         Ok(self)
     }
 
-    /// Serves on a thread of its own until the shutdown is done, and reports. The handler's
-    /// futures need not be `Send`: they never leave that thread. The caller's thread listens for
-    /// signals and keeps the deadline.
+    /// Serves on a thread of its own, or on [as many as it is told](Server::threads), until the
+    /// shutdown is done, and reports. The handler's futures need not be `Send`: they never leave
+    /// their thread. The caller's thread listens for signals and keeps the deadline.
     ///
     /// A handler that blocks its thread cannot put that off: when the time is up, all connections
     /// and listeners are ended and the report is returned, with the handler counted as
@@ -162,7 +162,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// If there is no listener, or no thread to be had.
+    /// If there is no listener, or a thread is not to be had.
     ///
     /// # Panics
     ///

@@ -28,6 +28,11 @@
 //! blocks its thread could hold all of that up: from the drain's beginning to its end a watchdog,
 //! on another thread, keeps the deadline.
 //!
+//! [`Server::run`] serves on several threads where [`Server::threads`] asks for them. Each has
+//! connections, a reactor and a run queue of its own; one more accepts, and conducts the shutdown,
+//! so that there is one lifecycle however many there are. Who was accepted waits for the first
+//! thread that has time.
+//!
 //! A handler is a function from [`http::Request`]`<`[`Body`]`>` to a future of anything that is
 //! [`IntoResponse`]. Among the extensions of its request are the [`ConnectionInfo`], who the client
 //! is, and [`Shutdown`], whether the server is stopping and how long it will take. Where a request

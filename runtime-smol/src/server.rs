@@ -121,8 +121,8 @@ impl<S: System> Server<S> {
     /// How many threads [`run`](Server::run) serves on; zero counts as one. Each has a clone of the
     /// handler, a reactor and connections of its own, whose handlers never leave it. What is said
     /// for the whole server, [`max_connections`](Server::max_connections) for one, holds for all of
-    /// them together. Default: 1. [`serve`](Server::serve) is one future however many there are to
-    /// be.
+    /// them together. Default: 1, because a program that embeds a server may have other uses for its
+    /// cores, and a handler that is cloned for each may count on being alone.
     ///
     /// One more thread accepts, and conducts the shutdown. Whom it accepts is taken in by a thread
     /// that has time, that with the fewest connections first; so a handler that blocks its thread
@@ -161,7 +161,8 @@ impl<S: System> Server<S> {
     }
 
     /// Calls `observe` with everything that an operator may want to know. It is called on the
-    /// server's thread and should return soon.
+    /// thread that has something to tell, of several perhaps at the same time, and should return
+    /// soon.
     #[must_use]
     pub fn on_event(mut self, observe: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Server<S> {
         self.observer = Observer(Some(Arc::new(observe)));
@@ -177,7 +178,8 @@ impl<S: System> Server<S> {
     }
 
     /// Gives the server's own responses, to requests that break the protocol for instance, another
-    /// look than a short text. It is called on the server's thread and should return soon.
+    /// look than a short text. It is called on the thread that serves, of several perhaps at the
+    /// same time, and should return soon.
     ///
     /// ```
     /// use http::HeaderValue;
@@ -244,7 +246,8 @@ impl<S: System> Server<S> {
     /// connections and listeners, and [`Handle::done`] gives the report; this future gives the same
     /// when its thread comes back to it. It is a thread that begins with the drain and ends with
     /// the server. Signals are read by this future: one that comes while its thread is blocked
-    /// counts from the moment it is not any more. [`run`](Server::run) has no such limits.
+    /// counts from the moment it is not any more. [`run`](Server::run) has no such limits. One future
+    /// runs on one thread at a time, whatever [`threads`](Server::threads) says.
     ///
     /// ```
     /// use futures_lite::future::{block_on, zip};

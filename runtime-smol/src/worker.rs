@@ -37,8 +37,8 @@ pub(crate) struct Worker<H, F: Future<Output: IntoResponse>> {
     batch: Vec<Part>,
     /// The phase, and since when sealing goes on, of which its connections have been told.
     told: (Phase, Time),
-    /// Who was connected when the conductor was last rung for that.
-    census: Census,
+    /// Who was connected when the conductor was last rung for that, since that matters.
+    census: Option<Census>,
     shared: Arc<Shared>,
     pool: Arc<Pool>,
     seat: Arc<Seat>,
@@ -66,7 +66,7 @@ impl<H, F: Future<Output: IntoResponse>> Worker<H, F> {
             armed: Time::NEVER,
             batch: Vec::new(),
             told: (Phase::Running, Time::NEVER),
-            census: Census::default(),
+            census: None,
             shared,
             pool,
             seat,
@@ -92,6 +92,7 @@ where
             config: &config,
         };
         self.hear(self.env.at_present(t));
+        let made_room = self.pool.note(&self.seat, self.connections.len());
         let has_taken = self.take(self.env.at_present(t));
         let mut batch = std::mem::take(&mut self.batch);
         for part in batch.drain(..) {
@@ -110,7 +111,10 @@ where
             }
         }
         self.batch = batch;
-        self.tell(has_taken);
+        let makes_room = self.pool.note(&self.seat, self.connections.len());
+        if made_room || makes_room || self.has_news(has_taken) {
+            self.shared.seat.ring();
+        }
     }
 
     /// What the conductor has to say.
@@ -147,14 +151,6 @@ where
         true
     }
 
-    /// What the conductor has to know.
-    fn tell(&mut self, has_taken: bool) {
-        let room_was_made = self.pool.note(&self.seat, self.connections.len());
-        if room_was_made || self.has_news(has_taken) {
-            self.shared.seat.ring();
-        }
-    }
-
     /// Whether who is connected, or waits, has changed, and the shutdown waits for that.
     fn has_news(&mut self, has_taken: bool) -> bool {
         let matters = match self.shared.progress() {
@@ -162,11 +158,10 @@ where
             Progress::LameDuck => self.config.drain.keep_accepting,
             Progress::Waiting | Progress::Closing => true,
         };
-        if !matters {
-            return false;
-        }
-        let census = self.seat.registry.census();
-        std::mem::replace(&mut self.census, census) != census || has_taken
+        // What changed just before it began to matter may have been overlooked: the first is news.
+        let census = matters.then(|| self.seat.registry.census());
+        let has_changed = std::mem::replace(&mut self.census, census) != census;
+        matters && (has_changed || has_taken)
     }
 
     /// Arms the timer, if something is due earlier than it is armed for.
@@ -181,7 +176,9 @@ where
 
     /// Whether it has nothing more to do, ever.
     fn has_ended(&self) -> bool {
-        self.told.0 == Phase::Done && !self.pool.is_anybody_waiting()
+        let has_ended = self.told.0 == Phase::Done && !self.pool.is_anybody_waiting();
+        debug_assert!(!has_ended || self.connections.len() == 0, "Done ends them");
+        has_ended
     }
 }
 
