@@ -143,9 +143,9 @@ impl Handle {
     }
 
     /// Waits for a sign of life: for the server's thread, and each if there are several, to take
-    /// another turn. It does not come while a handler blocks one of them, or before the server is run or served; from a server that
-    /// is done it comes at once. A watchdog, systemd's for instance, should hear from the program
-    /// only as long as this does. Cancel safe.
+    /// another turn. It does not come while a handler blocks one of them, or before the server is
+    /// run or served; from a server that is done it comes at once. A watchdog, systemd's for
+    /// instance, should hear from the program only as long as this does. Cancel safe.
     pub async fn heartbeat(&self) {
         self.shared.heartbeat().await;
     }

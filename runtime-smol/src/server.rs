@@ -121,8 +121,8 @@ impl<S: System> Server<S> {
     /// How many threads [`run`](Server::run) serves on; zero counts as one. Each has a clone of the
     /// handler, a reactor and connections of its own, whose handlers never leave it. What is said
     /// for the whole server, [`max_connections`](Server::max_connections) for one, holds for all of
-    /// them together. Default: 1, because a program that embeds a server may have other uses for its
-    /// cores, and a handler that is cloned for each may count on being alone.
+    /// them together. Default: 1, because a program that embeds a server may have other uses for
+    /// its cores.
     ///
     /// One more thread accepts, and conducts the shutdown. Whom it accepts is taken in by a thread
     /// that has time, that with the fewest connections first; so a handler that blocks its thread
@@ -246,8 +246,8 @@ impl<S: System> Server<S> {
     /// connections and listeners, and [`Handle::done`] gives the report; this future gives the same
     /// when its thread comes back to it. It is a thread that begins with the drain and ends with
     /// the server. Signals are read by this future: one that comes while its thread is blocked
-    /// counts from the moment it is not any more. [`run`](Server::run) has no such limits. One future
-    /// runs on one thread at a time, whatever [`threads`](Server::threads) says.
+    /// counts from the moment it is not any more. [`run`](Server::run) has no such limits. One
+    /// future runs on one thread at a time, whatever [`threads`](Server::threads) says.
     ///
     /// ```
     /// use futures_lite::future::{block_on, zip};
