@@ -97,6 +97,16 @@ impl Connection {
         Ok(())
     }
 
+    /// Reports that the peer has begun something that comes before its first byte, a TLS handshake
+    /// for instance: it counts as the beginning of its first head. Does nothing later on.
+    pub fn handle_begun(&mut self, t: Tick<'_>) {
+        self.observe(t);
+        if matches!(self.stage(), Stage::Fresh | Stage::LookFresh) {
+            self.apply(Event::Bytes);
+        }
+        self.settle(t);
+    }
+
     /// Reports that the peer has ended its side: a read gave zero bytes. What was read before it
     /// may still wait in the driver's buffer.
     pub fn handle_eof(&mut self, t: Tick<'_>) {

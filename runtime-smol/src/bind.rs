@@ -73,7 +73,19 @@ impl Server {
     pub fn reactor(mut self, reactor: Reactor) -> Server {
         let none = self.listeners.is_empty() && self.admin.is_empty();
         assert!(none, "the reactor is chosen before the first listener");
-        self.system.kernel = Kernel::new(reactor);
+        let kernel = Kernel::new(reactor);
+        #[cfg(feature = "rustls")]
+        let kernel = kernel.with_tls(self.system.kernel.tls);
+        self.system.kernel = kernel;
+        self
+    }
+
+    /// Lets the listeners that are added after it speak HTTPS; those of [`admin`](Server::admin)
+    /// do not.
+    #[cfg(feature = "rustls")]
+    #[must_use]
+    pub fn tls(mut self, tls: &crate::Tls) -> Server {
+        self.system.kernel = self.system.kernel.with_tls(Some(tls.clone()));
         self
     }
 
@@ -134,7 +146,9 @@ impl Server {
     ///
     /// If it cannot be bound.
     pub fn admin(mut self, address: &Address) -> io::Result<Server> {
-        self.admin.push(self.bound(address)?);
+        let plain = self.system.kernel.plain();
+        self.admin
+            .push(Listener::bind(address, self.system.options, &plain)?);
         Ok(self)
     }
 

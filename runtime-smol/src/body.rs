@@ -4,11 +4,13 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
+
+use crate::ConnectionInfo;
 
 /// The content of a request.
 ///
@@ -16,6 +18,12 @@ use http_body::{Frame, SizeHint};
 /// slows its client down instead of filling memory. It is always `Send`: it may be moved to
 /// another task or thread, as long as the handler is still running. Dropping it tells the
 /// connection that the rest is not wanted.
+///
+/// It can be read in three ways, each going on where the last one stopped: whole, up to a limit
+/// ([`collect`](Body::collect), [`text`](Body::text), `json` with the feature of that name); as an
+/// `AsyncRead` and `AsyncBufRead`, to copy it somewhere, which leaves a trailer section out; as an
+/// [`http_body::Body`], frame by frame. The server's [limit](crate::Limits::content) bounds it in
+/// any case.
 ///
 /// ```
 /// use http::Request;
@@ -26,33 +34,64 @@ use http_body::{Frame, SizeHint};
 ///     Ok(String::from_utf8_lossy(&content).to_uppercase())
 /// }
 /// ```
+///
+/// A test of a handler makes one of text or bytes:
+///
+/// ```
+/// # use neap_smol::Body;
+/// let body = Body::from("content");
+/// let text = futures_lite::future::block_on(body.text(100));
+/// assert_eq!(text.as_deref(), Ok("content"));
+/// ```
 #[derive(Debug, Default)]
 pub struct Body {
+    /// What is there, before anything that the connection will deliver.
+    rest: Bytes,
     channel: Option<Arc<Channel>>,
     size: SizeHint,
+    connection: Option<ConnectionInfo>,
 }
 
 impl Body {
     /// No content.
     #[must_use]
     pub fn empty() -> Body {
+        Body::from(Bytes::new())
+    }
+
+    /// The connection that the request came by; `None` of a body that no server has made.
+    #[must_use]
+    pub fn connection(&self) -> Option<&ConnectionInfo> {
+        self.connection.as_ref()
+    }
+
+    /// Content that is all there, of a request that came by `connection`.
+    pub(crate) fn whole(content: Bytes, connection: &ConnectionInfo) -> Body {
         Body {
+            size: SizeHint::with_exact(content.len() as u64),
+            rest: content,
             channel: None,
-            size: SizeHint::with_exact(0),
+            connection: Some(connection.clone()),
         }
     }
 
-    /// Content that the connection will deliver, `length` bytes if that is known.
-    pub(crate) fn channel(length: Option<u64>, connection: Waker) -> (Body, Feed) {
+    /// Content that `connection` will deliver, `length` bytes if that is known; `waker` wakes it.
+    pub(crate) fn channel(
+        length: Option<u64>,
+        connection: &ConnectionInfo,
+        waker: Waker,
+    ) -> (Body, Feed) {
         let channel = Arc::new(Channel {
             state: Mutex::new(State::default()),
-            connection,
+            connection: waker,
         });
         let size = length.map(SizeHint::with_exact).unwrap_or_default();
         (
             Body {
+                rest: Bytes::new(),
                 channel: Some(Arc::clone(&channel)),
                 size,
+                connection: Some(connection.clone()),
             },
             Feed(channel),
         )
@@ -72,10 +111,8 @@ impl Body {
             return Err(BodyError::TooLarge);
         }
         let mut content = BytesMut::new();
-        while let Some(frame) = poll_fn(|cx| Pin::new(&mut self).poll_chunk(cx)).await {
-            let Ok(data) = frame?.into_data() else {
-                continue;
-            };
+        while let Some(data) = poll_fn(|cx| self.poll_data(cx)).await {
+            let data = data?;
             if exceeds((content.len() + data.len()) as u64) {
                 return Err(BodyError::TooLarge);
             }
@@ -84,22 +121,26 @@ impl Body {
         Ok(content.freeze())
     }
 
-    fn poll_chunk(
+    /// The next piece of the content; `None` at its end, before a trailer section.
+    pub(crate) fn poll_data(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    ) -> Poll<Option<Result<Bytes, BodyError>>> {
+        if !self.rest.is_empty() {
+            let data = std::mem::take(&mut self.rest);
+            self.size = shrink(&self.size, data.len() as u64);
+            return Poll::Ready(Some(Ok(data)));
+        }
         let Some(channel) = &self.channel else {
             return Poll::Ready(None);
         };
         let mut state = channel.lock();
         if let Some(data) = state.data.take() {
             self.size = shrink(&self.size, data.len() as u64);
-            return Poll::Ready(Some(Ok(Frame::data(data))));
-        }
-        if let Some(trailers) = state.trailers.take() {
-            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+            return Poll::Ready(Some(Ok(data)));
         }
         let ended = match state.end {
+            _ if state.trailers.is_some() => return Poll::Ready(None),
             End::Open => {
                 // The waker is kept where it would wake the same task again.
                 match &mut state.handler {
@@ -121,6 +162,63 @@ impl Body {
         self.size = SizeHint::with_exact(0);
         Poll::Ready(ended)
     }
+
+    /// What is there of the content, for a reader; nothing at its end.
+    pub(crate) fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Result<&[u8], BodyError>> {
+        if self.rest.is_empty() {
+            if let Some(data) = ready!(self.poll_data(cx)) {
+                self.put_back(data?);
+            }
+        }
+        Poll::Ready(Ok(&self.rest))
+    }
+
+    /// A piece that was not used yet.
+    fn put_back(&mut self, data: Bytes) {
+        if let Some(left) = self.size.exact() {
+            self.size = SizeHint::with_exact(left + data.len() as u64);
+        }
+        self.rest = data;
+    }
+
+    /// The reader has used this much of what is there.
+    pub(crate) fn use_up(&mut self, count: usize) {
+        self.rest.advance(count);
+        self.size = shrink(&self.size, count as u64);
+    }
+
+    fn take_trailers(&self) -> Option<HeaderMap> {
+        self.channel.as_ref()?.lock().trailers.take()
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(content: Bytes) -> Body {
+        Body {
+            size: SizeHint::with_exact(content.len() as u64),
+            rest: content,
+            channel: None,
+            connection: None,
+        }
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(content: &'static str) -> Body {
+        Body::from(Bytes::from(content))
+    }
+}
+
+impl From<String> for Body {
+    fn from(content: String) -> Body {
+        Body::from(Bytes::from(content))
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(content: Vec<u8>) -> Body {
+        Body::from(Bytes::from(content))
+    }
 }
 
 fn shrink(size: &SizeHint, taken: u64) -> SizeHint {
@@ -137,13 +235,18 @@ impl http_body::Body for Body {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        self.get_mut().poll_chunk(cx)
+        let body = self.get_mut();
+        let data = ready!(body.poll_data(cx));
+        let data = data.map(|data| data.map(Frame::data));
+        Poll::Ready(data.or_else(|| {
+            body.take_trailers()
+                .map(|fields| Ok(Frame::trailers(fields)))
+        }))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.channel
-            .as_ref()
-            .is_none_or(|channel| channel.lock().is_over())
+        let channel = self.channel.as_ref();
+        self.rest.is_empty() && channel.is_none_or(|channel| channel.lock().is_over())
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -174,6 +277,8 @@ pub enum BodyError {
     Incomplete,
     /// There is more content than [`Body::collect`] was allowed to take.
     TooLarge,
+    /// It is not UTF-8, which [`Body::text`] asks for.
+    NotText,
 }
 
 impl fmt::Display for BodyError {
@@ -181,6 +286,7 @@ impl fmt::Display for BodyError {
         f.write_str(match self {
             BodyError::Incomplete => "the request's content ended early",
             BodyError::TooLarge => "the request's content is too large",
+            BodyError::NotText => "the request's content is not UTF-8",
         })
     }
 }

@@ -21,6 +21,9 @@ use crate::{Body, ConnectionInfo, IntoResponse};
 /// Steps that a connection may take before others get their turn.
 const TURN: usize = 64;
 
+/// How much is read at once where heads are expected: many small requests.
+const HEADS: usize = 16 * 1024;
+
 /// A connection and everything that belongs to it.
 pub(crate) struct Served<F: Future<Output: IntoResponse>, T: Transport> {
     pub(crate) core: Connection,
@@ -203,7 +206,11 @@ where
         if takes_input && self.output.is_open() && self.take_input(t, cx, env) {
             return true;
         }
-        self.write(wants.write, t, cx) || self.read(wants.read, t, cx, env)
+        // Content that is there comes before writing, too: what it leads to may share the write.
+        let reads_first = wants.read == Read::Content && self.has_room();
+        (reads_first && self.read(wants.read, t, cx, env))
+            || self.write(wants.write, t, cx)
+            || self.read(wants.read, t, cx, env)
     }
 
     /// Puts the core's own responses into the output.
@@ -288,7 +295,7 @@ where
         gone
     }
 
-    fn read<H>(
+    fn read<H: Fn(Request<Body>) -> F>(
         &mut self,
         read: Read,
         t: Tick<'_>,
@@ -305,18 +312,30 @@ where
             }
             Read::Watch | Read::Head | Read::Content | Read::Look | Read::Discard => {}
         }
+        if let (Read::Content, Some(most)) = (read, self.direct()) {
+            return self.read_content(most, t, cx, env);
+        }
         self.inbox.keep(&env.buffer);
+        // Content behind a head would have to be copied; most of it is read when it is asked for.
+        let most = if read == Read::Head {
+            HEADS
+        } else {
+            env.buffer.len()
+        };
+        let buffer = &mut env.buffer[..most];
         let done = if read == Read::Look {
-            match self.transport.try_read(&mut env.buffer) {
+            match self.transport.try_read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.core.handle_nothing(t);
+                    if !self.note_begin(t) {
+                        self.core.handle_nothing(t);
+                    }
                     return true;
                 }
                 done => done,
             }
         } else {
-            match self.transport.poll_read(cx, &mut env.buffer) {
-                Poll::Pending => return false,
+            match self.transport.poll_read(cx, buffer) {
+                Poll::Pending => return self.note_begin(t),
                 Poll::Ready(done) => done,
             }
         };
@@ -326,8 +345,24 @@ where
             Ok(0) => self.core.handle_eof(t),
             Ok(count) if read == Read::Discard => self.core.handle_discarded(t, count as u64),
             Ok(count) => self.inbox.received(&env.buffer, count),
-            Err(_) => self.core.handle_io_error(t),
+            Err(error) => {
+                if error.kind() == io::ErrorKind::InvalidData {
+                    let peer = self.info.peer();
+                    let error = &error;
+                    env.observer.tell(&Event::HandshakeFailed { peer, error });
+                }
+                self.core.handle_io_error(t);
+            }
         }
         true
+    }
+
+    /// What comes before the first byte counts as its beginning. True if that is news.
+    fn note_begin(&mut self, t: Tick<'_>) -> bool {
+        let is_news = self.transport.has_begun() && self.core.state() == State::Fresh;
+        if is_news {
+            self.core.handle_begun(t);
+        }
+        is_news
     }
 }

@@ -73,6 +73,13 @@ pub enum Event<'a> {
         /// What the system said.
         error: &'a io::Error,
     },
+    /// A client's TLS could not be understood, or not be agreed upon. No socket says this.
+    HandshakeFailed {
+        /// Whose it was.
+        peer: &'a Address,
+        /// What was wrong.
+        error: &'a io::Error,
+    },
     /// A request was refused without a handler, or a handler failed.
     Refused {
         /// Who sent it.
@@ -85,6 +92,13 @@ pub enum Event<'a> {
     HandlerPanicked {
         /// Whose request it was.
         peer: &'a Address,
+    },
+    /// A service of tower failed; its request gets 500.
+    ServiceFailed {
+        /// Whose request it was.
+        peer: &'a Address,
+        /// What the service said.
+        error: &'a (dyn std::error::Error + Send + Sync),
     },
     /// The body of a response failed; the response was cut.
     BodyFailed {
@@ -156,11 +170,17 @@ impl fmt::Display for Event<'_> {
             Event::ListenerFailed { address, error } => {
                 write!(f, "listener {address} failed: {error}")
             }
+            Event::HandshakeFailed { peer, error } => {
+                write!(f, "TLS with {peer} failed: {error}")
+            }
             Event::Refused { peer, refusal } => {
                 write!(f, "refused {peer}: {} {refusal}", refusal.status().code())
             }
             Event::HandlerPanicked { peer } => {
                 write!(f, "the handler of a request from {peer} panicked")
+            }
+            Event::ServiceFailed { peer, error } => {
+                write!(f, "the service failed a request from {peer}: {error}")
             }
             Event::BodyFailed { peer, error } => {
                 write!(f, "the response to {peer} was cut: {error}")

@@ -34,9 +34,9 @@
 //! thread that has time.
 //!
 //! A handler is a function from [`http::Request`]`<`[`Body`]`>` to a future of anything that is
-//! [`IntoResponse`]. Among the extensions of its request are the [`ConnectionInfo`], who the client
-//! is, and [`Shutdown`], whether the server is stopping and how long it will take. Where a request
-//! wishes for another protocol there is an [`Upgrade`], too.
+//! [`IntoResponse`]. Of a request, [`ConnectionInfo::of`] tells who the client is, [`Shutdown::of`]
+//! whether the server is stopping and how long it will take, and [`Upgrade::of`] whether it wishes
+//! for another protocol.
 //!
 //! # Features
 //!
@@ -51,6 +51,7 @@ mod conductor;
 mod connection;
 mod connection_info;
 mod connections;
+mod content;
 mod course;
 mod deadlines;
 mod dispatch;
@@ -59,11 +60,14 @@ mod environment;
 #[cfg(target_os = "linux")]
 mod epoll;
 mod event;
+mod event_stream;
 mod exchange;
 mod half_open;
 mod handle;
 mod handshakes;
 mod input;
+#[cfg(feature = "json")]
+mod json;
 mod ledger;
 mod line;
 mod listener;
@@ -77,8 +81,10 @@ mod pool;
 mod probe;
 #[cfg(all(test, neap_loom))]
 mod races;
+mod receiving;
 mod refusal;
 mod registry;
+mod replying;
 mod report;
 mod response;
 mod run_queue;
@@ -97,6 +103,10 @@ mod switched;
 mod sync;
 pub mod system;
 mod threads;
+#[cfg(feature = "rustls")]
+mod tls;
+#[cfg(feature = "tower")]
+mod tower;
 mod upgrade;
 mod watchdog;
 mod worker;
@@ -105,7 +115,10 @@ pub use address::{Address, AddressError};
 pub use body::{Body, BodyError};
 pub use connection_info::{ConnectionInfo, Shutdown};
 pub use event::{Event, Holder};
+pub use event_stream::{EventStream, Heartbeat, ServerSentEvent};
 pub use handle::Handle;
+#[cfg(feature = "json")]
+pub use json::{Json, JsonError};
 pub use listener::Ownership;
 pub use neap_core::{
     Cause, Census, Config, ConfigError, Drain, Durations, Limits, MisuseError, Outcome, PeerError,
@@ -119,7 +132,15 @@ pub use serve::Serve;
 pub use server::Server;
 pub use signals::Interrupt;
 pub use source::Reactor;
+#[cfg(feature = "rustls")]
+pub use tls::{Handshakes, Tls};
+#[cfg(feature = "tower")]
+pub use tower::{Calling, ServiceBody, Timed, Timeout, TimeoutLayer, service};
 pub use upgrade::{Upgrade, UpgradeError, Upgraded};
+
+/// The TLS that [`Tls::new`] takes its settings from.
+#[cfg(feature = "rustls")]
+pub use rustls;
 
 /// The README's examples, compiled.
 #[cfg(all(doctest, feature = "signal"))]

@@ -40,6 +40,9 @@ pub(crate) struct Options {
 pub(crate) struct Kernel {
     pub(crate) sources: Sources,
     probe: Arc<Probe>,
+    /// For the listeners that are added from now on.
+    #[cfg(feature = "rustls")]
+    pub(crate) tls: Option<crate::Tls>,
 }
 
 impl Kernel {
@@ -47,8 +50,49 @@ impl Kernel {
         Kernel {
             sources: Sources::of(reactor),
             probe: Arc::new(Probe::new()),
+            #[cfg(feature = "rustls")]
+            tls: None,
         }
     }
+
+    /// The same for listeners that speak TLS, or do not.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn with_tls(self, tls: Option<crate::Tls>) -> Kernel {
+        Kernel { tls, ..self }
+    }
+
+    /// The same for listeners that do not speak TLS.
+    pub(crate) fn plain(&self) -> Kernel {
+        let kernel = self.clone();
+        #[cfg(feature = "rustls")]
+        let kernel = kernel.with_tls(None);
+        kernel
+    }
+
+    /// What carries the connection of an accepted socket.
+    fn carrier(&self, socket: Socket) -> io::Result<Carrier> {
+        #[cfg(feature = "rustls")]
+        // It fails for want of random numbers, if ever: that is one client's misfortune.
+        return crate::tls::MaybeTls::new(socket, self.tls.as_ref())
+            .map_err(|_| Errno::CONNABORTED.into());
+        #[cfg(not(feature = "rustls"))]
+        Ok(socket)
+    }
+}
+
+/// What carries connections: their sockets, with TLS where the listener has it.
+#[cfg(feature = "rustls")]
+pub(crate) type Carrier = crate::tls::MaybeTls<Socket>;
+
+/// What carries connections: their sockets.
+#[cfg(not(feature = "rustls"))]
+pub(crate) type Carrier = Socket;
+
+/// Registers the socket that `carrier` has with `sources`, if it is not registered yet.
+pub(crate) fn settle(carrier: &mut Carrier, sources: &Sources) -> io::Result<()> {
+    #[cfg(feature = "rustls")]
+    let carrier = carrier.inner();
+    carrier.settle(sources)
 }
 
 /// A socket of the kernel that listens.
@@ -165,7 +209,7 @@ impl NativeListener {
 }
 
 impl ListeningSocket for NativeListener {
-    type Transport = Socket;
+    type Transport = Carrier;
 
     fn accept(&self) -> io::Result<Accepted<Self::Transport>> {
         let accepted = accept(self.source.as_fd());
@@ -180,11 +224,10 @@ impl ListeningSocket for NativeListener {
             }
             _ => None,
         };
+        let source = self.kernel.sources.register(Arc::new(fd))?;
+        let socket = Socket::new(source, Arc::clone(&self.kernel.probe));
         Ok(Accepted {
-            transport: Socket::new(
-                self.kernel.sources.register(Arc::new(fd))?,
-                Arc::clone(&self.kernel.probe),
-            ),
+            transport: self.kernel.carrier(socket)?,
             peer,
             local,
         })

@@ -12,9 +12,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 
 use crate::listeners::Arrival;
+use crate::listening::Carrier;
 use crate::run_queue::RunQueue;
 use crate::seat::{Rest, Seat};
-use crate::socket::Socket;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -25,7 +25,7 @@ const LEAD: usize = 4;
 
 /// The threads, and who waits for them.
 #[derive(Debug)]
-pub(crate) struct Pool<A = Arrival<Socket>> {
+pub(crate) struct Pool<A = Arrival<Carrier>> {
     seats: Vec<Arc<Seat>>,
     lobby: Mutex<VecDeque<A>>,
     /// How many are in the lobby.

@@ -15,8 +15,9 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 
 /// What can become a response.
 ///
-/// Text is sent as `text/plain; charset=utf-8`, bytes as `application/octet-stream`. A `Result`
-/// is a response if both of its sides are.
+/// Text is sent as `text/plain; charset=utf-8`, bytes as `application/octet-stream`. With a
+/// [`StatusCode`] in front of it, it has that status. A `Result` is a response if both of its sides
+/// are: errors of reading a request are.
 ///
 /// ```
 /// use http::StatusCode;
@@ -47,6 +48,16 @@ impl IntoResponse for StatusCode {
     fn into_response(self) -> Response<Full> {
         let mut response = Response::new(Full::empty());
         *response.status_mut() = self;
+        response
+    }
+}
+
+impl<T: IntoResponse> IntoResponse for (StatusCode, T) {
+    type Body = T::Body;
+
+    fn into_response(self) -> Response<T::Body> {
+        let mut response = self.1.into_response();
+        *response.status_mut() = self.0;
         response
     }
 }
@@ -100,11 +111,31 @@ impl IntoResponse for crate::BodyError {
     fn into_response(self) -> Response<Full> {
         let status = match self {
             crate::BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            crate::BodyError::Incomplete => StatusCode::BAD_REQUEST,
+            crate::BodyError::Incomplete | crate::BodyError::NotText => StatusCode::BAD_REQUEST,
         };
-        let mut response = self.to_string().into_response();
-        *response.status_mut() = status;
-        response
+        (status, self.to_string()).into_response()
+    }
+}
+
+impl IntoResponse for std::io::Error {
+    type Body = Full;
+
+    /// 500, and nothing of what the system said: that is for the log. Where a request's content
+    /// could not be read, what the [`BodyError`](crate::BodyError) is answered by.
+    fn into_response(self) -> Response<Full> {
+        let inner = self.get_ref();
+        match inner.and_then(|inner| inner.downcast_ref::<crate::BodyError>()) {
+            Some(error) => error.into_response(),
+            None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        }
+    }
+}
+
+impl IntoResponse for Infallible {
+    type Body = Full;
+
+    fn into_response(self) -> Response<Full> {
+        match self {}
     }
 }
 

@@ -9,9 +9,9 @@ use neap_core::{HttpDate, Phase, Progress, Tick, Time};
 use crate::connections::Connections;
 use crate::environment::Environment;
 use crate::listeners::Arrival;
+use crate::listening::Carrier;
 use crate::pool::Pool;
 use crate::shared::Shared;
-use crate::socket::Socket;
 use crate::system::Transport;
 use crate::{Body, IntoResponse};
 
@@ -148,12 +148,12 @@ impl Elsewhere {
     }
 }
 
-impl Serving<Socket> for Elsewhere {
+impl Serving<Carrier> for Elsewhere {
     fn open(&self) -> usize {
         self.pool.open()
     }
 
-    fn admit(&mut self, _t: Tick<'_>, arrival: Arrival<Socket>) {
+    fn admit(&mut self, _t: Tick<'_>, arrival: Arrival<Carrier>) {
         self.pool.admit(arrival, || self.shared.accepted());
     }
 

@@ -30,6 +30,8 @@ pub use crate::listening::NativeListener;
 pub use crate::native::Native;
 pub use crate::signals::StopSignal;
 pub use crate::socket::Socket;
+#[cfg(feature = "rustls")]
+pub use crate::tls::{MaybeTls, TlsTransport};
 
 /// What a server asks of the system beside its sockets.
 pub trait System {
@@ -136,6 +138,30 @@ pub trait Transport {
     /// If the connection is broken.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
+    /// Reads what there is, at most `most` bytes, to the end of `buffer`, like
+    /// [`poll_read`](Transport::poll_read). One that can tells first whether there is something to
+    /// read, and makes room only then.
+    ///
+    /// # Errors
+    ///
+    /// If the connection is broken.
+    fn poll_read_to(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<u8>,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        let len = buffer.len();
+        buffer.resize(len + most, 0);
+        let read = self.poll_read(cx, &mut buffer[len..]);
+        let count = match &read {
+            Poll::Ready(Ok(count)) => *count,
+            Poll::Ready(Err(_)) | Poll::Pending => 0,
+        };
+        buffer.truncate(len + count);
+        read
+    }
+
     /// Reads without waiting, asking the system itself and nobody's memory.
     ///
     /// # Errors
@@ -143,6 +169,12 @@ pub trait Transport {
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is nothing, another if the connection is
     /// broken.
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Whether the peer is in the middle of something that comes before its first byte, a handshake
+    /// for instance: the drain waits for that like for half a head.
+    fn has_begun(&self) -> bool {
+        false
+    }
 
     /// Arranges for `cx` to be woken when the peer is gone, without reading what it has left: asked
     /// while no more can be read. Where nobody can tell, that is noticed later.

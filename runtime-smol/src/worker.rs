@@ -17,11 +17,11 @@ use crate::clock::Dates;
 use crate::conductor::BATCHES;
 use crate::connections::Connections;
 use crate::environment::Environment;
+use crate::listening::{Carrier, settle};
 use crate::pool::Pool;
 use crate::run_queue::{Part, PartWaker};
 use crate::seat::{Rest, Seat};
 use crate::shared::Shared;
-use crate::socket::Socket;
 use crate::system::{Native, System};
 use crate::{Body, IntoResponse};
 
@@ -30,7 +30,7 @@ pub(crate) struct Worker<H, F: Future<Output: IntoResponse>> {
     config: Config,
     system: Native,
     dates: Dates,
-    connections: Connections<F, Socket>,
+    connections: Connections<F, Carrier>,
     env: Environment<H, F>,
     timer: (Arc<PartWaker>, Waker),
     armed: Time,
@@ -143,9 +143,9 @@ where
         let Some(index) = taken else {
             return false;
         };
-        if let Some(socket) = connections.transport(index) {
+        if let Some(carrier) = connections.transport(index) {
             // A socket that cannot be registered, for want of memory, fails when it has to wait.
-            let _ = socket.settle(&self.system.kernel.sources);
+            let _ = settle(carrier, &self.system.kernel.sources);
         }
         connections.begin(index, t, &mut self.env);
         true

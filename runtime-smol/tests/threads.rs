@@ -161,7 +161,7 @@ fn a_drain_loses_nobody_on_any_thread() {
             if request.uri().path() == "/slow" {
                 blocking.arrive();
                 // It waits without blocking its thread.
-                let shutdown = request.extensions().get::<neap_smol::Shutdown>().unwrap();
+                let shutdown = neap_smol::Shutdown::of(&request).unwrap();
                 shutdown.stop_asked().await;
             }
             "fine!"
@@ -521,7 +521,7 @@ fn the_log_names_who_holds_the_drain_on_any_thread() {
             let handler = move |request: Request<Body>| {
                 blocking.arrive();
                 async move {
-                    let shutdown = request.extensions().get::<neap_smol::Shutdown>().unwrap();
+                    let shutdown = neap_smol::Shutdown::of(&request).unwrap();
                     shutdown.stop_asked().await;
                     std::future::pending::<Response<&'static str>>().await;
                     ""

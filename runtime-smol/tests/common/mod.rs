@@ -46,7 +46,14 @@ impl Running {
         configure: impl FnOnce(Server) -> Server,
         serve: impl FnOnce(Server) -> Report + Send + 'static,
     ) -> Running {
-        let server = configure(listening());
+        Running::of(configure(listening()), serve)
+    }
+
+    /// Runs `serve` with `server`, which listens already.
+    pub(crate) fn of(
+        server: Server,
+        serve: impl FnOnce(Server) -> Report + Send + 'static,
+    ) -> Running {
         let address = server.local_addr().unwrap();
         let handle = server.handle();
         let thread = Some(std::thread::spawn(move || serve(server)));

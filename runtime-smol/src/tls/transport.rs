@@ -1,0 +1,292 @@
+//! TLS on top of any transport.
+//!
+//! rustls does all of the protocol, without touching a socket; what is here carries its records
+//! between it and the transport below. What the connection takes for written is in the kernel as
+//! ciphertext, to the last byte: nothing is left behind that nobody would flush.
+
+use std::future::Future;
+use std::io::{self, IoSlice, Read, Write};
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::sync::Weak;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use async_io::Timer;
+use rustls::ServerConnection;
+
+use super::{Handshake, Stage, Tls};
+use crate::Address;
+use crate::system::Transport;
+
+/// How long `close_notify` waits for room behind what the client has not read yet. It announces an
+/// end that the FIN behind it shows, too.
+const CLOSE_NOTIFY: Duration = Duration::from_secs(5);
+
+/// A connection that TLS carries, on top of another.
+#[derive(Debug)]
+pub struct TlsTransport<T> {
+    transport: T,
+    session: ServerConnection,
+    handshake: Handshake,
+    /// How much of the plaintext that was taken is not in the kernel yet.
+    unsent: usize,
+    is_closing: bool,
+    close_limit: Option<Timer>,
+}
+
+impl<T: Transport> TlsTransport<T> {
+    /// Serves a client that speaks TLS on `transport`.
+    ///
+    /// # Errors
+    ///
+    /// If the settings of `tls` do not fit together.
+    pub fn new(transport: T, tls: &Tls) -> io::Result<TlsTransport<T>> {
+        let session = ServerConnection::new(tls.0.config.load_full()).map_err(io::Error::other)?;
+        Ok(TlsTransport {
+            transport,
+            session,
+            handshake: Handshake::awaited(tls),
+            unsent: 0,
+            is_closing: false,
+            close_limit: None,
+        })
+    }
+
+    /// Gives plaintext, taking in records by `read` until there is some.
+    fn receive(
+        &mut self,
+        buffer: &mut [u8],
+        read: &mut dyn FnMut(&mut T, &mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        loop {
+            match self.session.reader().read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // The end without `close_notify`. A request tells by itself whether it is whole.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
+                done => return done,
+            }
+            let transport = &mut self.transport;
+            let taken = self.session.read_tls(&mut Reading { transport, read })?;
+            if taken > 0 {
+                self.handshake.begin();
+            }
+            let processed = self.session.process_new_packets();
+            processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            if !self.session.is_handshaking() {
+                self.handshake.complete();
+            }
+        }
+    }
+
+    /// Writes the records that wait.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.session.wants_write() {
+            let transport = &mut self.transport;
+            match self.session.write_tls(&mut Writing { transport, cx }) {
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: Transport> Transport for TlsTransport<T> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let received = self.receive(buffer, &mut |transport, buffer| match transport
+            .poll_read(cx, buffer)
+        {
+            Poll::Ready(read) => read,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        });
+        // What the handshake answers, or the alert that says why there is none.
+        let flushed = self.poll_flush(cx);
+        match (received, flushed) {
+            (Err(error), Poll::Ready(Err(broken))) if error.kind() == io::ErrorKind::WouldBlock => {
+                Poll::Ready(Err(broken))
+            }
+            (Err(error), _) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            (received, _) => Poll::Ready(received),
+        }
+    }
+
+    fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.receive(buffer, &mut T::try_read)
+    }
+
+    fn has_begun(&self) -> bool {
+        self.handshake.stage == Stage::Begun
+    }
+
+    fn poll_hangup(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.transport.poll_hangup(cx)
+    }
+
+    fn expect_input(&mut self) {
+        self.transport.expect_input();
+    }
+
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.handshake.stage != Stage::Completed {
+            // Nobody could read it: a refusal for want of a request, for instance.
+            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+        }
+        if self.unsent == 0 {
+            self.unsent = self.session.writer().write_vectored(slices)?;
+        }
+        ready!(self.poll_flush(cx))?;
+        Poll::Ready(Ok(std::mem::take(&mut self.unsent)))
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let is_first = !std::mem::replace(&mut self.is_closing, true);
+        if is_first && self.handshake.stage == Stage::Completed {
+            self.session.send_close_notify();
+        }
+        if self.poll_flush(cx).is_pending() {
+            let limit = self
+                .close_limit
+                .get_or_insert_with(|| Timer::after(CLOSE_NOTIFY));
+            ready!(Pin::new(limit).poll(cx));
+        }
+        self.transport.poll_end(cx)
+    }
+
+    fn reset_on_close(&mut self) {
+        self.transport.reset_on_close();
+    }
+
+    fn unacknowledged(&self, local: &Address, peer: &Address) -> u64 {
+        self.transport.unacknowledged(local, peer)
+    }
+
+    fn descriptor(&self) -> Weak<OwnedFd> {
+        self.transport.descriptor()
+    }
+}
+
+/// The transport below, for rustls to read records from.
+struct Reading<'a, T> {
+    transport: &'a mut T,
+    read: &'a mut dyn FnMut(&mut T, &mut [u8]) -> io::Result<usize>,
+}
+
+impl<T> Read for Reading<'_, T> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (self.read)(self.transport, buffer)
+    }
+}
+
+/// The transport below, for rustls to write records to.
+struct Writing<'a, 'b, T> {
+    transport: &'a mut T,
+    cx: &'a mut Context<'b>,
+}
+
+impl<T: Transport> Write for Writing<'_, '_, T> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(buffer)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self.transport.poll_write(self.cx, slices) {
+            Poll::Ready(written) => written,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// Whatever was written is in the kernel.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A connection with TLS, or without.
+#[derive(Debug)]
+pub enum MaybeTls<T> {
+    /// As it is.
+    Plain(T),
+    /// Inside TLS.
+    Tls(Box<TlsTransport<T>>),
+}
+
+impl<T: Transport> MaybeTls<T> {
+    pub(crate) fn new(transport: T, tls: Option<&Tls>) -> io::Result<MaybeTls<T>> {
+        let Some(tls) = tls else {
+            return Ok(MaybeTls::Plain(transport));
+        };
+        let transport = TlsTransport::new(transport, tls)?;
+        Ok(MaybeTls::Tls(Box::new(transport)))
+    }
+
+    /// What carries it.
+    pub(crate) fn inner(&mut self) -> &mut T {
+        match self {
+            MaybeTls::Plain(transport) => transport,
+            MaybeTls::Tls(tls) => &mut tls.transport,
+        }
+    }
+}
+
+/// Calls it on whichever it is.
+macro_rules! either {
+    ($carrier:expr, $transport:ident => $call:expr) => {
+        match $carrier {
+            MaybeTls::Plain($transport) => $call,
+            MaybeTls::Tls($transport) => $call,
+        }
+    };
+}
+
+impl<T: Transport> Transport for MaybeTls<T> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        either!(self, it => it.poll_read(cx, buffer))
+    }
+
+    fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        either!(self, it => it.try_read(buffer))
+    }
+
+    fn has_begun(&self) -> bool {
+        either!(self, it => it.has_begun())
+    }
+
+    fn poll_hangup(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        either!(self, it => it.poll_hangup(cx))
+    }
+
+    fn expect_input(&mut self) {
+        either!(self, it => it.expect_input());
+    }
+
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        either!(self, it => it.poll_write(cx, slices))
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, it => it.poll_end(cx))
+    }
+
+    fn reset_on_close(&mut self) {
+        either!(self, it => it.reset_on_close());
+    }
+
+    fn unacknowledged(&self, local: &Address, peer: &Address) -> u64 {
+        either!(self, it => it.unacknowledged(local, peer))
+    }
+
+    fn descriptor(&self) -> Weak<OwnedFd> {
+        either!(self, it => it.descriptor())
+    }
+}
