@@ -14,7 +14,8 @@ use neap_smol::{Body, Handle, Reactor, Report, Server};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A server that listens on a free port. `NEAP_TEST_REACTOR=async-io` has the tests run on the
-/// portable reactor instead of the server's own.
+/// portable reactor instead of the server's own, `NEAP_TEST_THREADS=3` on so many threads those that
+/// use `run`.
 pub(crate) fn listening() -> Server {
     let server = unbound();
     server.listen(&"127.0.0.1:0".parse().unwrap()).unwrap()
@@ -26,7 +27,9 @@ pub(crate) fn unbound() -> Server {
         Ok("async-io") => Reactor::AsyncIo,
         _ => Reactor::Own,
     };
-    Server::new().reactor(reactor)
+    let threads = std::env::var("NEAP_TEST_THREADS").ok();
+    let threads = threads.map_or(1, |threads| threads.parse().unwrap());
+    Server::new().reactor(reactor).threads(threads)
 }
 
 /// A server on a thread of its own; drained when the test is over.
