@@ -10,13 +10,13 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use rustix::buffer::spare_capacity;
-use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send};
 use socket2::{Domain, Socket, Type};
 
@@ -27,6 +27,16 @@ const KEEP: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 const CLOSE: &[u8] = b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n";
 const BLOCK: &[u8] = b"GET /block HTTP/1.1\r\n\r\n";
 
+/// How long a thread waits before it looks whether all is over, and how long if it has work.
+const TICK: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 50_000_000,
+};
+const NOW: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Exclusive,
@@ -34,12 +44,59 @@ enum Way {
     HandOver,
 }
 
+/// Those of one thread.
+struct Connections {
+    epoll: OwnedFd,
+    sockets: Vec<Option<OwnedFd>>,
+    free: Vec<usize>,
+}
+
+impl Connections {
+    fn add(&mut self, socket: OwnedFd, seat: &Seat) -> rustix::io::Result<()> {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.sockets.push(None);
+            self.sockets.len() - 1
+        });
+        let interest = EventFlags::IN | EventFlags::RDHUP | EventFlags::ET;
+        epoll::add(
+            &self.epoll,
+            &socket,
+            EventData::new_u64(place as u64),
+            interest,
+        )?;
+        self.sockets[place] = Some(socket);
+        seat.open.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn serve(&mut self, number: u64, seat: &Seat) {
+        let place = usize::try_from(number).unwrap_or(usize::MAX);
+        let Some(Some(socket)) = self.sockets.get(place) else {
+            return;
+        };
+        let mut buffer = [0; 4096];
+        let read = recv(socket, &mut buffer[..], RecvFlags::empty());
+        let request = &buffer[..read.map_or(0, |(read, _)| read)];
+        if request == BLOCK {
+            thread::sleep(Duration::from_secs(2));
+        }
+        if !request.is_empty() {
+            // Who is gone needs no answer.
+            let _ = send(socket, ANSWER, SendFlags::NOSIGNAL);
+        }
+        if request.is_empty() || request == CLOSE {
+            self.sockets[place] = None;
+            self.free.push(place);
+            seat.open.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
 /// What the others know of a thread.
 struct Seat {
     bell: OwnedFd,
     asleep: AtomicBool,
     open: AtomicUsize,
-    served: AtomicUsize,
 }
 
 struct Server {
@@ -76,7 +133,6 @@ impl Server {
                 bell: eventfd(0, EventfdFlags::NONBLOCK)?,
                 asleep: AtomicBool::new(false),
                 open: AtomicUsize::new(0),
-                served: AtomicUsize::new(0),
             })
         };
         let server = Server {
@@ -97,15 +153,23 @@ impl Server {
     /// The thread that accepts for the others.
     fn accept_for_others(&self) -> rustix::io::Result<()> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        epoll::add(&epoll, &self.listeners[0], EventData::new_u64(LISTENER), EventFlags::IN)?;
+        epoll::add(
+            &epoll,
+            &self.listeners[0],
+            EventData::new_u64(LISTENER),
+            EventFlags::IN,
+        )?;
         let mut events = Vec::with_capacity(1);
         while !self.over.load(Ordering::SeqCst) {
             events.clear();
             epoll::wait(&epoll, spare_capacity(&mut events), Some(&TICK))?;
             while let Some(socket) = self.accept(0) {
-                let mut lobby = self.lobby.lock().expect("nobody panics");
+                let mut lobby = self.lobby();
                 lobby.push_back(socket);
-                let asleep = self.seats.iter().filter(|seat| seat.asleep.load(Ordering::SeqCst));
+                let asleep = self
+                    .seats
+                    .iter()
+                    .filter(|seat| seat.asleep.load(Ordering::SeqCst));
                 if let Some(seat) = asleep.min_by_key(|seat| seat.open.load(Ordering::SeqCst)) {
                     seat.asleep.store(false, Ordering::SeqCst);
                     rustix::io::write(&seat.bell, &1u64.to_ne_bytes())?;
@@ -116,87 +180,71 @@ impl Server {
     }
 
     fn serve(&self, index: usize) -> rustix::io::Result<()> {
-        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let seat = &self.seats[index];
-        epoll::add(&epoll, &seat.bell, EventData::new_u64(BELL), EventFlags::IN | EventFlags::ET)?;
-        let listener = self.listeners.get(index).unwrap_or(&self.listeners[0]);
-        let interest = match self.way {
-            Way::Exclusive => EventFlags::IN | EventFlags::EXCLUSIVE,
-            Way::ReusePort => EventFlags::IN,
-            Way::HandOver => EventFlags::empty(),
+        let mut connections = Connections {
+            epoll: epoll::create(CreateFlags::CLOEXEC)?,
+            sockets: Vec::new(),
+            free: Vec::new(),
         };
-        if self.way != Way::HandOver {
-            epoll::add(&epoll, listener, EventData::new_u64(LISTENER), interest)?;
+        let bell = EventFlags::IN | EventFlags::ET;
+        epoll::add(
+            &connections.epoll,
+            &seat.bell,
+            EventData::new_u64(BELL),
+            bell,
+        )?;
+        let interest = match self.way {
+            Way::Exclusive => Some(EventFlags::IN | EventFlags::EXCLUSIVE),
+            Way::ReusePort => Some(EventFlags::IN),
+            Way::HandOver => None,
+        };
+        if let Some(interest) = interest {
+            let listener = self.listeners.get(index).unwrap_or(&self.listeners[0]);
+            let data = EventData::new_u64(LISTENER);
+            epoll::add(&connections.epoll, listener, data, interest)?;
         }
-        let mut sockets: Vec<Option<OwnedFd>> = Vec::new();
-        let mut free = Vec::new();
-        let mut events = Vec::with_capacity(256);
-        let mut buffer = [0; 4096];
+        let mut events: Vec<Event> = Vec::with_capacity(256);
         while !self.over.load(Ordering::SeqCst) {
             // One for each turn, so that the others get theirs.
-            let next = match self.way {
-                Way::HandOver => self.lobby.lock().expect("nobody panics").pop_front(),
-                _ => None,
-            };
+            let mut next = self.lobby().pop_front();
             let is_due = next.is_some();
             if self.way == Way::HandOver && !is_due {
                 seat.asleep.store(true, Ordering::SeqCst);
-                if !self.lobby.lock().expect("nobody panics").is_empty() {
+                if !self.lobby().is_empty() {
                     continue;
                 }
             }
             events.clear();
             let timeout = if is_due { &NOW } else { &TICK };
-            epoll::wait(&epoll, spare_capacity(&mut events), Some(timeout))?;
+            epoll::wait(
+                &connections.epoll,
+                spare_capacity(&mut events),
+                Some(timeout),
+            )?;
             seat.asleep.store(false, Ordering::SeqCst);
-            let accepts = events.iter().any(|event| event.data.u64() == LISTENER);
-            let accepted = accepts.then(|| self.accept(index)).flatten();
-            for socket in next.into_iter().chain(accepted) {
-                let place = free.pop().unwrap_or_else(|| {
-                    sockets.push(None);
-                    sockets.len() - 1
-                });
-                let interest = EventFlags::IN | EventFlags::RDHUP | EventFlags::ET;
-                epoll::add(&epoll, &socket, EventData::new_u64(place as u64), interest)?;
-                sockets[place] = Some(socket);
-                seat.open.fetch_add(1, Ordering::SeqCst);
+            if events.iter().any(|event| event.data.u64() == LISTENER) {
+                next = self.accept(index);
+            }
+            if let Some(socket) = next {
+                connections.add(socket, seat)?;
             }
             for event in &events {
-                let place = usize::try_from(event.data.u64()).unwrap_or(usize::MAX);
-                let Some(Some(socket)) = sockets.get(place) else {
-                    continue;
-                };
-                let read = recv(socket, &mut buffer[..], RecvFlags::empty());
-                let read = read.map_or(0, |(read, _)| read);
-                if buffer[..read] == *BLOCK {
-                    thread::sleep(Duration::from_secs(2));
-                }
-                if read > 0 {
-                    let _ = send(socket, ANSWER, SendFlags::NOSIGNAL);
-                    seat.served.fetch_add(1, Ordering::Relaxed);
-                }
-                if read == 0 || buffer[..read] == *CLOSE {
-                    sockets[place] = None;
-                    free.push(place);
-                    seat.open.fetch_sub(1, Ordering::SeqCst);
-                }
+                connections.serve(event.data.u64(), seat);
             }
         }
         Ok(())
     }
 
-    fn open(&self) -> Vec<usize> {
-        self.seats.iter().map(|seat| seat.open.load(Ordering::SeqCst)).collect()
+    fn lobby(&self) -> MutexGuard<'_, VecDeque<OwnedFd>> {
+        self.lobby.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-const TICK: epoll_time::Timespec = epoll_time::TICK;
-const NOW: epoll_time::Timespec = epoll_time::NOW;
-
-mod epoll_time {
-    pub(crate) use rustix::event::Timespec;
-    pub(crate) const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
-    pub(crate) const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+    fn open(&self) -> Vec<usize> {
+        self.seats
+            .iter()
+            .map(|seat| seat.open.load(Ordering::SeqCst))
+            .collect()
+    }
 }
 
 /// CPU time of the server's threads, which are called `server`.
@@ -287,9 +335,15 @@ fn measure(way: Way, threads: usize) -> Result<(), Box<dyn Error>> {
     }
     thread::sleep(Duration::from_millis(100));
     println!("{way:?}, {threads} threads");
-    println!("  one by one, kept alive: {:?}", keep(address, &server, false)?);
+    println!(
+        "  one by one, kept alive: {:?}",
+        keep(address, &server, false)?
+    );
     thread::sleep(Duration::from_millis(200));
-    println!("  burst, kept alive:      {:?}", keep(address, &server, true)?);
+    println!(
+        "  burst, kept alive:      {:?}",
+        keep(address, &server, true)?
+    );
     thread::sleep(Duration::from_millis(200));
     for clients in [1, 32] {
         let mut slices = Vec::new();
@@ -300,7 +354,10 @@ fn measure(way: Way, threads: usize) -> Result<(), Box<dyn Error>> {
         let (cpu, rate) = slices[1];
         println!("  {clients} clients, a connection each request: {cpu:.1} µs CPU, {rate:.0}/s");
     }
-    println!("  beside a blocked thread {} of 200 wait", blocked(address)?);
+    println!(
+        "  beside a blocked thread {} of 200 wait",
+        blocked(address)?
+    );
     server.over.store(true, Ordering::SeqCst);
     for thread in running {
         let _ = thread.join();
@@ -309,7 +366,9 @@ fn measure(way: Way, threads: usize) -> Result<(), Box<dyn Error>> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let threads = env::args().nth(1).map_or(Ok(2), |threads| threads.parse())?;
+    let threads = env::args()
+        .nth(1)
+        .map_or(Ok(2), |threads| threads.parse())?;
     for way in [Way::Exclusive, Way::ReusePort, Way::HandOver] {
         measure(way, threads)?;
     }
