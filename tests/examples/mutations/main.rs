@@ -11,6 +11,7 @@ mod lifecycle;
 mod listeners;
 mod runtime;
 mod sealing;
+mod threads;
 mod upgraded;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -295,6 +296,7 @@ fn main() -> io::Result<ExitCode> {
         sealing::MUTATIONS,
         connections::MUTATIONS,
         runtime::MUTATIONS,
+        threads::MUTATIONS,
     ];
     let all = lists.iter().copied().flatten();
     let mut mutations: Vec<&Mutation> = all
