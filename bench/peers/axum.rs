@@ -1,11 +1,14 @@
 //! axum with its graceful shutdown, as its documentation of `serve` has it.
 
 use std::error::Error;
+use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use axum::extract::Path;
 use axum::routing::{get, post};
 use bytes::Bytes;
-use neap_bench::peer::{HELLO, MEBIBYTE, Options};
+use neap_bench::peer::{self, HELLO, MEBIBYTE, Options};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -13,7 +16,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let app = Router::new()
         .route("/", get(|| async { HELLO }))
         .route("/echo", post(|content: Bytes| async { content }))
-        .route("/mebibyte", get(|| async { Bytes::from_static(&MEBIBYTE) }));
+        .route("/mebibyte", get(|| async { Bytes::from_static(&MEBIBYTE) }))
+        .route("/delay/{millis}", get(delay))
+        .route("/stream/{count}/{millis}", get(stream))
+        .route("/bytes/{count}", get(bytes));
     let listener = options.listen()?;
     options.tokio()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
@@ -25,4 +31,17 @@ fn main() -> Result<(), Box<dyn Error>> {
             .await?;
         Ok(())
     })
+}
+
+async fn delay(Path(millis): Path<u64>) -> &'static str {
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+    HELLO
+}
+
+async fn stream(Path((count, millis)): Path<(u32, u64)>) -> Body {
+    Body::from_stream(peer::chunks(count, Duration::from_millis(millis)))
+}
+
+async fn bytes(Path(count): Path<usize>) -> Body {
+    Body::from_stream(peer::bytes(count))
 }
