@@ -9,6 +9,7 @@ mod access_log;
 mod args;
 mod date;
 mod drain_args;
+mod drill;
 mod duration;
 mod echo;
 mod health;
