@@ -182,6 +182,8 @@ pub(crate) enum Outcome {
     Vanished,
     /// Not whole when the server's time for the drain was over.
     CutAtDeadline,
+    /// A whole response with an error status that the same request does not get otherwise.
+    OtherStatus,
     /// Connected, and what came is no response to what was asked.
     Malformed,
     /// Connected, and reset before the response was whole.
@@ -197,7 +199,11 @@ impl Outcome {
     pub(crate) fn is_lost(self) -> bool {
         matches!(
             self,
-            Outcome::Malformed | Outcome::Reset | Outcome::EndOfStream | Outcome::Silence
+            Outcome::OtherStatus
+                | Outcome::Malformed
+                | Outcome::Reset
+                | Outcome::EndOfStream
+                | Outcome::Silence
         )
     }
 
@@ -211,6 +217,7 @@ impl Outcome {
             Outcome::Closed => "closed while idle",
             Outcome::Vanished => "client vanished",
             Outcome::CutAtDeadline => "cut at the deadline",
+            Outcome::OtherStatus => "lost: an error status",
             Outcome::Malformed => "lost: no response to it",
             Outcome::Reset => "lost: reset",
             Outcome::EndOfStream => "lost: end of stream",
