@@ -4,8 +4,6 @@ mod json;
 mod junit;
 mod markdown;
 mod page;
-#[cfg(test)]
-mod sample;
 
 use std::fs;
 use std::io;
@@ -104,6 +102,9 @@ fn clean(text: &str) -> String {
     };
     text.replace(is_unfit, "\u{fffd}")
 }
+
+#[cfg(test)]
+mod sample;
 
 #[cfg(test)]
 mod tests {

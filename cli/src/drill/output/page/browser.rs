@@ -61,24 +61,26 @@ fn look(folder: &Path, is_dark: bool, width: u32) -> Option<Vec<[u8; 3]>> {
     let mut command = browser(folder, is_dark, width)?;
     command.arg(format!("--screenshot={}", shot.display()));
     command.arg(folder.join("page.html")).stdout(Stdio::null());
-    assert!(command.status().unwrap().success());
-    let mut decoder = png::Decoder::new(BufReader::new(File::open(shot).unwrap()));
+    assert!(command.status().expect("the browser runs").success());
+    let mut decoder = png::Decoder::new(BufReader::new(
+        File::open(shot).expect("there is a picture"),
+    ));
     decoder.set_transformations(png::Transformations::normalize_to_color8());
-    let mut reader = decoder.read_info().unwrap();
-    let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
-    let frame = reader.next_frame(&mut bytes).unwrap();
+    let mut reader = decoder.read_info().expect("it is a PNG");
+    let mut bytes = vec![0; reader.output_buffer_size().expect("its size is known")];
+    let frame = reader.next_frame(&mut bytes).expect("it is whole");
     let pixels = bytes[..frame.buffer_size()].chunks_exact(frame.color_type.samples());
     Some(pixels.map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect())
 }
 
 /// The folder of a page that can be opened.
 fn written() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("there is room");
     fs::write(
         folder.path().join("page.html"),
         super::render(&sample::drill()),
     )
-    .unwrap();
+    .expect("there is room");
     folder
 }
 
@@ -116,7 +118,8 @@ fn a_browser_finds_every_verdict_and_runs_nothing() {
     command
         .arg("--dump-dom")
         .arg(folder.path().join("page.html"));
-    let dom = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let output = command.output().expect("the browser runs");
+    let dom = String::from_utf8(output.stdout).expect("a page is UTF-8");
     for situation in sample::drill().situations {
         let verdict = format!("</span> {}</span>", situation.verdict.name());
         assert!(dom.contains(&verdict), "{verdict} in {dom}");

@@ -1,7 +1,5 @@
 //! For people: one page that needs nothing else, no script, no font, no network.
 
-#[cfg(test)]
-mod browser;
 mod picture;
 mod scale;
 
@@ -214,6 +212,9 @@ fn footer(drill: &Drill) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod browser;
 
 #[cfg(test)]
 mod tests {
