@@ -8,9 +8,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use signal_hook::consts::SIGINT;
+
 use crate::bell::{Bell, readable, wait};
 use crate::connection::Connection;
 use crate::fault::Fault;
+
+/// How long after the start a signal is early.
+const EARLY: Duration = Duration::from_millis(500);
 
 /// The server.
 pub(crate) struct Server {
@@ -25,6 +30,7 @@ pub(crate) struct Server {
     dropped: Bell,
     registry: Mutex<Registry>,
     left: Condvar,
+    turn: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -50,11 +56,22 @@ impl Server {
             dropped: Bell::new()?,
             registry: Mutex::default(),
             left: Condvar::new(),
+            turn: Mutex::default(),
         })
     }
 
     pub(crate) fn has(&self, fault: Fault) -> bool {
         self.fault == Some(fault)
+    }
+
+    /// Whether a signal that comes so long after the start means nothing.
+    pub(crate) fn forgets(&self, signal: i32, after: Duration) -> bool {
+        match self.fault {
+            Some(Fault::SignalIgnored) => true,
+            Some(Fault::InterruptIgnored) => signal == SIGINT,
+            Some(Fault::EarlySignalLost) => after < EARLY,
+            _ => false,
+        }
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -143,10 +160,18 @@ impl Server {
         self.registry().lost
     }
 
-    /// Ends the connections that look idle to this fault.
+    /// Waits for this connection's turn.
+    pub(crate) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the connections that a fault takes for idle, or that are too many for it.
     pub(crate) fn sweep(&self) {
-        if self.has(Fault::BusySwept) {
-            for entry in self.registry().open.values().filter(|entry| entry.kept) {
+        let is_many = self.has(Fault::ManyCut);
+        let registry = self.registry();
+        let spared = if is_many { 100 } else { 0 };
+        for entry in registry.open.values().skip(spared) {
+            if is_many || (self.has(Fault::BusySwept) && entry.kept) {
                 // One that has ended meanwhile needs no end.
                 let _ = entry.stream.shutdown(Shutdown::Both);
             }
