@@ -1,5 +1,5 @@
 // Node's own HTTP server, stopped by `server.close()` as its documentation has it: that also closes
-// idle connections, from Node 19 on.
+// idle connections, from Node 19 on. What is left at the deadline ends by `closeAllConnections()`.
 'use strict';
 const http = require('node:http');
 const { setTimeout: sleep } = require('node:timers/promises');
@@ -40,4 +40,7 @@ async function answer(request, response) {
 const server = http.createServer(answer);
 const [host, port] = process.argv[2].split(':');
 server.listen(Number(port), host);
-process.on('SIGTERM', () => server.close());
+process.on('SIGTERM', () => {
+  server.close();
+  setTimeout(() => server.closeAllConnections(), Number(process.argv[3]) * 1000).unref();
+});

@@ -28,6 +28,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     } else {
         server
     };
+    let server = match options.deadline {
+        Some(deadline) => server.shutdown_timeout(deadline.as_secs()),
+        None => server,
+    };
     let server = server.listen(listener)?;
     rt::System::new().block_on(server.run())?;
     Ok(())

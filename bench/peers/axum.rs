@@ -24,13 +24,26 @@ fn main() -> Result<(), Box<dyn Error>> {
     options.tokio()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        axum::serve(listener, app)
-            .with_graceful_shutdown(async move {
-                terminate.recv().await;
-            })
-            .await?;
+        let (told, tell) = tokio::sync::oneshot::channel();
+        let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
+            terminate.recv().await;
+            // Where there is no deadline nobody listens.
+            let _ = told.send(());
+        });
+        tokio::select! {
+            served = serving.into_future() => served?,
+            () = over(tell, options.deadline) => {}
+        }
         Ok(())
     })
+}
+
+/// The end of the time that it has to drain, of which axum knows nothing.
+async fn over(signal: tokio::sync::oneshot::Receiver<()>, deadline: Option<Duration>) {
+    match (signal.await, deadline) {
+        (Ok(()), Some(deadline)) => tokio::time::sleep(deadline).await,
+        _ => std::future::pending().await,
+    }
 }
 
 async fn delay(Path(millis): Path<u64>) -> &'static str {

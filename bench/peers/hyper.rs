@@ -23,10 +23,12 @@ type Content = Either<Either<Full<Bytes>, Pieces>, Incoming>;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::from_command_line()?;
-    options.tokio()?.block_on(serve(options.listen()?))
+    let deadline = options.deadline.unwrap_or(Duration::from_secs(10));
+    let listener = options.listen()?;
+    options.tokio()?.block_on(serve(listener, deadline))
 }
 
-async fn serve(listener: TcpListener) -> Result<(), Box<dyn Error>> {
+async fn serve(listener: TcpListener, deadline: Duration) -> Result<(), Box<dyn Error>> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).pipeline_flush(true);
@@ -55,7 +57,7 @@ async fn serve(listener: TcpListener) -> Result<(), Box<dyn Error>> {
     }
     tokio::select! {
         () = graceful.shutdown() => {}
-        () = tokio::time::sleep(Duration::from_secs(10)) => {}
+        () = tokio::time::sleep(deadline) => {}
     }
     Ok(())
 }

@@ -86,14 +86,14 @@ impl Yard {
             name: "Go net/http",
             version: go.version,
             preset: "go",
-            command: vec![text(&workshop.go_binary()), "127.0.0.1:{port}".into()],
+            command: addressed(&workshop.go_binary()),
         }));
         peers.extend(crates.map(|(preset, binary, package)| {
             Ok(Peer {
                 name: package_name(package),
                 version: locked(package),
                 preset,
-                command: vec![text(&workshop.binary(binary)), "127.0.0.1:{port}".into()],
+                command: addressed(&workshop.binary(binary)),
             })
         }));
         peers
@@ -117,6 +117,7 @@ impl Yard {
             preset.into(),
             text(self.folder.path()),
             self.upstream.to_string(),
+            "{deadline}".into(),
             "{port}".into(),
         ];
         Ok(Peer {
@@ -138,7 +139,12 @@ impl Drop for Yard {
 
 fn neap(workshop: &Workshop) -> Peer {
     let neap = workshop.neap();
-    let options = ["echo", "--log", "off", "--port", "{port}"];
+    let options = [
+        "echo",
+        "--log=off",
+        "--port={port}",
+        "--deadline={deadline}s",
+    ];
     let mut command = vec![text(&workshop.binary("neap"))];
     command.extend(options.map(String::from));
     Peer {
@@ -147,6 +153,13 @@ fn neap(workshop: &Workshop) -> Peer {
         preset: "neap",
         command,
     }
+}
+
+/// What starts a peer of this crate, or Go's.
+fn addressed(binary: &Path) -> Vec<String> {
+    let binary = text(binary);
+    let words = [&*binary, "127.0.0.1:{port}", "--deadline={deadline}"];
+    words.map(String::from).into()
 }
 
 /// What a package is called in tables.
@@ -174,13 +187,19 @@ fn python(name: &'static str) -> Result<Peer, Skipped> {
                 "--worker-class=gthread",
                 "--threads=64",
                 "--no-control-socket",
+                "--graceful-timeout={deadline}",
                 "--bind=127.0.0.1:{port}",
                 "--pythonpath",
             ],
             "wsgi:application",
         ),
         _ => (
-            &["--no-access-log", "--port={port}", "--app-dir"],
+            &[
+                "--no-access-log",
+                "--timeout-graceful-shutdown={deadline}",
+                "--port={port}",
+                "--app-dir",
+            ],
             "asgi:application",
         ),
     };
@@ -225,7 +244,7 @@ fn node() -> Result<Peer, Skipped> {
         name: "Node",
         version,
         preset: "node",
-        command: command.into(),
+        command: command.map(String::from).into(),
     })
 }
 

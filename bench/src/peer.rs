@@ -99,7 +99,7 @@ pub fn chunks(count: u32, pause: Duration) -> impl Stream<Item = io::Result<Byte
     })
 }
 
-/// How a peer was started: `ADDRESS [--reuse-port] [--one-thread]`.
+/// How a peer was started: `ADDRESS [--reuse-port] [--one-thread] [--deadline=SECONDS]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Where to listen.
@@ -108,6 +108,8 @@ pub struct Options {
     pub reuse_port: bool,
     /// Whether one thread has to do; otherwise it is as many as the library likes.
     pub one_thread: bool,
+    /// How long it may drain, if it has a way to be told.
+    pub deadline: Option<Duration>,
 }
 
 impl Options {
@@ -123,11 +125,15 @@ impl Options {
             address,
             reuse_port: false,
             one_thread: false,
+            deadline: None,
         };
         for word in words {
-            match word.as_str() {
-                "--reuse-port" => options.reuse_port = true,
-                "--one-thread" => options.one_thread = true,
+            match (word.as_str(), word.strip_prefix("--deadline=")) {
+                ("--reuse-port", _) => options.reuse_port = true,
+                ("--one-thread", _) => options.one_thread = true,
+                (_, Some(seconds)) => {
+                    options.deadline = Some(Duration::from_secs(seconds.parse()?));
+                }
                 _ => return Err(format!("what is {word}?").into()),
             }
         }

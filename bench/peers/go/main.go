@@ -100,8 +100,15 @@ func main() {
 
 	// Go's listen queue is as long as the system allows.
 	var config net.ListenConfig
-	if len(os.Args) > 2 && os.Args[2] == "--reuse-port" {
-		config.Control = reusePort
+	drain := context.Background()
+	deadline := time.Duration(0)
+	for _, option := range os.Args[2:] {
+		if option == "--reuse-port" {
+			config.Control = reusePort
+		}
+		if seconds, err := strconv.Atoi(strings.TrimPrefix(option, "--deadline=")); err == nil {
+			deadline = time.Duration(seconds) * time.Second
+		}
 	}
 	terminate := make(chan os.Signal, 1)
 	signal.Notify(terminate, syscall.SIGTERM)
@@ -114,7 +121,12 @@ func main() {
 	idleConnectionsClosed := make(chan struct{})
 	go func() {
 		<-terminate
-		if err := server.Shutdown(context.Background()); err != nil {
+		if deadline > 0 {
+			limited, cancel := context.WithTimeout(drain, deadline)
+			defer cancel()
+			drain = limited
+		}
+		if err := server.Shutdown(drain); err != nil {
 			log.Print(err)
 		}
 		close(idleConnectionsClosed)
