@@ -1,10 +1,12 @@
 //! A connection, on a thread of its own.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
+
+use socket2::Socket;
 
 use crate::bell::{Bell, broken, readable, wait, writable};
 use crate::fault::Fault;
@@ -23,7 +25,7 @@ const LINGER: Duration = Duration::from_secs(1);
 const EVENT: Duration = Duration::from_millis(100);
 
 pub(crate) struct Connection<'s> {
-    stream: TcpStream,
+    stream: Socket,
     server: &'s Server,
     /// Its number in the registry, while it stands there.
     key: Option<u64>,
@@ -37,7 +39,7 @@ pub(crate) struct Connection<'s> {
 }
 
 impl<'s> Connection<'s> {
-    pub(crate) fn new(stream: TcpStream, server: &'s Server, key: Option<u64>) -> Connection<'s> {
+    pub(crate) fn new(stream: Socket, server: &'s Server, key: Option<u64>) -> Connection<'s> {
         Connection {
             stream,
             server,
@@ -164,7 +166,12 @@ impl<'s> Connection<'s> {
             }
             let kept_only = self.server.has(Fault::KeptHeadCut) && self.served > 0;
             let is_hasty = kept_only || self.server.has(Fault::HeadCut);
-            match self.more_until(self.bell(is_hasty), HEAD) {
+            let bell = if self.server.has(Fault::HeadHeld) {
+                &self.server.dropped
+            } else {
+                self.bell(is_hasty)
+            };
+            match self.more_until(bell, HEAD) {
                 Ok(true) => {}
                 Ok(false) => return Ok(None),
                 Err(error) if is_hasty && error.kind() == ErrorKind::TimedOut => return Ok(None),
@@ -210,7 +217,9 @@ impl<'s> Connection<'s> {
 
     /// Waits, unless the client vanishes or the server ends meanwhile.
     fn pause(&self, pause: Duration) -> io::Result<()> {
-        let sources = [broken(self.stream.as_fd()), self.server.closing.heard()];
+        let is_hasty = self.server.has(Fault::HandlersDropped) && !self.begun;
+        let bell = self.bell(is_hasty);
+        let sources = [broken(self.stream.as_fd()), bell.heard()];
         match wait(sources, Some(pause))? {
             [true, _] => Err(ErrorKind::ConnectionReset.into()),
             [_, true] => Err(ErrorKind::TimedOut.into()),

@@ -51,6 +51,10 @@ pub(crate) enum Fault {
     IdleAnswered,
     /// The process ends at the signal, whatever is under way.
     BusyCut,
+    /// Handlers that have not begun to answer are dropped at the signal.
+    HandlersDropped,
+    /// The end of the drain waits for heads that go on coming in.
+    HeadHeld,
     /// Who has sent a part of a head is closed at the signal.
     HeadCut,
     /// The same for those that have had an answer before, only.
@@ -87,7 +91,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// All of them, by name.
-    const ALL: [(&str, Fault); 40] = [
+    const ALL: [(&str, Fault); 42] = [
         ("backlog-lost", Fault::BacklogLost),
         ("open-but-deaf", Fault::OpenButDeaf),
         ("undispatched-dropped", Fault::UndispatchedDropped),
@@ -112,6 +116,8 @@ impl Fault {
         ("content-awaited", Fault::ContentAwaited),
         ("idle-answered", Fault::IdleAnswered),
         ("busy-cut", Fault::BusyCut),
+        ("handlers-dropped", Fault::HandlersDropped),
+        ("head-held", Fault::HeadHeld),
         ("head-cut", Fault::HeadCut),
         ("kept-head-cut", Fault::KeptHeadCut),
         ("content-cut", Fault::ContentCut),

@@ -1,17 +1,15 @@
 //! A server that fails on purpose, in one way at a time: the twin that a test has to catch.
 //!
-//! `tests/drill_catches` does the same with the situations of `neap drill`.
-//!
 //! Without `--fault NAME` it drains as it should, in the plainest way there is: a thread for each
 //! connection, and a few bells that all of them hear. Each [`Fault`] is one mistake that a server
-//! in use has made. `tests/failures` runs its scenarios against neap, against this server without
-//! a fault, and against this server with the fault that the scenario is about: only then is the
-//! scenario known to look at what it claims to look at.
+//! in use has made, or could. `tests/failures` runs its scenarios against neap, against this server
+//! without a fault, and against this server with the fault that the scenario is about: only then is
+//! the scenario known to look at what it claims to look at. `tests/drill_catches` does the same with
+//! the situations of `neap drill`.
 //!
 //! `broken-server echo --listen ADDRESS [--listen unix:PATH] [--deadline DURATION]
-//! [--quiet DURATION] [--reuse-port] [--fault NAME]`. A unix socket is there for the sake of its file, and nobody
-//! is accepted from it. A line `drop` on stdin ends serving at once, as dropping a future does, and
-//! leaves the process.
+//! [--quiet DURATION] [--reuse-port] [--fault NAME]`. A line `drop` on stdin ends serving at once, as
+//! dropping a future does, and leaves the process.
 
 mod bell;
 mod connection;
@@ -22,7 +20,6 @@ mod settings;
 
 use std::error::Error;
 use std::io::{self, Write};
-use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -51,14 +48,17 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let settings = Settings::parse(env::args().skip(1))?;
     let started = Instant::now();
     let listener = listen(&settings)?;
-    let address = listener.local_addr()?;
+    let address = listener.local_addr()?.as_socket();
+    let address = address.ok_or("no address")?;
     let socket_file = settings.socket_file.as_deref();
     let socket_file = socket_file.map(SocketFile::bind).transpose()?;
     let server = Arc::new(Server::new(settings.fault, settings.quiet)?);
-    let acceptor = {
-        let server = Arc::clone(&server);
-        thread::spawn(move || server.accept_from(listener))
-    };
+    let local = socket_file.as_ref().map(|file| file.listener.try_clone());
+    let listeners = [Some(listener), local.transpose()?];
+    let acceptors = listeners.map(|listener| {
+        let (server, listener) = (Arc::clone(&server), listener?);
+        Some(thread::spawn(move || server.accept_from(listener)))
+    });
     obey_stdin(&server);
     if server.has(Fault::ChildLeft) {
         leave_a_child()?;
@@ -84,7 +84,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         }
     });
     // What it gives back is a listener that it did not close.
-    let kept = acceptor.join();
+    let kept = acceptors.map(|acceptor| acceptor?.join().ok());
     let clean = drain(&server, settings.deadline())?;
     drop(kept);
     let is_well = clean && !server.has(Fault::StatusWrong);
@@ -101,7 +101,7 @@ fn drain(server: &Server, deadline: Option<Duration>) -> io::Result<bool> {
     let in_time = server.wait_until_empty(deadline);
     if !in_time {
         server.closing.ring();
-        let blocks = server.has(Fault::ForcedStopDelayed);
+        let blocks = server.has(Fault::ForcedStopDelayed) || server.has(Fault::HeadHeld);
         server.wait_until_empty((!blocks).then_some(CLOSE_GRACE));
     }
     let untold = server.has(Fault::LimitUntold);
@@ -119,7 +119,7 @@ fn drain(server: &Server, deadline: Option<Duration>) -> io::Result<bool> {
 }
 
 /// A socket that listens, as the standard library has it, and who else may do so as well.
-fn listen(settings: &Settings) -> io::Result<TcpListener> {
+fn listen(settings: &Settings) -> io::Result<Socket> {
     let address = settings.address;
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_reuse_address(settings.fault != Some(Fault::AddressKept))?;
@@ -127,7 +127,7 @@ fn listen(settings: &Settings) -> io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// Starts a process that this one forgets.
@@ -155,16 +155,17 @@ fn obey_stdin(server: &Arc<Server>) {
 struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
-    _listener: UnixListener,
+    listener: Socket,
 }
 
 impl SocketFile {
     fn bind(path: &Path) -> io::Result<SocketFile> {
-        let listener = UnixListener::bind(path)?;
+        let listener = Socket::from(UnixListener::bind(path)?);
+        listener.set_nonblocking(true)?;
         Ok(SocketFile {
             path: path.into(),
             identity: identity(path)?,
-            _listener: listener,
+            listener,
         })
     }
 

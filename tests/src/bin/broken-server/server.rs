@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use signal_hook::consts::SIGINT;
+use socket2::Socket;
 
 use crate::bell::{Bell, readable, wait};
 use crate::connection::Connection;
@@ -27,7 +28,7 @@ pub(crate) struct Server {
     /// The drain has taken too long.
     pub(crate) closing: Bell,
     /// Serving is over, without a drain.
-    dropped: Bell,
+    pub(crate) dropped: Bell,
     registry: Mutex<Registry>,
     left: Condvar,
     turn: Mutex<()>,
@@ -41,7 +42,7 @@ struct Registry {
 }
 
 struct Entry {
-    stream: TcpStream,
+    stream: Socket,
     /// It has been idle.
     kept: bool,
 }
@@ -87,7 +88,7 @@ impl Server {
 
     /// Accepts until the drain begins, then whoever still waits. Gives the listener back if it is
     /// not to be closed.
-    pub(crate) fn accept_from(self: Arc<Server>, listener: TcpListener) -> Option<TcpListener> {
+    pub(crate) fn accept_from(self: Arc<Server>, listener: Socket) -> Option<Socket> {
         loop {
             let sources = [
                 readable(listener.as_fd()),
@@ -117,7 +118,7 @@ impl Server {
         }
     }
 
-    fn serve(self: &Arc<Server>, stream: TcpStream, late: bool) {
+    fn serve(self: &Arc<Server>, stream: Socket, late: bool) {
         let server = Arc::clone(self);
         let is_tracked = !(late && self.has(Fault::LateUntracked));
         let (Ok(()), Ok(clone)) = (stream.set_nonblocking(true), stream.try_clone()) else {
@@ -127,7 +128,7 @@ impl Server {
         thread::spawn(move || Connection::new(stream, &server, key).run());
     }
 
-    fn enter(&self, stream: TcpStream) -> u64 {
+    fn enter(&self, stream: Socket) -> u64 {
         let mut registry = self.registry();
         registry.next += 1;
         let (key, kept) = (registry.next, false);
