@@ -2,5 +2,6 @@
 //!
 //! Independent of neap's own machinery on purpose: it must be as fair to others as to neap.
 
+pub(crate) mod output;
 pub(crate) mod preset;
 pub(crate) mod record;

@@ -1,0 +1,277 @@
+//! The servers that `neap drill` judges, each started as its own documentation has it.
+
+use std::env;
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::server::{Skipped, Workshop, check, free_address, locked};
+
+/// How long the application behind the proxies may take to listen.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A server to drill.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// What it is called in tables.
+    pub name: &'static str,
+    /// Which version of it that is.
+    pub version: String,
+    /// What `neap drill` knows it by.
+    pub preset: &'static str,
+    /// What starts it; `{port}` stands for its port.
+    pub command: Vec<String>,
+}
+
+/// What the peers need while they are drilled: the application that proxies stand before, and a
+/// folder.
+#[derive(Debug)]
+pub struct Yard {
+    folder: TempDir,
+    application: Child,
+    upstream: SocketAddr,
+}
+
+impl Yard {
+    /// Starts the application, `neap echo`, which nobody stops in a drill.
+    ///
+    /// # Errors
+    ///
+    /// If it does not listen.
+    pub fn open(workshop: &Workshop) -> io::Result<Yard> {
+        let upstream = free_address()?;
+        let mut command = Command::new(workshop.binary("neap"));
+        command.args(["echo", "--log", "off", "--listen", &upstream.to_string()]);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let application = command.stderr(Stdio::null()).spawn()?;
+        let yard = Yard {
+            folder: TempDir::new()?,
+            application,
+            upstream,
+        };
+        let begun = Instant::now();
+        while TcpStream::connect(upstream).is_err() {
+            if begun.elapsed() > PATIENCE {
+                return Err(io::Error::other("the application does not listen"));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(yard)
+    }
+
+    /// All of them, as far as they are installed.
+    #[must_use]
+    pub fn peers(&self, workshop: &Workshop) -> Vec<Result<Peer, Skipped>> {
+        let crates = [
+            ("hyper", "peer-hyper", "hyper"),
+            ("axum", "peer-axum", "axum"),
+            ("actix", "peer-actix", "actix-web"),
+            ("trillium", "peer-trillium", "trillium-smol"),
+        ];
+        let mut peers = vec![Ok(neap(workshop))];
+        peers.push(self.configured("nginx", "nginx", &["-v"]));
+        peers.push(self.configured("Apache", "apache2", &["-v"]));
+        peers.push(self.configured("lighttpd", "lighttpd", &["-v"]));
+        peers.push(self.configured("HAProxy", "haproxy", &["-v"]));
+        peers.push(python("gunicorn"));
+        peers.push(python("uvicorn"));
+        peers.push(node());
+        peers.push(workshop.go().map(|go| Peer {
+            name: "Go net/http",
+            version: go.version,
+            preset: "go",
+            command: addressed(&workshop.go_binary()),
+        }));
+        peers.extend(crates.map(|(preset, binary, package)| {
+            Ok(Peer {
+                name: package_name(package),
+                version: locked(package),
+                preset,
+                command: addressed(&workshop.binary(binary)),
+            })
+        }));
+        peers
+    }
+
+    /// One that is told its port by a file.
+    fn configured(
+        &self,
+        name: &'static str,
+        program: &str,
+        version: &[&str],
+    ) -> Result<Peer, Skipped> {
+        let version = version_of(name, program, version)?;
+        let preset = match name {
+            "Apache" => "apache",
+            "HAProxy" => "haproxy",
+            same => same,
+        };
+        let command = [
+            text(&here("configured")),
+            preset.into(),
+            text(self.folder.path()),
+            self.upstream.to_string(),
+            "{deadline}".into(),
+            "{port}".into(),
+        ];
+        Ok(Peer {
+            name,
+            version,
+            preset,
+            command: command.into(),
+        })
+    }
+}
+
+impl Drop for Yard {
+    fn drop(&mut self) {
+        // Who has gone by himself is gone.
+        let _ = self.application.kill();
+        let _ = self.application.wait();
+    }
+}
+
+fn neap(workshop: &Workshop) -> Peer {
+    let neap = workshop.neap();
+    let options = [
+        "echo",
+        "--log=off",
+        "--port={port}",
+        "--deadline={deadline}s",
+    ];
+    let mut command = vec![text(&workshop.binary("neap"))];
+    command.extend(options.map(String::from));
+    Peer {
+        name: neap.name,
+        version: neap.version,
+        preset: "neap",
+        command,
+    }
+}
+
+/// What starts a peer of this crate, or Go's.
+fn addressed(binary: &Path) -> Vec<String> {
+    let binary = text(binary);
+    let words = [&*binary, "127.0.0.1:{port}", "--deadline={deadline}"];
+    words.map(String::from).into()
+}
+
+/// What a package is called in tables.
+fn package_name(package: &'static str) -> &'static str {
+    if package == "hyper" {
+        "hyper, hyper-util"
+    } else {
+        package
+    }
+}
+
+/// One of the servers for Python, in an environment of their own.
+fn python(name: &'static str) -> Result<Peer, Skipped> {
+    let skipped = |error: io::Error| Skipped {
+        name,
+        reason: error.to_string(),
+    };
+    let binaries = environment().map_err(skipped)?;
+    let program = text(&binaries.join(name));
+    let version = version_of(name, &program, &["--version"])?;
+    let (options, application): (&[&str], _) = match name {
+        // Keep-alive takes a worker with threads; the default one closes after each response.
+        "gunicorn" => (
+            &[
+                "--worker-class=gthread",
+                "--threads=64",
+                "--no-control-socket",
+                "--graceful-timeout={deadline}",
+                "--bind=127.0.0.1:{port}",
+                "--pythonpath",
+            ],
+            "wsgi:application",
+        ),
+        _ => (
+            &[
+                "--no-access-log",
+                "--timeout-graceful-shutdown={deadline}",
+                "--port={port}",
+                "--app-dir",
+            ],
+            "asgi:application",
+        ),
+    };
+    let mut command = vec![program];
+    command.extend(options.iter().copied().map(String::from));
+    command.extend([text(&here("")), application.into()]);
+    Ok(Peer {
+        name,
+        version,
+        preset: name,
+        command,
+    })
+}
+
+/// Where the programs of the Python packages are; installs them if they are not there.
+fn environment() -> io::Result<PathBuf> {
+    let this = env::current_exe()?;
+    let target = this.parent().ok_or(io::ErrorKind::NotFound)?;
+    let folder = target.join("drill-python");
+    let binaries = folder.join("bin");
+    let (list, done) = (here("requirements.txt"), folder.join("requirements.txt"));
+    let wanted = fs::read_to_string(&list)?;
+    if fs::read_to_string(&done).is_ok_and(|done| done == wanted) {
+        return Ok(binaries);
+    }
+    check(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+    let mut pip = Command::new(binaries.join("pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check", "-r"]);
+    check(pip.arg(&list))?;
+    fs::write(done, wanted)?;
+    Ok(binaries)
+}
+
+fn node() -> Result<Peer, Skipped> {
+    let version = version_of("Node", "node", &["--version"])?;
+    let command = [
+        "node".into(),
+        text(&here("node.js")),
+        "127.0.0.1:{port}".into(),
+    ];
+    Ok(Peer {
+        name: "Node",
+        version,
+        preset: "node",
+        command: command.map(String::from).into(),
+    })
+}
+
+/// What a program says about its version, less all but the figures.
+fn version_of(name: &'static str, program: &str, flags: &[&str]) -> Result<String, Skipped> {
+    let told = Command::new(program).args(flags).output();
+    let told = told.map_err(|error| Skipped {
+        name,
+        reason: format!("{program}: {error}"),
+    })?;
+    let told = [told.stdout, told.stderr].concat();
+    let told = String::from_utf8_lossy(&told);
+    let words = told.split(|char: char| char.is_whitespace() || matches!(char, '/' | ')' | ','));
+    let figures = words.map(|word| word.trim_start_matches('v'));
+    let mut figures = figures
+        .filter(|word| word.contains('.') && word.starts_with(|char: char| char.is_ascii_digit()));
+    let version = figures.next().unwrap_or("unknown");
+    // What a distribution adds is not the server's.
+    Ok(version.split('-').next().unwrap_or(version).into())
+}
+
+fn here(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("drill")
+        .join(file)
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
