@@ -4,14 +4,15 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use rustix::process::{Pid, Signal};
 
 use super::output::Outputs;
 use super::preset::{PRESETS, Preset};
 use super::record::Routes;
 use super::server::{Launch, Ready};
-use super::situation::{self, Entry};
 use super::signal;
+use super::situation::{self, Entry};
 use crate::duration;
 
 pub(crate) const AFTER_HELP: &str = "\
@@ -55,25 +56,46 @@ pub(crate) struct Drill {
           value_parser = duration::parse)]
     pub(crate) deadline: Duration,
     /// Path that is answered at once
-    #[arg(long, value_name = "PATH", env = "NEAP_FAST", default_value = "/", help_heading = "Routes")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "NEAP_FAST",
+        default_value = "/",
+        help_heading = "Routes"
+    )]
     fast: String,
     /// Path that is answered after a while; MS in it stands for milliseconds: /delay/MS
     #[arg(long, value_name = "PATH", env = "NEAP_SLOW", help_heading = "Routes")]
     slow: Option<String>,
     /// Path that is answered piece by piece, in a second or so
-    #[arg(long, value_name = "PATH", env = "NEAP_STREAM", help_heading = "Routes")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "NEAP_STREAM",
+        help_heading = "Routes"
+    )]
     stream: Option<String>,
     /// Path that takes the content of a POST, 64 KiB of it
-    #[arg(long, value_name = "PATH", env = "NEAP_UPLOAD", help_heading = "Routes")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "NEAP_UPLOAD",
+        help_heading = "Routes"
+    )]
     upload: Option<String>,
     /// Path that is answered with several megabytes
-    #[arg(long, value_name = "PATH", env = "NEAP_DOWNLOAD", help_heading = "Routes")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "NEAP_DOWNLOAD",
+        help_heading = "Routes"
+    )]
     download: Option<String>,
     /// Only these situations, by id
     #[arg(long, value_name = "ID", env = "NEAP_ONLY", value_delimiter = ',', value_parser = id)]
     only: Vec<String>,
     /// List the situations, and hold no drill
-    #[arg(long)]
+    #[arg(long, env = "NEAP_LIST", value_parser = BoolishValueParser::new())]
     pub(crate) list: bool,
     /// How often to bring each situation about
     #[arg(long, value_name = "N", env = "NEAP_REPEAT", default_value = "1",
@@ -90,7 +112,12 @@ pub(crate) struct Drill {
     #[arg(long, value_name = "N", env = "NEAP_FIXED_PORT", value_parser = clap::value_parser!(u16).range(1..))]
     fixed_port: Option<u16>,
     /// What to append to the command so that two of it share a port by SO_REUSEPORT
-    #[arg(long, value_name = "ARG", env = "NEAP_PAIR_ARG", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "ARG",
+        env = "NEAP_PAIR_ARG",
+        allow_hyphen_values = true
+    )]
     pair_arg: Vec<String>,
     /// A server that was started elsewhere; needs --pid, and tries one situation [default: load]
     #[arg(long, env = "NEAP_URL", requires = "pid", conflicts_with = "command", value_parser = url)]
@@ -111,7 +138,9 @@ fn preset(name: &str) -> Result<&'static Preset, String> {
 
 fn id(id: &str) -> Result<String, String> {
     let is_known = situation::all().any(|entry| entry.id == id);
-    is_known.then(|| id.to_owned()).ok_or_else(|| "neap drill --list has the ids".into())
+    is_known
+        .then(|| id.to_owned())
+        .ok_or_else(|| "neap drill --list has the ids".into())
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {
@@ -121,13 +150,17 @@ fn variable(text: &str) -> Result<(String, String), String> {
 }
 
 fn url(text: &str) -> Result<SocketAddr, String> {
-    let rest = text.strip_prefix("http://").ok_or("write http://ADDRESS:PORT")?;
+    let rest = text
+        .strip_prefix("http://")
+        .ok_or("write http://ADDRESS:PORT")?;
     let authority = rest.split('/').next().unwrap_or(rest);
     let with_port = match authority.rsplit_once(':') {
         Some((_, port)) if port.parse::<u16>().is_ok() => authority.to_owned(),
         _ => format!("{authority}:80"),
     };
-    let mut found = with_port.to_socket_addrs().map_err(|error| error.to_string())?;
+    let mut found = with_port
+        .to_socket_addrs()
+        .map_err(|error| error.to_string())?;
     let local = found.find(|address| is_local(address.ip()));
     local.ok_or_else(|| "the server must be on this machine: it is sent a signal".into())
 }
@@ -139,7 +172,9 @@ fn is_local(ip: IpAddr) -> bool {
 
 fn pid(text: &str) -> Result<Pid, String> {
     let number = text.parse().ok().filter(|number| *number > 1);
-    number.and_then(Pid::from_raw).ok_or_else(|| "write the number of a process".into())
+    number
+        .and_then(Pid::from_raw)
+        .ok_or_else(|| "write the number of a process".into())
 }
 
 impl Drill {
@@ -171,7 +206,10 @@ impl Drill {
     }
 
     pub(crate) fn pair_args(&self) -> Vec<String> {
-        let of_preset = self.preset.map(|preset| preset.pair_args).unwrap_or_default();
+        let of_preset = self
+            .preset
+            .map(|preset| preset.pair_args)
+            .unwrap_or_default();
         match self.pair_arg.is_empty() {
             true => of_preset.iter().map(|arg| (*arg).to_owned()).collect(),
             false => self.pair_arg.clone(),
@@ -201,24 +239,36 @@ impl Drill {
         paths.push(("--stream", self.stream.as_ref()));
         paths.push(("--upload", self.upload.as_ref()));
         paths.push(("--download", self.download.as_ref()));
-        paths.push(("--ready-when", self.ready_when.as_ref().filter(|when| *when != "tcp")));
-        let is_path = |path: &str| path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic());
-        if let Some((flag, path)) =
-            paths.iter().find_map(|(flag, path)| path.filter(|path| !is_path(path)).map(|path| (flag, path)))
+        paths.push((
+            "--ready-when",
+            self.ready_when.as_ref().filter(|when| *when != "tcp"),
+        ));
+        let is_path =
+            |path: &str| path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic());
+        if let Some((flag, path)) = paths
+            .iter()
+            .find_map(|(flag, path)| path.filter(|path| !is_path(path)).map(|path| (flag, path)))
         {
-            return Err(format!("{flag} {path}: a path begins with / and has no spaces"));
+            return Err(format!(
+                "{flag} {path}: a path begins with / and has no spaces"
+            ));
         }
         if self.url.is_some() {
             return if self.only.len() > 1 {
-                Err("a server that was started elsewhere is there for one situation: --only ID".into())
+                Err(
+                    "a server that was started elsewhere is there for one situation: --only ID"
+                        .into(),
+                )
             } else {
                 Ok(())
             };
         }
         if !self.launch().has("{port}") && self.fixed_port.is_none() {
-            return Err("nothing tells the server its port: write {port} where it belongs in \
+            return Err(
+                "nothing tells the server its port: write {port} where it belongs in \
                         COMMAND or in --env, or --fixed-port N if it is always the same"
-                .into());
+                    .into(),
+            );
         }
         if self.fixed_port.is_some_and(|_| self.launch().has("{port}")) {
             return Err("either {port} or --fixed-port".into());
@@ -276,7 +326,17 @@ mod tests {
             (&["--signal", "KILL", "--", "server", "{port}"], "TERM, INT"),
             (&["--env", "A", "--", "server", "{port}"], "NAME=VALUE"),
             (&["--url", "http://127.0.0.1:80"], "--pid"),
-            (&["--url", "http://127.0.0.1:80", "--pid", "9", "--only", "load,idle"], "one situation"),
+            (
+                &[
+                    "--url",
+                    "http://127.0.0.1:80",
+                    "--pid",
+                    "9",
+                    "--only",
+                    "load,idle",
+                ],
+                "one situation",
+            ),
         ] {
             let error = parse(words).unwrap_err();
             assert!(error.contains(remedy), "{words:?}: {error}");
@@ -285,7 +345,9 @@ mod tests {
 
     #[test]
     fn a_preset_fills_in_what_the_command_line_leaves_open() {
-        let words = ["--preset", "neap", "--slow", "/s", "--", "neap", "echo", "{port}"];
+        let words = [
+            "--preset", "neap", "--slow", "/s", "--", "neap", "echo", "{port}",
+        ];
         let drill = parse(&words).unwrap();
         let routes = drill.routes();
         assert_eq!(routes.slow.as_deref(), Some("/s"));

@@ -88,18 +88,22 @@ impl Stream {
         };
         let connect = async {
             match address {
-                Address::Tcp(address) => Async::<TcpStream>::connect(*address).await.map(Stream::Tcp),
+                Address::Tcp(address) => {
+                    Async::<TcpStream>::connect(*address).await.map(Stream::Tcp)
+                }
                 Address::Unix(path) => Async::<UnixStream>::connect(path).await.map(Stream::Unix),
             }
         };
-        let stream = or(connect, late).await.map_err(|error| match error.kind() {
-            // The file of a socket that is gone is no connection either.
-            ErrorKind::ConnectionRefused | ErrorKind::NotConnected | ErrorKind::NotFound => {
-                Failure::Ended(Outcome::Refused)
-            }
-            ErrorKind::TimedOut => Failure::Ended(Outcome::Refused),
-            _ => error.into(),
-        })?;
+        let stream = or(connect, late)
+            .await
+            .map_err(|error| match error.kind() {
+                // The file of a socket that is gone is no connection either.
+                ErrorKind::ConnectionRefused | ErrorKind::NotConnected | ErrorKind::NotFound => {
+                    Failure::Ended(Outcome::Refused)
+                }
+                ErrorKind::TimedOut => Failure::Ended(Outcome::Refused),
+                _ => error.into(),
+            })?;
         if let Stream::Tcp(stream) = &stream {
             // Bytes that are told to go one by one go one by one.
             stream.get_ref().set_nodelay(true)?;
@@ -251,7 +255,9 @@ mod tests {
     fn a_whole_response_is_an_answer() {
         let answered = ask_one(|mut stream| {
             read_head(&mut stream);
-            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab").unwrap();
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab")
+                .unwrap();
         });
         assert_eq!(answered, Ok(200));
     }
@@ -260,7 +266,9 @@ mod tests {
     fn an_end_before_the_last_byte_is_one_of_the_stream() {
         let cut = ask_one(|mut stream| {
             read_head(&mut stream);
-            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na").unwrap();
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na")
+                .unwrap();
         });
         assert_eq!(cut, Err(Failure::Ended(Outcome::EndOfStream)));
     }

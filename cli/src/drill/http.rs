@@ -64,13 +64,21 @@ impl Reader {
                 Part::Content(left) => {
                     let len = self.content(rest, left);
                     let left = left - len as u64;
-                    self.part = if left == 0 { Part::Whole } else { Part::Content(left) };
+                    self.part = if left == 0 {
+                        Part::Whole
+                    } else {
+                        Part::Content(left)
+                    };
                     len
                 }
                 Part::Chunk(left) => {
                     let len = self.content(rest, left);
                     let left = left - len as u64;
-                    self.part = if left == 0 { Part::ChunkEnd } else { Part::Chunk(left) };
+                    self.part = if left == 0 {
+                        Part::ChunkEnd
+                    } else {
+                        Part::Chunk(left)
+                    };
                     len
                 }
                 Part::UntilEnd => self.content(rest, u64::MAX),
@@ -97,7 +105,9 @@ impl Reader {
 
     /// Whether any content has come.
     pub(crate) fn has_content(&self) -> bool {
-        self.response.as_ref().is_some_and(|response| response.content > 0)
+        self.response
+            .as_ref()
+            .is_some_and(|response| response.content > 0)
     }
 
     /// The response, as soon as its head is there.
@@ -116,7 +126,11 @@ impl Reader {
     fn head(&mut self, byte: u8) -> Result<usize, Malformed> {
         self.line.push(byte);
         if !self.line.ends_with(b"\r\n\r\n") && !self.line.ends_with(b"\n\n") {
-            return if self.line.len() > HEAD_MAX { Err(Malformed) } else { Ok(1) };
+            return if self.line.len() > HEAD_MAX {
+                Err(Malformed)
+            } else {
+                Ok(1)
+            };
         }
         let head = std::mem::take(&mut self.line);
         let (response, part) = parse(&head)?;
@@ -131,7 +145,11 @@ impl Reader {
     fn line(&mut self, byte: u8) -> Result<usize, Malformed> {
         self.line.push(byte);
         if byte != b'\n' {
-            return if self.line.len() > HEAD_MAX { Err(Malformed) } else { Ok(1) };
+            return if self.line.len() > HEAD_MAX {
+                Err(Malformed)
+            } else {
+                Ok(1)
+            };
         }
         let line = std::mem::take(&mut self.line);
         let line = line.strip_suffix(b"\r\n").ok_or(Malformed)?;
@@ -164,12 +182,18 @@ fn parse(head: &[u8]) -> Result<(Response, Part), Malformed> {
     let is_whole = parsed.parse(head).map_err(|_| Malformed)?.is_complete();
     let status = parsed.code.filter(|_| is_whole).ok_or(Malformed)?;
     let values = |name: &'static str| {
-        let named = parsed.headers.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
+        let named = parsed
+            .headers
+            .iter()
+            .filter(move |field| field.name.eq_ignore_ascii_case(name));
         named.map(|field| String::from_utf8_lossy(field.value).trim().to_owned())
     };
     let has = |name, token: &str| {
         let mut lists = values(name);
-        lists.any(|list| list.split(',').any(|item| item.trim().eq_ignore_ascii_case(token)))
+        lists.any(|list| {
+            list.split(',')
+                .any(|item| item.trim().eq_ignore_ascii_case(token))
+        })
     };
     let part = if matches!(status, 100..=199 | 204 | 304) {
         Part::Whole
@@ -206,7 +230,10 @@ mod tests {
             }
             reader.take(&[*byte])?;
         }
-        Ok((bytes.len(), reader.response.filter(|_| reader.part == Part::Whole)))
+        Ok((
+            bytes.len(),
+            reader.response.filter(|_| reader.part == Part::Whole),
+        ))
     }
 
     #[test]
@@ -234,7 +261,9 @@ mod tests {
     fn without_a_length_the_end_of_the_stream_is_the_end() {
         let mut reader = Reader::default();
         assert!(!reader.end(), "nothing has come");
-        reader.take(b"HTTP/1.0 200 OK\r\nServer: a\r\n\r\nHell").unwrap();
+        reader
+            .take(b"HTTP/1.0 200 OK\r\nServer: a\r\n\r\nHell")
+            .unwrap();
         assert!(!reader.is_whole() && reader.has_content());
         assert!(reader.end());
         let response = reader.response().unwrap();

@@ -54,7 +54,12 @@ pub(crate) enum Fault {
 
 impl Finding {
     fn new(verdict: Verdict, required: bool, fault: Fault, reason: String) -> Finding {
-        Finding { verdict, required, reason, fault }
+        Finding {
+            verdict,
+            required,
+            reason,
+            fault,
+        }
     }
 
     fn failed(required: bool, fault: Fault, reason: String) -> Finding {
@@ -87,7 +92,9 @@ impl Terms {
             outcome if outcome.is_lost() && is_late => Outcome::CutAtDeadline,
             outcome => outcome,
         };
-        let is_before = attempt.delivered.is_some_and(|delivered| delivered < signal);
+        let is_before = attempt
+            .delivered
+            .is_some_and(|delivered| delivered < signal);
         Counted { outcome, is_before }
     }
 
@@ -98,7 +105,10 @@ impl Terms {
             return Finding::new(verdict, entry.required, Fault::None, trouble.clone());
         }
         if let Some(lag) = run.lag.filter(|lag| *lag > LAG_MAX) {
-            let reason = format!("this machine was busy: a client came {} ms late", lag.as_millis());
+            let reason = format!(
+                "this machine was busy: a client came {} ms late",
+                lag.as_millis()
+            );
             return Finding::new(Verdict::Inconclusive, entry.required, Fault::None, reason);
         }
         let mut found = self.exit_faults(entry, run);
@@ -107,10 +117,16 @@ impl Terms {
             found.push(Finding::failed(entry.required, Fault::Own, reason.clone()));
         }
         let pass = Finding::new(Verdict::Passed, entry.required, Fault::None, String::new());
-        let Some(worst) = found.iter().max_by_key(|finding| (finding.verdict, finding.fault)) else {
+        let Some(worst) = found
+            .iter()
+            .max_by_key(|finding| (finding.verdict, finding.fault))
+        else {
             return pass;
         };
-        let reasons: Vec<&str> = found.iter().map(|finding| finding.reason.as_str()).collect();
+        let reasons: Vec<&str> = found
+            .iter()
+            .map(|finding| finding.reason.as_str())
+            .collect();
         Finding {
             required: found.iter().any(|finding| finding.required),
             reason: reasons.join("; "),
@@ -125,8 +141,12 @@ impl Terms {
             names.join(", ")
         };
         let is_elsewhere = !run.was_owner && !run.owners.is_empty();
-        let serving: Vec<Member> =
-            run.owners.iter().filter(|owner| run.survivors.contains(owner)).cloned().collect();
+        let serving: Vec<Member> = run
+            .owners
+            .iter()
+            .filter(|owner| run.survivors.contains(owner))
+            .cloned()
+            .collect();
         let not_received = |members: &[Member]| {
             let signal = self.signal_name();
             let reason = format!("{signal} did not get to {}, which serves", names(members));
@@ -146,10 +166,18 @@ impl Terms {
             found.push(not_received(&serving));
         } else if !run.survivors.is_empty() {
             let reason = format!("left behind: {}", names(&run.survivors));
-            found.push(Finding::new(Verdict::SurvivorLeft, true, Fault::Survivor, reason));
+            found.push(Finding::new(
+                Verdict::SurvivorLeft,
+                true,
+                Fault::Survivor,
+                reason,
+            ));
         }
         let is_free = matches!(entry.exit, Exit::Second | Exit::Any) || !self.is_started;
-        if let Some(status) = run.status.filter(|status| !is_free && !self.is_right(*status)) {
+        if let Some(status) = run
+            .status
+            .filter(|status| !is_free && !self.is_right(*status))
+        {
             let reason = format!("exit status {}", server::describe(status));
             found.push(Finding::failed(true, Fault::Status, reason));
         }
@@ -171,8 +199,10 @@ impl Terms {
             one.outcome.is_lost() || (cut_is_lost && one.outcome == Outcome::CutAtDeadline)
         };
         let all = counted.len();
-        let (before, after): (Vec<&Counted>, Vec<&Counted>) =
-            counted.iter().filter(is_lost).partition(|one| one.is_before);
+        let (before, after): (Vec<&Counted>, Vec<&Counted>) = counted
+            .iter()
+            .filter(is_lost)
+            .partition(|one| one.is_before);
         let is_there = !entry.is_paced();
         let mut found = Vec::new();
         if !before.is_empty() {
@@ -180,13 +210,21 @@ impl Terms {
             let reason = format!("{lost} of {all} {name}, delivered before the signal");
             // What another signal cuts nobody promised to keep.
             let is_noted = entry.signal.is_some();
-            let verdict = if is_noted { Verdict::Noted } else { Verdict::Failed };
+            let verdict = if is_noted {
+                Verdict::Noted
+            } else {
+                Verdict::Failed
+            };
             found.push(Finding::new(verdict, entry.required, Fault::Own, reason));
         }
         if !after.is_empty() {
             let (lost, name) = (after.len(), after[0].outcome.name());
             let reason = format!("{lost} of {all} {name}");
-            let verdict = if entry.by_chance { Verdict::Noted } else { Verdict::Failed };
+            let verdict = if entry.by_chance {
+                Verdict::Noted
+            } else {
+                Verdict::Failed
+            };
             let required = entry.required && is_there;
             found.push(Finding::new(verdict, required, Fault::Own, reason));
         }
@@ -197,13 +235,18 @@ impl Terms {
         let signal = run.signal.unwrap_or_else(Instant::now);
         let lives = run.lives.iter().map(|life| life.borrow());
         let attempts = lives.flat_map(|life| life.attempts.clone());
-        attempts.map(|attempt| self.count(&attempt, signal)).collect()
+        attempts
+            .map(|attempt| self.count(&attempt, signal))
+            .collect()
     }
 }
 
 /// What came of the second signal.
 fn second(entry: &Entry, run: &Run, exit: Instant) -> Option<Finding> {
-    let second = run.marks.iter().find(|(event, _)| *event == Event::SecondSignal);
+    let second = run
+        .marks
+        .iter()
+        .find(|(event, _)| *event == Event::SecondSignal);
     match second {
         Some((_, second)) if exit < *second => Some(Finding::new(
             Verdict::Inconclusive,
@@ -229,7 +272,11 @@ impl Terms {
             return not_applicable(entry, String::new());
         };
         let mut outcomes = BTreeMap::new();
-        for counted in runs.iter().filter(|run| run.trouble.is_none()).flat_map(|run| self.counted(run)) {
+        for counted in runs
+            .iter()
+            .filter(|run| run.trouble.is_none())
+            .flat_map(|run| self.counted(run))
+        {
             *outcomes.entry(counted.outcome).or_insert(0) += 1;
         }
         let attempts = outcomes.values().sum();
@@ -239,7 +286,10 @@ impl Terms {
         let end = run.signal.map(|signal| self.end(run, signal));
         let mut figure = figure(&outcomes, attempts, end.as_ref());
         if runs.len() > 1 {
-            let bad = found.iter().filter(|one| one.verdict != Verdict::Passed).count();
+            let bad = found
+                .iter()
+                .filter(|one| one.verdict != Verdict::Passed)
+                .count();
             figure = format!("{bad} of {} runs not passed; {figure}", runs.len());
         }
         Situation {
@@ -298,7 +348,9 @@ pub(crate) fn not_applicable(entry: &Entry, reason: String) -> Situation {
 fn words(entry: &Entry, finding: &Finding) -> (String, String) {
     let (meaning, mend) = match (finding.verdict, finding.fault) {
         (Verdict::Passed, _) => (entry.passed, ""),
-        (Verdict::Inconclusive | Verdict::NotApplicable, _) => ("it says nothing about the server", ""),
+        (Verdict::Inconclusive | Verdict::NotApplicable, _) => {
+            ("it says nothing about the server", "")
+        }
         (_, Fault::NotReceived) => (
             "whoever stops the server stops only what started it",
             "start the server by exec, or let what starts it pass the signal on and wait",
@@ -328,11 +380,13 @@ fn figure(outcomes: &BTreeMap<Outcome, usize>, attempts: usize, end: Option<&End
     if answered > 0 {
         parts.push(format!("{answered} of {attempts} answered"));
     }
-    let others = outcomes.iter().filter(|(outcome, _)| {
-        !matches!(outcome, Outcome::Answered | Outcome::AnsweredWithClose)
-    });
+    let others = outcomes
+        .iter()
+        .filter(|(outcome, _)| !matches!(outcome, Outcome::Answered | Outcome::AnsweredWithClose));
     parts.extend(others.map(|(outcome, count)| format!("{count} {}", outcome.name())));
-    let Some(end) = end else { return parts.join(", ") };
+    let Some(end) = end else {
+        return parts.join(", ");
+    };
     parts.push(match (end.exit_ms, &end.exit_status) {
         (None, _) => "no exit".into(),
         (Some(exit), Some(status)) if status == "0" => format!("exit after {exit:.0} ms"),
@@ -344,22 +398,40 @@ fn figure(outcomes: &BTreeMap<Outcome, usize>, attempts: usize, end: Option<&End
 
 /// The picture of a run.
 fn timeline(run: &Run) -> Timeline {
-    let Some(signal) = run.signal else { return Timeline::default() };
-    let mut bars: Vec<_> = run.lives.iter().map(|life| life.borrow().bar(signal)).collect();
+    let Some(signal) = run.signal else {
+        return Timeline::default();
+    };
+    let mut bars: Vec<_> = run
+        .lives
+        .iter()
+        .map(|life| life.borrow().bar(signal))
+        .collect();
     let hidden = bars.len().saturating_sub(BARS_MAX);
     if hidden > 0 {
         // Those that were lost, and of the others a selection that is spread out evenly.
-        let (lost, kept): (Vec<_>, Vec<_>) = bars.into_iter().partition(|bar| bar.outcome.is_lost());
+        let (lost, kept): (Vec<_>, Vec<_>) =
+            bars.into_iter().partition(|bar| bar.outcome.is_lost());
         let room = BARS_MAX.saturating_sub(lost.len()).max(1);
         let step = kept.len().div_ceil(room).max(1);
-        bars = lost.into_iter().chain(kept.into_iter().step_by(step)).take(BARS_MAX).collect();
+        bars = lost
+            .into_iter()
+            .chain(kept.into_iter().step_by(step))
+            .take(BARS_MAX)
+            .collect();
     }
     let hidden = run.lives.len() - bars.len();
     let mut marks: Vec<Mark> = run
         .marks
         .iter()
-        .map(|(what, at)| Mark { what: *what, at_ms: millis_after(signal, *at) })
+        .map(|(what, at)| Mark {
+            what: *what,
+            at_ms: millis_after(signal, *at),
+        })
         .collect();
     marks.sort_by(|one, other| one.at_ms.total_cmp(&other.at_ms));
-    Timeline { bars, hidden, marks }
+    Timeline {
+        bars,
+        hidden,
+        marks,
+    }
 }

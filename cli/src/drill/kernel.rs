@@ -8,7 +8,9 @@
 use std::collections::HashMap;
 use std::io;
 
-use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{
+    NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+};
 use netlink_packet_sock_diag::SockDiagMessage;
 use netlink_packet_sock_diag::constants::{
     AF_INET, AF_INET6, IPPROTO_TCP, TCP_ESTABLISHED, TCP_LISTEN, TCP_SYN_RECV,
@@ -79,11 +81,15 @@ pub(crate) fn snapshot(port: u16) -> io::Result<Snapshot> {
             if socket.state == TCP_LISTEN {
                 found.listeners.push(listener(socket));
             } else {
-                found.server.insert(socket.socket_id.destination_port, side(socket));
+                found
+                    .server
+                    .insert(socket.socket_id.destination_port, side(socket));
             }
         })?;
         dump(family, StateFlags::all(), [0, port], |socket| {
-            found.client.insert(socket.socket_id.source_port, side(socket));
+            found
+                .client
+                .insert(socket.socket_id.source_port, side(socket));
         })?;
     }
     Ok(found)
@@ -97,7 +103,9 @@ pub(crate) fn snapshot(port: u16) -> io::Result<Snapshot> {
 pub(crate) fn listeners(port: u16) -> io::Result<Vec<Listener>> {
     let mut found = Vec::new();
     for family in [AF_INET, AF_INET6] {
-        dump(family, StateFlags::LISTEN, [port, 0], |socket| found.push(listener(socket)))?;
+        dump(family, StateFlags::LISTEN, [port, 0], |socket| {
+            found.push(listener(socket))
+        })?;
     }
     Ok(found)
 }
@@ -131,13 +139,21 @@ fn dump(
     mut visit: impl FnMut(&InetResponseHeader),
 ) -> io::Result<()> {
     let socket = Socket::new(NETLINK_SOCK_DIAG)?;
-    let any = if family == AF_INET { SocketId::new_v4() } else { SocketId::new_v6() };
+    let any = if family == AF_INET {
+        SocketId::new_v4()
+    } else {
+        SocketId::new_v6()
+    };
     let request = SockDiagMessage::InetRequest(InetRequest {
         family,
         protocol: IPPROTO_TCP,
         extensions: ExtensionFlags::empty(),
         states,
-        socket_id: SocketId { source_port: own, destination_port: other, ..any },
+        socket_id: SocketId {
+            source_port: own,
+            destination_port: other,
+            ..any
+        },
     });
     let mut header = NetlinkHeader::default();
     header.flags = NLM_F_REQUEST | NLM_F_DUMP;
@@ -202,7 +218,11 @@ mod tests {
 
     #[test]
     fn a_port_without_sockets_has_none() {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         assert_eq!(listeners(port).unwrap(), []);
     }
 }

@@ -80,14 +80,22 @@ impl Player {
             }
             Step::Connect => self.connect().await?,
             Step::Shrink => self.stream()?.shrink()?,
-            Step::Send { bytes, doing, is_end } => {
+            Step::Send {
+                bytes,
+                doing,
+                is_end,
+            } => {
                 return self.send(bytes, *doing, *is_end).await;
             }
             Step::Warm(request) => self.warm(request).await?,
             Step::Begin => self.begin().await?,
             Step::Receive => self.receive(usize::MAX, Duration::ZERO).await?,
             Step::ReceiveSlowly { bytes, pause } => self.receive(*bytes, *pause).await?,
-            Step::ReceiveWhileSending { piece, pieces, pause } => {
+            Step::ReceiveWhileSending {
+                piece,
+                pieces,
+                pause,
+            } => {
                 self.receive_while_sending(piece, *pieces, *pause).await?;
             }
             Step::Pause(pause) => pause_for(*pause).await,
@@ -117,7 +125,9 @@ impl Player {
     }
 
     fn stream(&self) -> Result<&Stream, Failure> {
-        self.stream.as_ref().ok_or(Failure::Exhausted(ErrorKind::NotConnected))
+        self.stream
+            .as_ref()
+            .ok_or(Failure::Exhausted(ErrorKind::NotConnected))
     }
 
     async fn connect(&mut self) -> Result<(), Failure> {
@@ -213,7 +223,9 @@ impl Player {
     /// The response is whole.
     fn answered(&mut self) {
         let reader = std::mem::take(&mut self.reader);
-        let Some(response) = reader.response() else { return };
+        let Some(response) = reader.response() else {
+            return;
+        };
         let is_error = response.status >= 400 && response.status != self.script.status;
         let outcome = match response.says_close {
             _ if is_error && !self.script.is_any_status => Outcome::OtherStatus,
@@ -223,7 +235,12 @@ impl Player {
         let mut life = self.life.borrow_mut();
         life.is_told |= response.says_close;
         life.end_oldest(outcome);
-        life.now(if life.has_open() { Doing::Waiting } else { Doing::Idle });
+        let is_waiting = life.has_open();
+        life.now(if is_waiting {
+            Doing::Waiting
+        } else {
+            Doing::Idle
+        });
     }
 
     async fn receive_while_sending(

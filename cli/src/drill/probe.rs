@@ -92,7 +92,10 @@ impl Probe {
         if let Some(path) = &routes.slow {
             let tried = path.replace(MILLIS, &SLOW.as_millis().to_string());
             let (route, _) = try_route("--slow", host, &tried, 0).await?;
-            probe.slow = Some(Route { path: path.clone(), ..route });
+            probe.slow = Some(Route {
+                path: path.clone(),
+                ..route
+            });
         }
         if let Some(path) = &routes.stream {
             probe.stream = Some(try_route("--stream", host, path, 0).await?.0);
@@ -128,16 +131,14 @@ impl Probe {
             Need::Upload if self.upload.is_none() => {
                 missing("no route that takes content: --upload")
             }
-            Need::Download => self
-                .download
-                .as_ref()
-                .map_or_else(|| missing("no route with a large response: --download"), small),
+            Need::Download => self.download.as_ref().map_or_else(
+                || missing("no route with a large response: --download"),
+                small,
+            ),
             Need::Long if !self.is_template() && self.upload.is_none() => {
                 missing("nothing that does not end: --slow with MS in it, or --upload")
             }
-            Need::KeepAlive if !self.keeps_alive => {
-                missing("the server keeps no connection alive")
-            }
+            Need::KeepAlive if !self.keeps_alive => missing("the server keeps no connection alive"),
             Need::Socket if !self.has_socket => {
                 missing("it listens on no unix socket: {socket} in the command")
             }
@@ -148,7 +149,9 @@ impl Probe {
 
     /// Whether the slow request can take as long as is wanted.
     pub(crate) fn is_template(&self) -> bool {
-        self.slow.as_ref().is_some_and(|route| route.path.contains(MILLIS))
+        self.slow
+            .as_ref()
+            .is_some_and(|route| route.path.contains(MILLIS))
     }
 
     /// How long the slow request takes.
@@ -161,7 +164,9 @@ impl Probe {
 
     pub(crate) fn slow_path(&self, takes: Duration) -> String {
         let millis = takes.as_millis().to_string();
-        self.slow.as_ref().map_or_else(String::new, |route| route.path.replace(MILLIS, &millis))
+        self.slow
+            .as_ref()
+            .map_or_else(String::new, |route| route.path.replace(MILLIS, &millis))
     }
 
     pub(crate) fn slow_status(&self) -> u16 {
@@ -203,11 +208,16 @@ async fn try_route(
     path: &str,
     content: usize,
 ) -> Result<(Route, Response), ProbeError> {
-    let error = |problem: String| ProbeError { flag, path: path.to_owned(), problem };
+    let error = |problem: String| ProbeError {
+        flag,
+        path: path.to_owned(),
+        problem,
+    };
     let request = match content {
         0 => client::get(host, path).to_vec(),
         len => {
-            let fields = format!("Content-Type: application/octet-stream\r\nContent-Length: {len}\r\n");
+            let fields =
+                format!("Content-Type: application/octet-stream\r\nContent-Length: {len}\r\n");
             let head = client::request("POST", host, path, &fields);
             [&head[..], &vec![b'u'; len]].concat()
         }

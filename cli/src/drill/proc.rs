@@ -52,7 +52,10 @@ impl Member {
 /// process group. With `adopted`, those as well that have become our children, because whoever
 /// started them is gone: we are the reaper of all that descends from us.
 pub(crate) fn tree(root: Pid, adopted: bool) -> Vec<Member> {
-    let all = procfs::process::all_processes().into_iter().flatten().flatten();
+    let all = procfs::process::all_processes()
+        .into_iter()
+        .flatten()
+        .flatten();
     let all: Vec<Stat> = all.filter_map(|process| process.stat().ok()).collect();
     let root = root.as_raw_nonzero().get();
     let mut found = HashSet::from([root]);
@@ -60,7 +63,11 @@ pub(crate) fn tree(root: Pid, adopted: bool) -> Vec<Member> {
     found.extend(all.iter().filter(|stat| is_root(stat)).map(|stat| stat.pid));
     if adopted {
         let us = getpid().as_raw_nonzero().get();
-        found.extend(all.iter().filter(|stat| stat.ppid == us).map(|stat| stat.pid));
+        found.extend(
+            all.iter()
+                .filter(|stat| stat.ppid == us)
+                .map(|stat| stat.pid),
+        );
     }
     loop {
         let known = found.len();
@@ -88,12 +95,6 @@ pub(crate) fn owners(members: &[Member], inodes: &[u32]) -> Vec<Member> {
     members.iter().filter(owns).cloned().collect()
 }
 
-/// The process with this number.
-pub(crate) fn one(pid: Pid) -> Option<Member> {
-    let stat = Process::new(pid.as_raw_nonzero().get()).and_then(|process| process.stat());
-    stat.ok().as_ref().and_then(Member::of)
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
@@ -105,7 +106,12 @@ mod tests {
     fn this_process_is_found_by_its_number_and_by_its_socket() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let inode = rustix::fs::fstat(listener.as_fd()).unwrap().st_ino;
-        let us = one(getpid()).unwrap();
+        let us = tree(getpid(), false);
+        let us = us
+            .iter()
+            .find(|member| member.pid == getpid())
+            .unwrap()
+            .clone();
         assert_eq!(us.again(), Some(us.clone()));
         assert!(us.memory_kib().unwrap() > 0);
         let members = tree(getpid(), false);
@@ -117,7 +123,10 @@ mod tests {
 
     #[test]
     fn a_child_is_in_its_parents_tree_until_it_exits() {
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
         let pid = Pid::from_child(&child);
         let is_there = || tree(getpid(), false).iter().any(|member| member.pid == pid);
         let found = is_there();

@@ -24,7 +24,11 @@ pub(crate) enum Step {
     /// Lets the system keep but little of what comes.
     Shrink,
     /// Sends bytes of a request; with `is_end` they are its last.
-    Send { bytes: Rc<[u8]>, doing: Doing, is_end: bool },
+    Send {
+        bytes: Rc<[u8]>,
+        doing: Doing,
+        is_end: bool,
+    },
     /// Asks and gets an answer, before it counts.
     Warm(Rc<[u8]>),
     /// Waits for the first content of a response.
@@ -32,9 +36,16 @@ pub(crate) enum Step {
     /// Receives the rest of a response, or all of it.
     Receive,
     /// The same, at most so many bytes at a time, with a pause behind each.
-    ReceiveSlowly { bytes: usize, pause: Duration },
+    ReceiveSlowly {
+        bytes: usize,
+        pause: Duration,
+    },
     /// The same, while it sends a piece again and again with a pause behind each.
-    ReceiveWhileSending { piece: Rc<[u8]>, pieces: usize, pause: Duration },
+    ReceiveWhileSending {
+        piece: Rc<[u8]>,
+        pieces: usize,
+        pause: Duration,
+    },
     Pause(Duration),
     /// Pauses for a random time, at most so long.
     PauseUpTo(Duration),
@@ -138,13 +149,21 @@ impl Life {
         let delivered = self.open.pop_front().flatten();
         self.is_sending &= self.has_open();
         self.open_bytes = 0;
-        self.attempts.push(Attempt { outcome, delivered, ended: Instant::now() });
+        self.attempts.push(Attempt {
+            outcome,
+            delivered,
+            ended: Instant::now(),
+        });
     }
 
     /// All that is open has ended in this way; a connection on which nothing is has, too.
     pub(crate) fn end_all(&mut self, outcome: Outcome) {
         let is_dismissed = self.is_told && outcome.is_lost();
-        let outcome = if is_dismissed { Outcome::Dismissed } else { outcome };
+        let outcome = if is_dismissed {
+            Outcome::Dismissed
+        } else {
+            outcome
+        };
         if !self.has_open() {
             self.open.push_back(None);
         }
@@ -177,7 +196,11 @@ impl Life {
             from_ms: millis_after(signal, from),
             to_ms: millis_after(signal, to),
         });
-        Bar { label: self.label.clone(), segments: segments.collect(), outcome: self.outcome() }
+        Bar {
+            label: self.label.clone(),
+            segments: segments.collect(),
+            outcome: self.outcome(),
+        }
     }
 }
 
@@ -206,7 +229,10 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new(is_control: bool) -> Rc<Scene> {
-        Rc::new(Scene { is_control, ..Scene::default() })
+        Rc::new(Scene {
+            is_control,
+            ..Scene::default()
+        })
     }
 
     /// Comes to a client's gate with this number, and waits until it is open.
@@ -231,7 +257,11 @@ impl Scene {
 
     /// How many have come to the next gate.
     pub(crate) fn in_place(&self) -> usize {
-        self.arrived.borrow().get(self.opened.get()).copied().unwrap_or(0)
+        self.arrived
+            .borrow()
+            .get(self.opened.get())
+            .copied()
+            .unwrap_or(0)
     }
 
     /// Somebody was late by so much.
@@ -242,7 +272,10 @@ impl Scene {
     /// How many have ended.
     pub(crate) fn ended(&self) -> usize {
         let lives = self.lives.borrow();
-        lives.iter().filter(|life| life.borrow().ended.is_some()).count()
+        lives
+            .iter()
+            .filter(|life| life.borrow().ended.is_some())
+            .count()
     }
 
     pub(crate) fn is_over(&self) -> bool {

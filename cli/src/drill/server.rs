@@ -73,12 +73,19 @@ impl fmt::Display for StartError {
         match self {
             StartError::Spawn(program, error) => write!(f, "{program:?} cannot be run: {error}"),
             StartError::Exited(status, output) => {
-                write!(f, "the server ended before it was ready ({})", describe(*status))?;
+                write!(
+                    f,
+                    "the server ended before it was ready ({})",
+                    describe(*status)
+                )?;
                 said(f, output)
             }
             StartError::Silent(port, output) => {
                 let waited = START_MAX.as_secs();
-                write!(f, "the server was not ready on port {port} within {waited} s")?;
+                write!(
+                    f,
+                    "the server was not ready on port {port} within {waited} s"
+                )?;
                 said(f, output)
             }
             StartError::System(error) => write!(f, "{error}"),
@@ -122,6 +129,15 @@ pub(crate) struct Server {
 }
 
 impl Launch {
+    /// Whether this stands anywhere in what the server is told.
+    pub(crate) fn has(&self, placeholder: &str) -> bool {
+        let mut words = self
+            .command
+            .iter()
+            .chain(self.env.iter().map(|(_, value)| value));
+        words.any(|word| word.contains(placeholder))
+    }
+
     /// A command's word with what it was to be told in it.
     fn fill(&self, word: &str, port: u16, socket: &str) -> String {
         word.replace("{port}", &port.to_string())
@@ -134,21 +150,29 @@ impl Launch {
     pub(crate) fn spawn(&self, port: Option<u16>, more: &[String]) -> Result<Server, StartError> {
         let port = match port.or(self.port) {
             Some(port) => port,
-            None => TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port(),
+            None => TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+                .local_addr()?
+                .port(),
         };
         let folder = tempfile::Builder::new().prefix("neap-drill-").tempdir()?;
         let socket = folder.path().join("socket");
         let name = socket.to_string_lossy();
         let words = self.command.iter().chain(more);
         let words: Vec<String> = words.map(|word| self.fill(word, port, &name)).collect();
-        let (program, arguments) = words.split_first().ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidInput, "there is no command")
-        })?;
+        let (program, arguments) = words
+            .split_first()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "there is no command"))?;
         let output = tempfile::tempfile()?;
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null());
-        command.envs(self.env.iter().map(|(key, value)| (key, self.fill(value, port, &name))));
-        command.stdout(output.try_clone()?).stderr(output.try_clone()?);
+        command.envs(
+            self.env
+                .iter()
+                .map(|(key, value)| (key, self.fill(value, port, &name))),
+        );
+        command
+            .stdout(output.try_clone()?)
+            .stderr(output.try_clone()?);
         // A group of its own: Ctrl-C on the terminal is for the drill, which ends it.
         command.process_group(0);
         let begun = Instant::now();
@@ -244,7 +268,8 @@ impl Server {
         let Ready::Answers(path) = ready else {
             return Ok(true);
         };
-        let answer = client::ask(self.address, &client::get(self.address, path));
+        let request = client::get(self.address, path);
+        let answer = client::ask(self.address, &request);
         let late = async {
             Timer::after(START_MAX).await;
             None
@@ -258,7 +283,9 @@ impl Server {
         let mut bytes = Vec::new();
         if let Some(output) = &mut self.output {
             // What cannot be read is not shown.
-            let _ = output.seek(SeekFrom::Start(0)).and_then(|_| output.read_to_end(&mut bytes));
+            let _ = output
+                .seek(SeekFrom::Start(0))
+                .and_then(|_| output.read_to_end(&mut bytes));
         }
         let end = &bytes[bytes.len().saturating_sub(OUTPUT_MAX)..];
         String::from_utf8_lossy(end).trim().to_owned()
@@ -275,8 +302,15 @@ impl Server {
 
     /// Those that own a socket that it listens on, wherever they are.
     pub(crate) fn owners(&self) -> Vec<Member> {
-        let inodes: Vec<u32> = self.listeners.iter().map(|listener| listener.inode).collect();
-        proc::owners(&proc::tree(self.pid, self.child.borrow().is_some()), &inodes)
+        let inodes: Vec<u32> = self
+            .listeners
+            .iter()
+            .map(|listener| listener.inode)
+            .collect();
+        proc::owners(
+            &proc::tree(self.pid, self.child.borrow().is_some()),
+            &inodes,
+        )
     }
 
     /// Sends it a signal.
@@ -310,7 +344,10 @@ impl Server {
 
     /// How it ended, if it has.
     pub(crate) fn try_exit(&self) -> io::Result<Option<ExitStatus>> {
-        self.child.borrow_mut().as_mut().map_or(Ok(None), Child::try_wait)
+        self.child
+            .borrow_mut()
+            .as_mut()
+            .map_or(Ok(None), Child::try_wait)
     }
 
     /// Waits until it has exited.
@@ -340,9 +377,11 @@ impl Server {
 
     /// Ends whatever there is of it.
     pub(crate) fn kill(&self) {
-        // One that was started elsewhere is not ours to kill.
         let mut child = self.child.borrow_mut();
-        let Some(child) = child.as_mut() else { return };
+        let Some(child) = child.as_mut() else {
+            // One that was started elsewhere is not ours to kill, but ours to let go on.
+            return self.thaw();
+        };
         let known = self.known.borrow();
         let left = known.iter().filter_map(Member::again);
         for member in proc::tree(self.pid, false).into_iter().chain(left) {

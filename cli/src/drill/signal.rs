@@ -21,13 +21,21 @@ pub(crate) fn parse(text: &str) -> Result<Signal, String> {
     let found = SIGNALS.iter().find(|(known, signal)| is_it(known, *signal));
     found.map(|(_, signal)| *signal).ok_or_else(|| {
         let names: Vec<&str> = SIGNALS.iter().map(|(name, _)| *name).collect();
-        format!("{text:?} asks no server to stop; write one of {}", names.join(", "))
+        format!(
+            "{text:?} asks no server to stop; write one of {}",
+            names.join(", ")
+        )
     })
 }
 
 /// Its whole name.
 pub(crate) fn name(signal: i32) -> String {
-    let more = [("KILL", Signal::KILL), ("SEGV", Signal::SEGV), ("ABORT", Signal::ABORT), ("PIPE", Signal::PIPE)];
+    let more = [
+        ("KILL", Signal::KILL),
+        ("SEGV", Signal::SEGV),
+        ("ABORT", Signal::ABORT),
+        ("PIPE", Signal::PIPE),
+    ];
     let mut known = SIGNALS.iter().chain(&more);
     match known.find(|(_, known)| known.as_raw() == signal) {
         Some((name, _)) => format!("SIG{name}"),
@@ -41,9 +49,12 @@ mod tests {
 
     #[test]
     fn a_signal_is_read_in_each_of_its_spellings_and_written_in_one() {
-        for (text, signal) in
-            [("TERM", Signal::TERM), ("sigquit", Signal::QUIT), ("15", Signal::TERM), ("SIGWINCH", Signal::WINCH)]
-        {
+        for (text, signal) in [
+            ("TERM", Signal::TERM),
+            ("sigquit", Signal::QUIT),
+            ("15", Signal::TERM),
+            ("SIGWINCH", Signal::WINCH),
+        ] {
             assert_eq!(parse(text), Ok(signal));
         }
         assert_eq!(name(15), "SIGTERM");

@@ -64,7 +64,7 @@ pub(crate) struct Run {
     pub(crate) exit: Option<Instant>,
     pub(crate) status: Option<ExitStatus>,
     /// Whether there was time to look for survivors.
-    is_watched: bool,
+    pub(crate) is_watched: bool,
     /// Whether the process that was sent the signal owned a listening socket.
     pub(crate) was_owner: bool,
     /// Those that did.
@@ -125,7 +125,10 @@ impl<'a> Stage<'a> {
     async fn play_both(&self) -> Run {
         if let Err(trouble) = self.control().await {
             let trouble = format!("without the signal: {trouble}");
-            return Run { trouble: Some(trouble), ..Run::default() };
+            return Run {
+                trouble: Some(trouble),
+                ..Run::default()
+            };
         }
         let run = Rc::new(RefCell::new(Run::default()));
         let scene = Scene::new(false);
@@ -158,7 +161,9 @@ impl<'a> Stage<'a> {
             return Ok(());
         }
         self.act(&scene, &run).await?;
-        let is_over = self.wait(PREPARE_MAX + self.setup.slow, || scene.is_over()).await;
+        let is_over = self
+            .wait(PREPARE_MAX + self.setup.slow, || scene.is_over())
+            .await;
         exhaustion(&scene).map_or(Ok(()), Err)?;
         let lives = scene.lives.borrow();
         let lost = |life: &&Rc<RefCell<Life>>| {
@@ -167,9 +172,18 @@ impl<'a> Stage<'a> {
         };
         let all = lives.len();
         let mut failed = lives.iter().filter(lost);
-        let Some(first) = failed.next() else { return Ok(()) };
-        let name = if is_over { first.borrow().outcome().name() } else { "not answered in time" };
-        Err(format!("{} of {all} clients failed ({name})", failed.count() + 1))
+        let Some(first) = failed.next() else {
+            return Ok(());
+        };
+        let name = if is_over {
+            first.borrow().outcome().name()
+        } else {
+            "not answered in time"
+        };
+        Err(format!(
+            "{} of {all} clients failed ({name})",
+            failed.count() + 1
+        ))
     }
 
     async fn act(&self, scene: &Rc<Scene>, run: &Rc<RefCell<Run>>) -> Result<(), Trouble> {
@@ -202,7 +216,10 @@ impl<'a> Stage<'a> {
             Act::Open => scene.open(),
             Act::Freeze => {
                 mark(Event::Frozen);
-                self.server.freeze().await.map_err(|error| error.to_string())?;
+                self.server
+                    .freeze()
+                    .await
+                    .map_err(|error| error.to_string())?;
             }
             Act::Thaw => {
                 self.server.thaw();
@@ -243,7 +260,8 @@ impl<'a> Stage<'a> {
             Act::EndLoad => generating.set(false),
             Act::Succeed => {
                 let socket = succeed(&self.server.socket);
-                self.successor.replace(Some(socket.map_err(|error| error.to_string())?));
+                self.successor
+                    .replace(Some(socket.map_err(|error| error.to_string())?));
             }
         }
         Ok(())
@@ -264,7 +282,12 @@ impl<'a> Stage<'a> {
         if let Some(first) = lost.first() {
             let name = first.borrow().outcome().name();
             return exhaustion(scene).map_or_else(
-                || Err(format!("{} of {all} clients ended early ({name})", lost.len())),
+                || {
+                    Err(format!(
+                        "{} of {all} clients ended early ({name})",
+                        lost.len()
+                    ))
+                },
                 Err,
             );
         }
@@ -283,7 +306,9 @@ impl<'a> Stage<'a> {
         now.was_owner = owners.iter().any(|owner| owner.pid == self.server.pid);
         now.owners = owners.clone();
         let at = Instant::now();
-        self.server.signal(self.signal).map_err(|error| format!("the signal: {error}"))?;
+        self.server
+            .signal(self.signal)
+            .map_err(|error| format!("the signal: {error}"))?;
         now.signal = Some(at);
         now.marks.push((Event::Signal, at));
         drop(now);
@@ -366,7 +391,9 @@ fn exhaustion(scene: &Scene) -> Option<Trouble> {
 fn spawn(executor: &LocalExecutor<'static>, scene: &Rc<Scene>, script: &Script, label: String) {
     let life = Rc::new(RefCell::new(Life::new(label)));
     scene.lives.borrow_mut().push(Rc::clone(&life));
-    executor.spawn(player::play(script.clone(), Rc::clone(scene), life)).detach();
+    executor
+        .spawn(player::play(script.clone(), Rc::clone(scene), life))
+        .detach();
 }
 
 /// Sends clients at a pace until it is told to end.
@@ -386,7 +413,12 @@ async fn generate(
             return;
         };
         scene.late(due.elapsed());
-        spawn(&executor, &scene, &script, format!("{} {}", script.label, number + 1));
+        spawn(
+            &executor,
+            &scene,
+            &script,
+            format!("{} {}", script.label, number + 1),
+        );
     }
 }
 

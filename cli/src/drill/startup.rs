@@ -19,7 +19,10 @@ const STARTS: u32 = 8;
 /// Starts the server several times, each time with a signal before it is ready; `took` is how long
 /// it takes if nobody disturbs it. Ends with the first start that does not end as it should.
 pub(crate) async fn play(launch: &Launch, terms: &Terms, took: Duration) -> Run {
-    let mut run = Run { was_owner: true, ..Run::default() };
+    let mut run = Run {
+        was_owner: true,
+        ..Run::default()
+    };
     for number in 0..STARTS {
         // At random within its share of the time: servers do not start by our clock.
         let share = (f64::from(number) + fastrand::f64()) / f64::from(STARTS);
@@ -58,8 +61,16 @@ async fn interrupt(
     let survivors = server.survivors(&members).await;
     let is_right = status.is_some_and(|status| terms.is_right(status));
     let is_well = is_exited && is_right && survivors.is_empty();
-    let outcome = if is_exited { Outcome::Closed } else { Outcome::Silence };
-    life.attempts.push(Attempt { outcome, delivered: None, ended: exit });
+    let outcome = if is_exited {
+        Outcome::Closed
+    } else {
+        Outcome::Silence
+    };
+    life.attempts.push(Attempt {
+        outcome,
+        delivered: None,
+        ended: exit,
+    });
     life.ended = Some(exit);
     run.lives.push(Rc::new(RefCell::new(life)));
     if run.marks.is_empty() {

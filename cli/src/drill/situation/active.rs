@@ -12,19 +12,43 @@ use crate::drill::stage::Act;
 /// How many clients wait in the queue, if it is long enough.
 const QUEUED: usize = 200;
 
-const READ: &[Act] = &[Act::InPlace, Act::Confirm(Fact::Begun), Act::Signal, Act::Open];
-const ACCEPTED: &[Act] = &[Act::InPlace, Act::Confirm(Fact::Accepted), Act::Signal, Act::Open];
+const READ: &[Act] = &[
+    Act::InPlace,
+    Act::Confirm(Fact::Begun),
+    Act::Signal,
+    Act::Open,
+];
+const ACCEPTED: &[Act] = &[
+    Act::InPlace,
+    Act::Confirm(Fact::Accepted),
+    Act::Signal,
+    Act::Open,
+];
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         id: "backlog",
         title: "Waiting in the backlog queue",
         clients: |setup| {
-            let steps = vec![Step::Gate, Step::Connect, whole(setup.fast()), Step::Receive];
+            let steps = vec![
+                Step::Gate,
+                Step::Connect,
+                whole(setup.fast()),
+                Step::Receive,
+            ];
             let clients = QUEUED.min(setup.backlog).max(1);
-            vec![(setup.script("request", setup.probe.fast.status, steps), clients)]
+            vec![(
+                setup.script("request", setup.probe.fast.status, steps),
+                clients,
+            )]
         },
-        acts: &[Act::Freeze, Act::Open, Act::Confirm(Fact::Queued), Act::Signal, Act::Thaw],
+        acts: &[
+            Act::Freeze,
+            Act::Open,
+            Act::Confirm(Fact::Queued),
+            Act::Signal,
+            Act::Thaw,
+        ],
         passed: "clients that a busy server had not accepted yet are still answered",
         failed: "each restart of a busy server resets those who wait in its queue",
         mend: "accept until the queue is empty, and only then close the listening socket",
@@ -35,8 +59,16 @@ pub(super) const ENTRIES: &[Entry] = &[
         title: "Requests in flight",
         needs: &[Need::Slow],
         clients: |setup| {
-            let steps = vec![Step::Connect, whole(setup.slow()), Step::Gate, Step::Receive];
-            vec![(setup.script("request", setup.probe.slow_status(), steps), 10)]
+            let steps = vec![
+                Step::Connect,
+                whole(setup.slow()),
+                Step::Gate,
+                Step::Receive,
+            ];
+            vec![(
+                setup.script("request", setup.probe.slow_status(), steps),
+                10,
+            )]
         },
         acts: READ,
         passed: "what the server has begun to work on is answered",
@@ -75,14 +107,24 @@ pub(super) const ENTRIES: &[Entry] = &[
             let rest = content(UPLOAD - UPLOAD_BEFORE);
             let steps = vec![
                 Step::Connect,
-                part(setup.upload_head(&setup.probe.upload_path(), UPLOAD), Doing::SendingHead),
+                part(
+                    setup.upload_head(&setup.probe.upload_path(), UPLOAD),
+                    Doing::SendingHead,
+                ),
                 part(content(UPLOAD_BEFORE), Doing::SendingContent),
                 Step::Gate,
                 Step::Pause(HESITATION),
-                Step::Send { bytes: rest, doing: Doing::SendingContent, is_end: true },
+                Step::Send {
+                    bytes: rest,
+                    doing: Doing::SendingContent,
+                    is_end: true,
+                },
                 Step::Receive,
             ];
-            vec![(setup.script("upload", setup.probe.upload_status(), steps), 5)]
+            vec![(
+                setup.script("upload", setup.probe.upload_status(), steps),
+                5,
+            )]
         },
         acts: ACCEPTED,
         passed: "uploads go on to their end",
@@ -102,9 +144,17 @@ pub(super) const ENTRIES: &[Entry] = &[
                 Step::Gate,
                 Step::Receive,
             ];
-            vec![(setup.script("stream", setup.probe.stream_status(), steps), 5)]
+            vec![(
+                setup.script("stream", setup.probe.stream_status(), steps),
+                5,
+            )]
         },
-        acts: &[Act::InPlace, Act::Confirm(Fact::Established), Act::Signal, Act::Open],
+        acts: &[
+            Act::InPlace,
+            Act::Confirm(Fact::Established),
+            Act::Signal,
+            Act::Open,
+        ],
         passed: "responses that have begun come to their end",
         failed: "each restart truncates responses, which clients may take for whole ones",
         mend: "wait for responses that are being sent",
@@ -139,11 +189,22 @@ pub(super) const ENTRIES: &[Entry] = &[
                 whole(setup.download()),
                 Step::Begin,
                 Step::Gate,
-                Step::ReceiveSlowly { bytes: 64 * 1024, pause },
+                Step::ReceiveSlowly {
+                    bytes: 64 * 1024,
+                    pause,
+                },
             ];
-            vec![(setup.script("download", setup.probe.download_status(), steps), 2)]
+            vec![(
+                setup.script("download", setup.probe.download_status(), steps),
+                2,
+            )]
         },
-        acts: &[Act::InPlace, Act::Confirm(Fact::Blocked), Act::Signal, Act::Open],
+        acts: &[
+            Act::InPlace,
+            Act::Confirm(Fact::Blocked),
+            Act::Signal,
+            Act::Open,
+        ],
         passed: "whoever reads slowly still gets all of it",
         failed: "downloads are truncated when the server stops: what it had not sent is gone",
         mend: "exit only when all has been sent and acknowledged",
@@ -192,7 +253,10 @@ fn still_sending(setup: &Setup<'_>) -> Script {
     let steps = vec![
         Step::Connect,
         Step::Gate,
-        part(setup.upload_head(&setup.probe.fast.path, PIECE * PIECES), Doing::SendingHead),
+        part(
+            setup.upload_head(&setup.probe.fast.path, PIECE * PIECES),
+            Doing::SendingHead,
+        ),
         Step::Gate,
         Step::ReceiveWhileSending {
             piece: content(PIECE),
@@ -201,5 +265,8 @@ fn still_sending(setup: &Setup<'_>) -> Script {
         },
     ];
     // Whichever status it is: what matters is that it arrives.
-    Script { is_any_status: true, ..setup.script("sender", 0, steps) }
+    Script {
+        is_any_status: true,
+        ..setup.script("sender", 0, steps)
+    }
 }

@@ -37,7 +37,10 @@ pub(super) const ENTRIES: &[Entry] = &[
         title: "1,000 requests in flight",
         needs: &[Need::Slow],
         clients: |setup| {
-            let setup = Setup { slow: setup.slow.max(ACTIVE), ..*setup };
+            let setup = Setup {
+                slow: setup.slow.max(ACTIVE),
+                ..*setup
+            };
             let steps = vec![
                 Step::PauseUpTo(ARRIVAL),
                 Step::Connect,
@@ -45,9 +48,17 @@ pub(super) const ENTRIES: &[Entry] = &[
                 Step::Gate,
                 Step::Receive,
             ];
-            vec![(setup.script("request", setup.probe.slow_status(), steps), 1_000)]
+            vec![(
+                setup.script("request", setup.probe.slow_status(), steps),
+                1_000,
+            )]
         },
-        acts: &[Act::InPlace, Act::Confirm(Fact::Read), Act::Signal, Act::Open],
+        acts: &[
+            Act::InPlace,
+            Act::Confirm(Fact::Read),
+            Act::Signal,
+            Act::Open,
+        ],
         passed: "a thousand requests in flight are answered",
         failed: "a crowd of requests in flight is not waited for",
         mend: "wait for all open requests; mind the limits of open files and of memory",
@@ -61,7 +72,12 @@ pub(super) const ENTRIES: &[Entry] = &[
             let arrival = vec![Step::PauseUpTo(ARRIVAL * 2)];
             vec![(super::idle::idle(setup, arrival), 5_000)]
         },
-        acts: &[Act::InPlace, Act::Confirm(Fact::Established), Act::Signal, Act::Open],
+        acts: &[
+            Act::InPlace,
+            Act::Confirm(Fact::Established),
+            Act::Signal,
+            Act::Open,
+        ],
         exit: Exit::Prompt,
         passed: "thousands of idle connections do not hold the exit",
         failed: "thousands of idle connections hold the exit",

@@ -27,7 +27,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         title: "Idle kept-alive connections",
         needs: &[Need::KeepAlive],
         clients: |setup| vec![(idle(setup, Vec::new()), 20)],
-        acts: &[Act::InPlace, Act::Confirm(Fact::Established), Act::Signal, Act::Open],
+        acts: &[
+            Act::InPlace,
+            Act::Confirm(Fact::Established),
+            Act::Signal,
+            Act::Open,
+        ],
         exit: Exit::Prompt,
         passed: "idle connections are closed, without a word, and do not hold the exit",
         failed: "idle connections hold the exit, or are told something that nobody asked for",
@@ -41,7 +46,12 @@ pub(super) const ENTRIES: &[Entry] = &[
             let steps = vec![Step::Connect, Step::Gate, Step::End];
             vec![(setup.script("silent", 0, steps), 5)]
         },
-        acts: &[Act::InPlace, Act::Confirm(Fact::Accepted), Act::Signal, Act::Open],
+        acts: &[
+            Act::InPlace,
+            Act::Confirm(Fact::Accepted),
+            Act::Signal,
+            Act::Open,
+        ],
         exit: Exit::Prompt,
         passed: "connections that browsers open ahead do not hold the exit",
         failed: "a browser that connected ahead holds the exit",
@@ -61,9 +71,17 @@ pub(super) const ENTRIES: &[Entry] = &[
                 Step::Receive,
                 Step::End,
             ];
-            vec![(setup.script("stream", setup.probe.stream_status(), steps), 5)]
+            vec![(
+                setup.script("stream", setup.probe.stream_status(), steps),
+                5,
+            )]
         },
-        acts: &[Act::InPlace, Act::Confirm(Fact::Established), Act::Signal, Act::Open],
+        acts: &[
+            Act::InPlace,
+            Act::Confirm(Fact::Established),
+            Act::Signal,
+            Act::Open,
+        ],
         exit: Exit::Prompt,
         passed: "a connection that becomes idle during the drain is closed then",
         failed: "a connection that becomes idle during the drain holds the exit",
@@ -117,7 +135,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         id: "drip",
         title: "A head that drips and never ends",
         clients: |setup| vec![(drip(setup), 3)],
-        acts: &[Act::InPlace, Act::Confirm(Fact::Accepted), Act::Signal, Act::Open],
+        acts: &[
+            Act::InPlace,
+            Act::Confirm(Fact::Accepted),
+            Act::Signal,
+            Act::Open,
+        ],
         passed: "clients that are slow on purpose do not hold the exit beyond the deadline",
         failed: "one client that sends a byte now and then holds the exit",
         mend: "limit how long a head may take, and the whole drain",
@@ -127,7 +150,12 @@ pub(super) const ENTRIES: &[Entry] = &[
 
 /// A connection that was asked for something once.
 pub(super) fn idle(setup: &Setup<'_>, before: Vec<Step>) -> Script {
-    let steps = vec![Step::Connect, Step::Warm(setup.fast()), Step::Gate, Step::End];
+    let steps = vec![
+        Step::Connect,
+        Step::Warm(setup.fast()),
+        Step::Gate,
+        Step::End,
+    ];
     setup.script("idle", setup.probe.fast.status, [before, steps].concat())
 }
 
@@ -145,5 +173,9 @@ fn drip(setup: &Setup<'_>) -> Script {
             pause: Duration::from_millis(100),
         },
     ];
-    Script { is_endless: true, is_any_status: true, ..setup.script("drip", 0, steps) }
+    Script {
+        is_endless: true,
+        is_any_status: true,
+        ..setup.script("drip", 0, steps)
+    }
 }

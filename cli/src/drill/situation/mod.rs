@@ -194,7 +194,8 @@ impl Setup<'_> {
 
     /// The head of an upload with so much content.
     fn upload_head(&self, path: &str, content: usize) -> Rc<[u8]> {
-        let fields = format!("Content-Type: application/octet-stream\r\nContent-Length: {content}\r\n");
+        let fields =
+            format!("Content-Type: application/octet-stream\r\nContent-Length: {content}\r\n");
         client::request("POST", self.host, path, &fields)
     }
 
@@ -205,23 +206,38 @@ impl Setup<'_> {
         let steps = match self.probe.is_template() {
             true => vec![whole(client::get(self.host, &self.probe.slow_path(long)))],
             false => vec![
-                part(self.upload_head(&self.probe.upload_path(), UPLOAD), Doing::SendingHead),
+                part(
+                    self.upload_head(&self.probe.upload_path(), UPLOAD),
+                    Doing::SendingHead,
+                ),
                 part(content(UPLOAD_BEFORE), Doing::SendingContent),
             ],
         };
         let steps = [vec![Step::Connect], steps, vec![Step::Gate, Step::Receive]].concat();
-        Script { is_endless: true, is_any_status: true, ..self.script(label, 0, steps) }
+        Script {
+            is_endless: true,
+            is_any_status: true,
+            ..self.script(label, 0, steps)
+        }
     }
 }
 
 /// A whole request.
 fn whole(bytes: Rc<[u8]>) -> Step {
-    Step::Send { bytes, doing: Doing::SendingHead, is_end: true }
+    Step::Send {
+        bytes,
+        doing: Doing::SendingHead,
+        is_end: true,
+    }
 }
 
 /// A part of a request that is not its last.
 fn part(bytes: Rc<[u8]>, doing: Doing) -> Step {
-    Step::Send { bytes, doing, is_end: false }
+    Step::Send {
+        bytes,
+        doing,
+        is_end: false,
+    }
 }
 
 fn content(len: usize) -> Rc<[u8]> {
@@ -244,10 +260,17 @@ mod tests {
     fn every_situation_has_a_name_of_its_own_and_says_what_it_means() {
         let mut ids = HashSet::new();
         for entry in all() {
-            let is_word = |id: &str| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            let is_word = |id: &str| {
+                id.bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            };
             assert!(is_word(entry.id) && ids.insert(entry.id), "{}", entry.id);
             for text in [entry.title, entry.passed, entry.failed, entry.mend] {
-                assert!(!text.is_empty() && text.len() < 200, "{}: {text:?}", entry.id);
+                assert!(
+                    !text.is_empty() && text.len() < 200,
+                    "{}: {text:?}",
+                    entry.id
+                );
             }
         }
         assert!(ids.contains("backlog"));
@@ -266,7 +289,11 @@ mod tests {
         for entry in all() {
             let at = |act| entry.acts.iter().position(|other| *other == act);
             if let Some(freeze) = at(Act::Freeze) {
-                assert!(Some(freeze) < at(Act::Signal) && at(Act::Signal) < at(Act::Thaw), "{}", entry.id);
+                assert!(
+                    Some(freeze) < at(Act::Signal) && at(Act::Signal) < at(Act::Thaw),
+                    "{}",
+                    entry.id
+                );
             }
         }
     }

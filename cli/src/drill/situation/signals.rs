@@ -40,7 +40,13 @@ pub(super) const ENTRIES: &[Entry] = &[
         required: false,
         needs: &[Need::Long],
         clients: |setup| vec![(setup.long("endless"), 1)],
-        acts: &[Act::InPlace, Act::Signal, Act::Open, Act::Pause(SECOND), Act::SignalAgain],
+        acts: &[
+            Act::InPlace,
+            Act::Signal,
+            Act::Open,
+            Act::Pause(SECOND),
+            Act::SignalAgain,
+        ],
         exit: Exit::Second,
         passed: "whoever cannot wait for the drain sends the signal again",
         failed: "a drain cannot be cut short, but by SIGKILL",
@@ -53,10 +59,20 @@ pub(super) const ENTRIES: &[Entry] = &[
         required: false,
         needs: &[Need::Slow],
         clients: |setup| {
-            let steps = vec![Step::Connect, whole(setup.slow()), Step::Gate, Step::Receive];
+            let steps = vec![
+                Step::Connect,
+                whole(setup.slow()),
+                Step::Gate,
+                Step::Receive,
+            ];
             vec![(setup.script("request", setup.probe.slow_status(), steps), 5)]
         },
-        acts: &[Act::InPlace, Act::Confirm(Fact::Begun), Act::Signal, Act::Open],
+        acts: &[
+            Act::InPlace,
+            Act::Confirm(Fact::Begun),
+            Act::Signal,
+            Act::Open,
+        ],
         exit: Exit::Any,
         by_chance: true,
         signal: Some(Signal::INT),

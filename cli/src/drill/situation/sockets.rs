@@ -14,7 +14,13 @@ pub(super) const ENTRIES: &[Entry] = &[
         needs: &[Need::Start],
         clients: |setup| {
             // The server's ends of these are what may keep the port.
-            let steps = vec![Step::Connect, whole(setup.fast()), Step::Receive, Step::Gate, Step::End];
+            let steps = vec![
+                Step::Connect,
+                whole(setup.fast()),
+                Step::Receive,
+                Step::Gate,
+                Step::End,
+            ];
             vec![(setup.script("client", setup.probe.fast.status, steps), 5)]
         },
         acts: &[Act::InPlace, Act::Signal, Act::Open],

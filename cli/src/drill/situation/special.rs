@@ -59,7 +59,12 @@ fn vanishing(setup: &Setup<'_>, end: &Step) -> Vec<(Script, usize)> {
     let mut stages = stages(setup);
     let both = stages.drain(..).flat_map(|(label, steps)| {
         let go = |gates: &[Step]| {
-            let steps = [vec![Step::Connect], steps.clone(), gates.to_vec(), vec![end.clone()]];
+            let steps = [
+                vec![Step::Connect],
+                steps.clone(),
+                gates.to_vec(),
+                vec![end.clone()],
+            ];
             (setup.script(label, 0, steps.concat()), 1)
         };
         [go(&[Step::Gate]), go(&[Step::Gate, Step::Gate])]
