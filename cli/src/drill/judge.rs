@@ -112,7 +112,9 @@ impl Terms {
             return Finding::new(Verdict::Inconclusive, entry.required, Fault::None, reason);
         }
         let mut found = self.exit_faults(entry, run);
-        found.extend(self.losses(entry, run));
+        if !entry.is_start_up() {
+            found.extend(self.losses(entry, run));
+        }
         if let Some(Err(reason)) = &run.after {
             found.push(Finding::failed(entry.required, Fault::Own, reason.clone()));
         }
@@ -144,7 +146,7 @@ impl Terms {
         let serving: Vec<Member> = run
             .owners
             .iter()
-            .filter(|owner| run.survivors.contains(owner))
+            .filter(|owner| run.survivors.iter().any(|left| left.is(owner)))
             .cloned()
             .collect();
         let not_received = |members: &[Member]| {
@@ -173,10 +175,12 @@ impl Terms {
                 reason,
             ));
         }
+        // A drain that was cut short may say so by its status.
+        let by_force = |status: &ExitStatus| entry.exit == Exit::Forced && status.code().is_some();
         let is_free = matches!(entry.exit, Exit::Second | Exit::Any) || !self.is_started;
         if let Some(status) = run
             .status
-            .filter(|status| !is_free && !self.is_right(*status))
+            .filter(|status| !is_free && !by_force(status) && !self.is_right(*status))
         {
             let reason = format!("exit status {}", server::describe(status));
             found.push(Finding::failed(true, Fault::Status, reason));
@@ -219,7 +223,8 @@ impl Terms {
         }
         if !after.is_empty() {
             let (lost, name) = (after.len(), after[0].outcome.name());
-            let reason = format!("{lost} of {all} {name}");
+            let when = if is_there { "" } else { ", after the signal" };
+            let reason = format!("{lost} of {all} {name}{when}");
             let verdict = if entry.by_chance {
                 Verdict::Noted
             } else {
@@ -279,12 +284,17 @@ impl Terms {
         {
             *outcomes.entry(counted.outcome).or_insert(0) += 1;
         }
-        let attempts = outcomes.values().sum();
+        let attempts: usize = outcomes.values().sum();
         let lost = outcomes.iter().filter(|(outcome, _)| outcome.is_lost());
-        let lost = lost.map(|(_, count)| count).sum();
+        let lost: usize = lost.map(|(_, count)| count).sum();
         let (meaning, mend) = words(entry, finding);
         let end = run.signal.map(|signal| self.end(run, signal));
-        let mut figure = figure(&outcomes, attempts, end.as_ref());
+        let mut figure = if entry.is_start_up() {
+            let stopped = outcomes.get(&Outcome::Closed).copied().unwrap_or(0);
+            format!("{stopped} of {attempts} starts ended by the signal")
+        } else {
+            figure(&outcomes, attempts, end.as_ref())
+        };
         if runs.len() > 1 {
             let bad = found
                 .iter()

@@ -40,10 +40,10 @@ pub(crate) async fn play(script: Script, scene: Rc<Scene>, life: Rc<RefCell<Life
     let mut life = life.borrow_mut();
     match end {
         Ok(_) if life.attempts.is_empty() && !life.has_open() => life.end_all(Outcome::Closed),
-        Ok(_) if life.has_open() && is_endless => life.end_all(Outcome::Closed),
+        Ok(_) if life.has_open() && is_endless => life.end_all(Outcome::CutAtDeadline),
         Ok(_) => {}
         Err(Failure::Ended(outcome)) if is_endless && outcome != Outcome::Refused => {
-            life.end_all(Outcome::Closed);
+            life.end_all(Outcome::CutAtDeadline);
         }
         Err(Failure::Ended(outcome)) => life.end_all(outcome),
         Err(Failure::Exhausted(kind)) => life.exhausted = Some(kind),
@@ -228,6 +228,8 @@ impl Player {
         };
         let is_error = response.status >= 400 && response.status != self.script.status;
         let outcome = match response.says_close {
+            // What did not come to its end was not answered, whatever it was told.
+            _ if self.script.is_endless => Outcome::CutAtDeadline,
             _ if is_error && !self.script.is_any_status => Outcome::OtherStatus,
             true => Outcome::AnsweredWithClose,
             false => Outcome::Answered,

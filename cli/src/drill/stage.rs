@@ -312,7 +312,10 @@ impl<'a> Stage<'a> {
         now.signal = Some(at);
         now.marks.push((Event::Signal, at));
         drop(now);
-        let known = [members, owners].concat();
+        let mut known = members;
+        known.extend(owners);
+        known.sort_by_key(|member| member.pid);
+        known.dedup_by(|one, other| one.is(other));
         let watch = watch(Rc::clone(&self.server), Rc::clone(run), known);
         self.executor.spawn(watch).detach();
         Ok(())

@@ -141,6 +141,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             Act::Signal,
             Act::Open,
         ],
+        exit: Exit::Forced,
         passed: "clients that are slow on purpose do not hold the exit beyond the deadline",
         failed: "one client that sends a byte now and then holds the exit",
         mend: "limit how long a head may take, and the whole drain",
