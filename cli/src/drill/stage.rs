@@ -250,7 +250,7 @@ impl<'a> Stage<'a> {
                 }
             },
             Act::Signal | Act::SignalAgain | Act::Succeed if scene.is_control => {}
-            Act::Signal => self.send_signal(run)?,
+            Act::Signal => self.send_signal(run).await?,
             Act::SignalAgain => {
                 mark(Event::SecondSignal);
                 // One that has exited needs none.
@@ -314,23 +314,24 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    fn send_signal(&self, run: &Rc<RefCell<Run>>) -> Result<(), Trouble> {
-        let members = self.server.members();
-        let owners = self.server.owners();
-        let memory: Vec<u64> = members.iter().filter_map(Member::memory_kib).collect();
-        let mut now = run.borrow_mut();
-        now.memory_kib = Some(memory.iter().sum()).filter(|sum| *sum > 0);
-        now.was_owner = owners.iter().any(|owner| owner.pid == self.server.pid);
-        now.owners = owners.clone();
+    async fn send_signal(&self, run: &Rc<RefCell<Run>>) -> Result<(), Trouble> {
+        let survey = self.server.survey().await;
         let at = Instant::now();
         self.server
             .signal(self.signal)
             .map_err(|error| format!("the signal: {error}"))?;
+        let mut now = run.borrow_mut();
         now.signal = Some(at);
         now.marks.push((Event::Signal, at));
+        now.memory_kib = survey.memory_kib;
+        now.was_owner = survey
+            .owners
+            .iter()
+            .any(|owner| owner.pid == self.server.pid);
+        now.owners.clone_from(&survey.owners);
         drop(now);
-        let mut known = members;
-        known.extend(owners);
+        let mut known = survey.members;
+        known.extend(survey.owners);
         known.sort_by_key(|member| member.pid.as_raw_nonzero());
         known.dedup_by(|one, other| one.is(other));
         let watch = watch(Rc::clone(&self.server), Rc::clone(run), known);
