@@ -67,6 +67,16 @@ pub(crate) enum DrillError {
     Interrupted,
 }
 
+impl DrillError {
+    /// The exit status that says so: not held, or ended by a signal, as shells have it.
+    pub(crate) fn status(&self) -> u8 {
+        match self {
+            DrillError::Interrupted => 130,
+            _ => 2,
+        }
+    }
+}
+
 impl fmt::Display for DrillError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -90,6 +90,17 @@ impl Run {
         }
     }
 
+    fn closed_at(&mut self, at: Instant) {
+        self.closed = Some(at);
+        self.marks.push((Event::ListenerClosed, at));
+    }
+
+    fn exited_at(&mut self, at: Instant, status: Option<ExitStatus>) {
+        self.exit = Some(at);
+        self.status = status;
+        self.marks.push((Event::Exit, at));
+    }
+
     /// One of a server that owns its sockets itself.
     pub(crate) fn of_owner() -> Run {
         Run {
@@ -451,37 +462,26 @@ async fn watch(server: Rc<Server>, run: Rc<RefCell<Run>>, known: Vec<Member>) {
         while !server.has_closed().unwrap_or(true) {
             Timer::after(PAUSE).await;
         }
-        let now = Instant::now();
-        let mut run = run.borrow_mut();
-        run.closed = Some(now);
-        run.marks.push((Event::ListenerClosed, now));
-        drop(run);
+        run.borrow_mut().closed_at(Instant::now());
         std::future::pending::<()>().await;
     };
     let exit = async {
-        // Ready, or not to be watched: then nothing is seen, and time runs out.
+        // If it cannot be watched nothing is seen, and its time runs out.
         if server.exited().await.is_err() {
             std::future::pending::<()>().await;
         }
     };
     or(exit, close).await;
     let now = Instant::now();
-    let status = server.try_exit().ok().flatten();
-    {
-        let mut run = run.borrow_mut();
-        if run.is_killed {
-            return;
-        }
-        run.exit = Some(now);
-        run.status = status;
-        run.marks.push((Event::Exit, now));
+    if run.borrow().is_killed {
+        return;
     }
+    let status = server.try_exit().ok().flatten();
+    run.borrow_mut().exited_at(now, status);
     let survivors = server.survivors(&known).await;
-    let is_closed = server.has_closed().unwrap_or(true);
     let mut run = run.borrow_mut();
-    if run.closed.is_none() && is_closed {
-        run.closed = Some(now);
-        run.marks.push((Event::ListenerClosed, now));
+    if run.closed.is_none() && server.has_closed().unwrap_or(true) {
+        run.closed_at(now);
     }
     run.survivors = survivors;
     run.is_watched = true;
