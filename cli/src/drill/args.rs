@@ -7,10 +7,10 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use rustix::process::{Pid, Signal};
 
+use super::launch::{Launch, Ready};
 use super::output::Outputs;
 use super::preset::{PRESETS, Preset};
 use super::record::Routes;
-use super::server::{Launch, Ready};
 use super::signal;
 use super::situation::{self, Entry};
 use crate::duration;
