@@ -109,7 +109,8 @@ pub(crate) struct Drill {
     #[arg(short, long, value_name = "NAME=VALUE", env = "NEAP_ENV", value_parser = variable)]
     env: Vec<(String, String)>,
     /// The port that the server listens on, if its command has no {port}
-    #[arg(long, value_name = "N", env = "NEAP_FIXED_PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", env = "NEAP_FIXED_PORT",
+          value_parser = clap::value_parser!(u16).range(1..))]
     fixed_port: Option<u16>,
     /// What to append to the command so that two of it share a port by `SO_REUSEPORT`
     #[arg(
