@@ -215,7 +215,7 @@ impl Outcome {
             Outcome::Refused => "refused before connected",
             Outcome::Dismissed => "told to ask elsewhere",
             Outcome::Closed => "closed while idle",
-            Outcome::Vanished => "client vanished",
+            Outcome::Vanished => "vanished",
             Outcome::CutAtDeadline => "cut at the deadline",
             Outcome::OtherStatus => "lost: an error status",
             Outcome::Malformed => "lost: no response to it",

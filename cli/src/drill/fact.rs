@@ -1,0 +1,285 @@
+//! What must be so before the signal is sent, by the word of the system.
+//!
+//! A drill that only believes that clients wait in the queue passes a server whose queue was empty.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use async_io::Timer;
+
+use super::kernel::{self, Side, Snapshot};
+use super::script::Scene;
+use super::server::{PAUSE, Server};
+
+/// How long most facts may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long it may take to become so. What has begun will not stay so for long.
+fn patience(fact: Fact) -> Duration {
+    if fact == Fact::Begun {
+        Duration::from_millis(200)
+    } else {
+        PATIENCE
+    }
+}
+
+/// A fact about the server's side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fact {
+    /// Every client waits to be accepted.
+    Queued,
+    /// Every client's bytes are in the server's sockets, unread.
+    Delivered,
+    /// The server has read all that the clients have sent, and answered nothing yet.
+    Read,
+    /// All that the clients have sent has arrived, the server has read some of it, and answered
+    /// nothing yet.
+    Begun,
+    /// The server has accepted every client.
+    Accepted,
+    /// Every connection is open on the server's side.
+    Established,
+    /// The server has more to send than its clients take.
+    Blocked,
+    /// The server knows that every client that vanished has.
+    Gone,
+    /// Several sockets listen on the port.
+    Shared,
+}
+
+/// One client, as the system sees it.
+struct Seen {
+    server: Option<Side>,
+    client: Option<Side>,
+    sent: usize,
+    has_vanished: bool,
+}
+
+/// Waits until it is so.
+///
+/// # Errors
+///
+/// How far it came.
+pub(crate) async fn confirm(fact: Fact, server: &Server, scene: &Scene) -> Result<String, String> {
+    let begun = Instant::now();
+    loop {
+        let looked = look(server, scene);
+        let (snapshot, clients) =
+            looked.map_err(|error| format!("the system did not tell: {error}"))?;
+        let (so, of, what) = count(fact, &snapshot, &clients);
+        let text = format!("{so} of {of} {what}");
+        if is_enough(fact, so, of) {
+            return Ok(note(fact, &clients).unwrap_or(text));
+        }
+        if begun.elapsed() > patience(fact) {
+            // A server that takes one client at a time has the others wait in its queue.
+            let some = matches!(fact, Fact::Begun | Fact::Accepted) && so > 0;
+            let note = note(fact, &clients);
+            return if some || note.is_some() {
+                Ok(note.unwrap_or(text))
+            } else {
+                Err(text)
+            };
+        }
+        Timer::after(PAUSE).await;
+    }
+}
+
+fn look(server: &Server, scene: &Scene) -> io::Result<(Snapshot, Vec<Seen>)> {
+    let snapshot = kernel::snapshot(server.address.port())?;
+    let lives = scene.lives.borrow();
+    let clients = lives.iter().map(|life| {
+        let life = life.borrow();
+        let side = |sides: &std::collections::HashMap<u16, Side>| {
+            life.port.and_then(|port| sides.get(&port).copied())
+        };
+        Seen {
+            server: side(&snapshot.server),
+            client: side(&snapshot.client),
+            sent: life.open_bytes,
+            has_vanished: life.ended.is_some(),
+        }
+    });
+    let clients = clients.collect();
+    Ok((snapshot, clients))
+}
+
+fn is_enough(fact: Fact, so: usize, of: usize) -> bool {
+    match fact {
+        Fact::Shared => so > 1,
+        _ => so == of && of > 0,
+    }
+}
+
+/// For how many of how many clients it is so, in words.
+fn count(fact: Fact, snapshot: &Snapshot, clients: &[Seen]) -> (usize, usize, &'static str) {
+    let side =
+        |is_so: fn(&Side) -> bool| move |seen: &&Seen| seen.server.as_ref().is_some_and(is_so);
+    let of = clients.len();
+    let so = |is_so: &dyn Fn(&&Seen) -> bool| clients.iter().filter(|seen| is_so(seen)).count();
+    match fact {
+        Fact::Queued => (
+            snapshot.queued() as usize,
+            of,
+            "clients wait to be accepted",
+        ),
+        Fact::Delivered => {
+            let is_delivered = |seen: &&Seen| {
+                seen.server
+                    .is_some_and(|side| side.unread as usize >= seen.sent)
+            };
+            (
+                so(&is_delivered),
+                of,
+                "requests are in the server's sockets, unread",
+            )
+        }
+        Fact::Read => (
+            so(&is_read),
+            of,
+            "clients have been heard, and not answered",
+        ),
+        Fact::Begun => {
+            let all = clients.iter().all(|seen| {
+                seen.client
+                    .is_some_and(|side| side.unacknowledged == 0 && side.unread == 0)
+            });
+            let begun = so(&is_read);
+            (
+                if all { begun } else { 0 },
+                of,
+                "requests have begun, and are not answered",
+            )
+        }
+        Fact::Accepted => (
+            so(&side(|side| side.is_owned)),
+            of,
+            "clients have been accepted",
+        ),
+        Fact::Established => (
+            so(&side(|side| side.is_established)),
+            of,
+            "connections are open",
+        ),
+        Fact::Blocked => {
+            let is_blocked = |seen: &&Seen| {
+                let fills = seen.client.is_some_and(|side| side.unread > 0);
+                fills && seen.server.is_some_and(|side| side.unacknowledged > 0)
+            };
+            (
+                so(&is_blocked),
+                of,
+                "clients take less than there is for them",
+            )
+        }
+        Fact::Gone => {
+            let vanished = clients.iter().filter(|seen| seen.has_vanished);
+            let is_gone = |seen: &&Seen| seen.server.is_none_or(|side| !side.is_established);
+            (
+                vanished.clone().filter(is_gone).count(),
+                vanished.count(),
+                "clients have vanished",
+            )
+        }
+        Fact::Shared => (snapshot.listeners.len(), 2, "sockets listen on the port"),
+    }
+}
+
+fn is_read(seen: &&Seen) -> bool {
+    let is_silent = seen.client.is_some_and(|side| side.unread == 0);
+    is_silent
+        && seen
+            .server
+            .is_some_and(|side| side.is_owned && side.unread == 0)
+}
+
+/// What explains it: the system keeps clients from a server that wants to see data first.
+fn note(fact: Fact, clients: &[Seen]) -> Option<String> {
+    let is_deferred = |seen: &Seen| {
+        let is_open = seen.client.is_some_and(|side| side.is_established);
+        is_open && seen.server.is_none_or(|side| side.is_half_open)
+    };
+    let deferred = clients.iter().filter(|seen| is_deferred(seen)).count();
+    (deferred > 0 && matches!(fact, Fact::Accepted | Fact::Queued))
+        .then(|| format!("{deferred} silent clients are kept from the server by TCP_DEFER_ACCEPT"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn side(unread: u32, is_owned: bool) -> Option<Side> {
+        Some(Side {
+            is_established: true,
+            is_half_open: false,
+            is_owned,
+            unread,
+            unacknowledged: 0,
+        })
+    }
+
+    fn seen(server: Option<Side>) -> Seen {
+        Seen {
+            server,
+            client: side(0, true),
+            sent: 10,
+            has_vanished: false,
+        }
+    }
+
+    fn holds(fact: Fact, clients: &[Seen]) -> bool {
+        let (so, of, _) = count(fact, &Snapshot::default(), clients);
+        is_enough(fact, so, of)
+    }
+
+    #[test]
+    fn a_request_is_delivered_when_all_of_it_is_unread() {
+        assert!(holds(
+            Fact::Delivered,
+            &[seen(side(10, true)), seen(side(10, false))]
+        ));
+        assert!(!holds(
+            Fact::Delivered,
+            &[seen(side(10, true)), seen(side(9, true))]
+        ));
+        assert!(!holds(Fact::Delivered, &[seen(None)]));
+    }
+
+    #[test]
+    fn a_request_is_read_when_nothing_of_it_is_left_in_a_socket_that_somebody_owns() {
+        assert!(holds(Fact::Read, &[seen(side(0, true))]));
+        assert!(
+            !holds(Fact::Read, &[seen(side(0, false))]),
+            "it waits in the queue"
+        );
+        assert!(!holds(Fact::Read, &[seen(side(1, true))]));
+        let clients = [seen(side(10, false)), seen(side(0, true))];
+        assert_eq!(count(Fact::Begun, &Snapshot::default(), &clients).0, 1);
+    }
+
+    #[test]
+    fn nothing_is_confirmed_where_there_is_no_client() {
+        for fact in [
+            Fact::Queued,
+            Fact::Delivered,
+            Fact::Read,
+            Fact::Accepted,
+            Fact::Gone,
+        ] {
+            assert!(!holds(fact, &[]), "{fact:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_that_the_server_is_not_told_about_is_noticed() {
+        let deferred = Side {
+            is_established: false,
+            is_half_open: true,
+            is_owned: false,
+            ..side(0, false).unwrap()
+        };
+        let text = note(Fact::Accepted, &[seen(Some(deferred))]).unwrap();
+        assert!(text.contains("TCP_DEFER_ACCEPT"));
+        assert_eq!(note(Fact::Accepted, &[seen(side(0, true))]), None);
+    }
+}

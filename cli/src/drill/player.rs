@@ -1,0 +1,285 @@
+//! Plays a script.
+
+use std::cell::RefCell;
+use std::io::ErrorKind;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use async_io::Timer;
+use futures_lite::future::or;
+
+use super::client::{Failure, Stream};
+use super::http::Reader;
+use super::record::{Doing, Outcome};
+use super::script::{Life, Scene, Script, Step};
+
+/// How much is read at a time
+/// where nobody says: there may be thousands who do.
+const BUFFER: usize = 4 * 1024;
+
+/// Plays `script` to its end.
+pub(crate) async fn play(script: Script, scene: Rc<Scene>, life: Rc<RefCell<Life>>) {
+    let mut player = Player {
+        script,
+        scene,
+        life: Rc::clone(&life),
+        stream: None,
+        reader: Reader::default(),
+        rest: Vec::new(),
+        gates: 0,
+    };
+    let steps = Rc::clone(&player.script.steps);
+    let mut end = Ok(Next::Step);
+    for step in steps.iter() {
+        end = player.step(step).await;
+        if !matches!(end, Ok(Next::Step)) {
+            break;
+        }
+    }
+    let is_endless = player.script.is_endless;
+    let mut life = life.borrow_mut();
+    match end {
+        Ok(_) if life.attempts.is_empty() && !life.has_open() => life.end_all(Outcome::Closed),
+        Ok(_) if life.has_open() && is_endless => life.end_all(Outcome::CutAtDeadline),
+        Ok(_) => {}
+        Err(Failure::Ended(outcome)) if is_endless && outcome != Outcome::Refused => {
+            life.end_all(Outcome::CutAtDeadline);
+        }
+        Err(Failure::Ended(outcome)) => life.end_all(outcome),
+        Err(Failure::Exhausted(kind)) => life.exhausted = Some(kind),
+    }
+    life.ended = Some(Instant::now());
+}
+
+/// What follows a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Step,
+    /// Nothing: the rest makes no sense any more.
+    Nothing,
+}
+
+struct Player {
+    script: Script,
+    scene: Rc<Scene>,
+    life: Rc<RefCell<Life>>,
+    stream: Option<Stream>,
+    /// Of the response that comes.
+    reader: Reader,
+    /// What came behind a response: the beginning of the next one.
+    rest: Vec<u8>,
+    gates: usize,
+}
+
+impl Player {
+    async fn step(&mut self, step: &Step) -> Result<Next, Failure> {
+        match step {
+            Step::Gate => {
+                self.gates += 1;
+                self.scene.pass(self.gates - 1).await;
+            }
+            Step::Connect => self.connect().await?,
+            Step::Shrink => self.stream()?.shrink()?,
+            Step::Send {
+                bytes,
+                doing,
+                is_end,
+            } => {
+                return self.send(bytes, *doing, *is_end).await;
+            }
+            Step::Warm(request) => self.warm(request).await?,
+            Step::Begin => self.begin().await?,
+            Step::Receive => self.receive(usize::MAX, Duration::ZERO).await?,
+            Step::ReceiveSlowly { bytes, pause } => self.receive(*bytes, *pause).await?,
+            Step::ReceiveWhileSending {
+                piece,
+                pieces,
+                pause,
+            } => {
+                self.receive_while_sending(piece, *pieces, *pause).await?;
+            }
+            Step::Pause(pause) => pause_for(*pause).await,
+            Step::PauseUpTo(most) => {
+                let pause = most.mul_f64(fastrand::f64());
+                let due = Instant::now() + pause;
+                pause_for(pause).await;
+                self.scene.late(due.elapsed());
+            }
+            Step::End => {
+                if !self.scene.is_control {
+                    self.end().await?;
+                }
+                self.stream = None;
+                return Ok(Next::Nothing);
+            }
+            Step::Vanish | Step::Reset => {
+                if matches!(step, Step::Reset) {
+                    self.stream()?.reset_on_close()?;
+                }
+                self.stream = None;
+                self.life.borrow_mut().end_all(Outcome::Vanished);
+                return Ok(Next::Nothing);
+            }
+        }
+        Ok(Next::Step)
+    }
+
+    fn stream(&self) -> Result<&Stream, Failure> {
+        self.stream
+            .as_ref()
+            .ok_or(Failure::Exhausted(ErrorKind::NotConnected))
+    }
+
+    async fn connect(&mut self) -> Result<(), Failure> {
+        self.life.borrow_mut().now(Doing::Connecting);
+        let stream = Stream::connect(&self.script.address).await?;
+        let mut life = self.life.borrow_mut();
+        life.port = stream.port();
+        life.now(Doing::Silent);
+        self.stream = Some(stream);
+        Ok(())
+    }
+
+    async fn send(&mut self, bytes: &[u8], doing: Doing, is_end: bool) -> Result<Next, Failure> {
+        let stream = self.stream()?;
+        let is_free = !self.life.borrow().has_open();
+        // Who has been told, or sees the end, does not send another request here.
+        if is_free && (self.life.borrow().is_told || stream.has_ended()) {
+            self.life.borrow_mut().end_all(Outcome::Closed);
+            return Ok(Next::Nothing);
+        }
+        {
+            let mut life = self.life.borrow_mut();
+            life.begin_sending(bytes.len());
+            life.now(doing);
+        }
+        // If it is not taken, the answer may still be there: the next to read finds out.
+        let sent = stream.send(bytes).await;
+        let mut life = self.life.borrow_mut();
+        if is_end && sent.is_ok() {
+            life.delivered();
+            life.now(Doing::Waiting);
+        }
+        Ok(Next::Step)
+    }
+
+    async fn warm(&mut self, request: &[u8]) -> Result<(), Failure> {
+        self.send(request, Doing::SendingHead, true).await?;
+        self.receive(usize::MAX, Duration::ZERO).await?;
+        let mut life = self.life.borrow_mut();
+        let attempt = life.attempts.pop();
+        match attempt.map(|attempt| attempt.outcome) {
+            Some(Outcome::Answered) => Ok(()),
+            _ => Err(Failure::Ended(Outcome::Closed)),
+        }
+    }
+
+    /// Takes what has come; true once the response is whole.
+    fn take(&mut self, bytes: &[u8]) -> Result<bool, Failure> {
+        let taken = self.reader.take(bytes)?;
+        self.rest = bytes[taken..].to_vec();
+        Ok(self.reader.is_whole())
+    }
+
+    /// Receives at most so many bytes; true once the response is whole.
+    async fn receive_some(&mut self, buffer: &mut [u8]) -> Result<bool, Failure> {
+        let rest = std::mem::take(&mut self.rest);
+        if !rest.is_empty() && self.take(&rest)? {
+            return Ok(true);
+        }
+        let len = self.stream()?.receive(buffer).await?;
+        if len == 0 {
+            return match self.reader.end() {
+                true => Ok(true),
+                false => Err(Failure::Ended(Outcome::EndOfStream)),
+            };
+        }
+        self.life.borrow_mut().now(Doing::Receiving);
+        self.take(&buffer[..len])
+    }
+
+    async fn begin(&mut self) -> Result<(), Failure> {
+        let mut buffer = vec![0; 16];
+        while !self.reader.has_content() {
+            if self.receive_some(&mut buffer).await? {
+                // It is all there already: the step that receives it will find it so.
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn receive(&mut self, bytes: usize, pause: Duration) -> Result<(), Failure> {
+        let mut buffer = vec![0; if bytes == usize::MAX { BUFFER } else { bytes }];
+        while !self.reader.is_whole() && !self.receive_some(&mut buffer).await? {
+            if !pause.is_zero() {
+                pause_for(pause).await;
+            }
+        }
+        self.answered();
+        Ok(())
+    }
+
+    /// The response is whole.
+    fn answered(&mut self) {
+        let reader = std::mem::take(&mut self.reader);
+        let Some(response) = reader.response() else {
+            return;
+        };
+        let is_error = response.status >= 400 && response.status != self.script.status;
+        let outcome = match response.says_close {
+            // What did not come to its end was not answered, whatever it was told.
+            _ if self.script.is_endless => Outcome::CutAtDeadline,
+            _ if is_error && !self.script.is_any_status => Outcome::OtherStatus,
+            true => Outcome::AnsweredWithClose,
+            false => Outcome::Answered,
+        };
+        let mut life = self.life.borrow_mut();
+        life.is_told |= response.says_close;
+        life.end_oldest(outcome);
+        let is_waiting = life.has_open();
+        life.now(if is_waiting {
+            Doing::Waiting
+        } else {
+            Doing::Idle
+        });
+    }
+
+    async fn receive_while_sending(
+        &mut self,
+        piece: &[u8],
+        pieces: usize,
+        pause: Duration,
+    ) -> Result<(), Failure> {
+        // The stream is lent to both: to the one that receives through the player it belongs to,
+        // to the one that sends through a handle of its own.
+        let stream = self.stream()?.another()?;
+        let life = Rc::clone(&self.life);
+        let send = async {
+            for _ in 0..pieces {
+                life.borrow_mut().begin_sending(piece.len());
+                if stream.send(piece).await.is_err() {
+                    break;
+                }
+                pause_for(pause).await;
+            }
+            std::future::pending().await
+        };
+        or(self.receive(usize::MAX, Duration::ZERO), send).await
+    }
+
+    /// Waits for the end of a connection on which nothing is under way.
+    async fn end(&mut self) -> Result<(), Failure> {
+        let unasked = !self.rest.is_empty();
+        let mut byte = [0];
+        let end = self.stream()?.receive(&mut byte).await;
+        if unasked || matches!(end, Ok(1)) {
+            return Err(Failure::Ended(Outcome::Malformed));
+        }
+        Ok(())
+    }
+}
+
+async fn pause_for(pause: Duration) {
+    Timer::after(pause).await;
+}

@@ -1,0 +1,399 @@
+//! The server as a process: started, found by the socket that it listens on, stopped in its
+//! tracks, told to stop, watched to its end, and never left behind.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use async_io::{Async, Timer};
+use futures_lite::future::or;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use tempfile::TempDir;
+
+use super::kernel::{self, Listener};
+use super::proc::{self, Member};
+use super::{client, signal};
+
+/// How long a server may take to be ready.
+pub(crate) const START_MAX: Duration = Duration::from_secs(30);
+/// How long it may take to stand still.
+const FREEZE_MAX: Duration = Duration::from_secs(5);
+/// How long processes may outlive the one that was sent the signal.
+const SURVIVOR_GRACE: Duration = Duration::from_millis(500);
+/// Between two looks at what nobody tells.
+pub(crate) const PAUSE: Duration = Duration::from_millis(3);
+/// How much of what the server wrote is shown if it does not start.
+const OUTPUT_MAX: usize = 1_000;
+
+/// When a server is ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ready {
+    /// It listens.
+    Tcp,
+    /// It answers a GET of this path, and not with a status of 5xx.
+    Answers(String),
+}
+
+/// How to start a server.
+#[derive(Clone, Debug)]
+pub(crate) struct Launch {
+    /// The command, with `{port}`, `{socket}` and `{deadline}` in it.
+    pub(crate) command: Vec<String>,
+    /// Variables of its environment, with the same in them.
+    pub(crate) env: Vec<(String, String)>,
+    /// The port that it listens on whatever it is told.
+    pub(crate) port: Option<u16>,
+    /// What it is told about its time to drain.
+    pub(crate) deadline: Duration,
+    pub(crate) ready: Ready,
+}
+
+/// Why there is no server.
+#[derive(Debug)]
+pub(crate) enum StartError {
+    Spawn(String, io::Error),
+    Exited(ExitStatus, String),
+    Silent(u16, String),
+    System(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let said = |f: &mut fmt::Formatter<'_>, output: &str| match output {
+            "" => write!(f, "; it wrote nothing"),
+            output => write!(f, "; it wrote:\n{output}"),
+        };
+        match self {
+            StartError::Spawn(program, error) => write!(f, "{program:?} cannot be run: {error}"),
+            StartError::Exited(status, output) => {
+                write!(
+                    f,
+                    "the server ended before it was ready ({})",
+                    describe(*status)
+                )?;
+                said(f, output)
+            }
+            StartError::Silent(port, output) => {
+                let waited = START_MAX.as_secs();
+                write!(
+                    f,
+                    "the server was not ready on port {port} within {waited} s"
+                )?;
+                said(f, output)
+            }
+            StartError::System(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> StartError {
+        StartError::System(error)
+    }
+}
+
+/// How a process ended, for people.
+pub(crate) fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => code.to_string(),
+        (None, Some(number)) => format!("killed by {}", signal::name(number)),
+        (None, None) => "unknown".into(),
+    }
+}
+
+/// A server that runs. Dropping it kills whatever is left of it.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    /// Where it also listens, if it was told to.
+    pub(crate) socket: PathBuf,
+    /// The sockets that it listens on.
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) pid: Pid,
+    /// None for a server that was started elsewhere.
+    child: RefCell<Option<Child>>,
+    exit: Async<OwnedFd>,
+    /// How long it took until it was ready.
+    pub(crate) took: Duration,
+    /// Its processes when they were last looked for: they may outlive what leads to them.
+    known: RefCell<Vec<Member>>,
+    output: Option<File>,
+    _folder: Option<TempDir>,
+}
+
+impl Launch {
+    /// Whether this stands anywhere in what the server is told.
+    pub(crate) fn has(&self, placeholder: &str) -> bool {
+        let mut words = self
+            .command
+            .iter()
+            .chain(self.env.iter().map(|(_, value)| value));
+        words.any(|word| word.contains(placeholder))
+    }
+
+    /// A command's word with what it was to be told in it.
+    fn fill(&self, word: &str, port: u16, socket: &str) -> String {
+        word.replace("{port}", &port.to_string())
+            .replace("{socket}", socket)
+            .replace("{deadline}", &self.deadline.as_secs().max(1).to_string())
+    }
+
+    /// Starts it on a port, a free one if none is asked for, and `more` behind its arguments; does
+    /// not wait until it is ready.
+    pub(crate) fn spawn(&self, port: Option<u16>, more: &[String]) -> Result<Server, StartError> {
+        let port = match port.or(self.port) {
+            Some(port) => port,
+            None => TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+                .local_addr()?
+                .port(),
+        };
+        let folder = tempfile::Builder::new().prefix("neap-drill-").tempdir()?;
+        let socket = folder.path().join("socket");
+        let name = socket.to_string_lossy();
+        let words = self.command.iter().chain(more);
+        let words: Vec<String> = words.map(|word| self.fill(word, port, &name)).collect();
+        let (program, arguments) = words
+            .split_first()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "there is no command"))?;
+        let output = tempfile::tempfile()?;
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null());
+        command.envs(
+            self.env
+                .iter()
+                .map(|(key, value)| (key, self.fill(value, port, &name))),
+        );
+        command
+            .stdout(output.try_clone()?)
+            .stderr(output.try_clone()?);
+        // A group of its own: Ctrl-C on the terminal is for the drill, which ends it.
+        command.process_group(0);
+        let begun = Instant::now();
+        let child = command.spawn();
+        let child = child.map_err(|error| StartError::Spawn(program.clone(), error))?;
+        let pid = Pid::from_child(&child);
+        Ok(Server {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            socket,
+            listeners: Vec::new(),
+            exit: watch(pid)?,
+            pid,
+            child: RefCell::new(Some(child)),
+            took: begun.elapsed(),
+            known: RefCell::default(),
+            output: Some(output),
+            _folder: Some(folder),
+        })
+    }
+
+    /// Starts it, and waits until it is ready.
+    pub(crate) async fn start(
+        &self,
+        port: Option<u16>,
+        more: &[String],
+    ) -> Result<Server, StartError> {
+        // Who shares the port, or is about to leave it, is not the one that is waited for.
+        let before = match port.or(self.port) {
+            Some(port) => kernel::listeners(port)?,
+            None => Vec::new(),
+        };
+        let begun = Instant::now();
+        let mut server = self.spawn(port, more)?;
+        server.await_ready(&self.ready, &before).await?;
+        server.took = begun.elapsed();
+        Ok(server)
+    }
+}
+
+/// A descriptor that is readable once the process has exited.
+fn watch(pid: Pid) -> io::Result<Async<OwnedFd>> {
+    Async::new(pidfd_open(pid, PidfdFlags::empty())?)
+}
+
+impl Server {
+    /// A server that was started elsewhere.
+    pub(crate) fn elsewhere(address: SocketAddr, pid: Pid) -> io::Result<Server> {
+        Ok(Server {
+            address,
+            socket: PathBuf::new(),
+            listeners: kernel::listeners(address.port())?,
+            pid,
+            child: RefCell::new(None),
+            exit: watch(pid)?,
+            took: Duration::ZERO,
+            known: RefCell::default(),
+            output: None,
+            _folder: None,
+        })
+    }
+
+    /// Waits until it listens, with other sockets than those that were there before, and answers.
+    pub(crate) async fn await_ready(
+        &mut self,
+        ready: &Ready,
+        before: &[Listener],
+    ) -> Result<(), StartError> {
+        let begun = Instant::now();
+        while begun.elapsed() < START_MAX {
+            if let Some(status) = self.try_exit()? {
+                return Err(StartError::Exited(status, self.written()));
+            }
+            if self.is_ready(ready, before).await? {
+                return Ok(());
+            }
+            Timer::after(PAUSE).await;
+        }
+        Err(StartError::Silent(self.address.port(), self.written()))
+    }
+
+    async fn is_ready(&mut self, ready: &Ready, before: &[Listener]) -> io::Result<bool> {
+        let is_new = |one: &Listener| before.iter().all(|other| other.inode != one.inode);
+        let mut listeners = kernel::listeners(self.address.port())?;
+        listeners.retain(is_new);
+        if listeners.is_empty() {
+            return Ok(false);
+        }
+        let is_ipv6_only = listeners.iter().all(|one| one.is_ipv6 && one.is_loopback);
+        if is_ipv6_only {
+            self.address.set_ip(Ipv6Addr::LOCALHOST.into());
+        }
+        self.listeners = listeners;
+        let Ready::Answers(path) = ready else {
+            return Ok(true);
+        };
+        let request = client::get(self.address, path);
+        let answer = client::ask(self.address, &request);
+        let late = async {
+            Timer::after(START_MAX).await;
+            None
+        };
+        let response = or(async { answer.await.ok() }, late).await;
+        Ok(response.is_some_and(|response| response.status < 500))
+    }
+
+    /// What it wrote, the end of it.
+    pub(crate) fn written(&mut self) -> String {
+        let mut bytes = Vec::new();
+        if let Some(output) = &mut self.output {
+            // What cannot be read is not shown.
+            let _ = output
+                .seek(SeekFrom::Start(0))
+                .and_then(|_| output.read_to_end(&mut bytes));
+        }
+        let end = &bytes[bytes.len().saturating_sub(OUTPUT_MAX)..];
+        String::from_utf8_lossy(end).trim().to_owned()
+    }
+
+    /// All its processes.
+    pub(crate) fn members(&self) -> Vec<Member> {
+        let members = proc::tree(self.pid, false);
+        if !members.is_empty() {
+            self.known.replace(members.clone());
+        }
+        members
+    }
+
+    /// Those that own a socket that it listens on, wherever they are.
+    pub(crate) fn owners(&self) -> Vec<Member> {
+        let inodes: Vec<u32> = self
+            .listeners
+            .iter()
+            .map(|listener| listener.inode)
+            .collect();
+        proc::owners(
+            &proc::tree(self.pid, self.child.borrow().is_some()),
+            &inodes,
+        )
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+        Ok(kill_process(self.pid, signal)?)
+    }
+
+    /// Stops all its processes in their tracks, and waits until they stand.
+    pub(crate) async fn freeze(&self) -> io::Result<()> {
+        let begun = Instant::now();
+        while begun.elapsed() < FREEZE_MAX {
+            let members = self.members();
+            if !members.is_empty() && members.iter().all(|member| member.is_stopped) {
+                return Ok(());
+            }
+            for member in members.iter().filter(|member| !member.is_stopped) {
+                // Who is gone stands still.
+                let _ = kill_process(member.pid, Signal::STOP);
+            }
+            Timer::after(Duration::from_millis(1)).await;
+        }
+        Err(io::Error::other("its processes do not stand still"))
+    }
+
+    /// Lets them go on.
+    pub(crate) fn thaw(&self) {
+        for member in self.members() {
+            let _ = kill_process(member.pid, Signal::CONT);
+        }
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn try_exit(&self) -> io::Result<Option<ExitStatus>> {
+        self.child
+            .borrow_mut()
+            .as_mut()
+            .map_or(Ok(None), Child::try_wait)
+    }
+
+    /// Waits until it has exited.
+    pub(crate) async fn exited(&self) -> io::Result<()> {
+        self.exit.readable().await
+    }
+
+    /// Whether none of the sockets that it listened on is left.
+    pub(crate) fn has_closed(&self) -> io::Result<bool> {
+        let now = kernel::listeners(self.address.port())?;
+        let is_left = |one: &Listener| now.iter().any(|other| other.inode == one.inode);
+        Ok(!self.listeners.iter().any(is_left))
+    }
+
+    /// Those of its processes of `before` that are left a while after it has exited.
+    pub(crate) async fn survivors(&self, before: &[Member]) -> Vec<Member> {
+        let begun = Instant::now();
+        loop {
+            let mut left: Vec<Member> = before.iter().filter_map(Member::again).collect();
+            left.retain(|member| member.pid != self.pid);
+            if left.is_empty() || begun.elapsed() > SURVIVOR_GRACE {
+                return left;
+            }
+            Timer::after(PAUSE).await;
+        }
+    }
+
+    /// Ends whatever there is of it.
+    pub(crate) fn kill(&self) {
+        let mut child = self.child.borrow_mut();
+        let Some(child) = child.as_mut() else {
+            // One that was started elsewhere is not ours to kill, but ours to let go on.
+            return self.thaw();
+        };
+        let known = self.known.borrow();
+        let left = known.iter().filter_map(Member::again);
+        for member in proc::tree(self.pid, false).into_iter().chain(left) {
+            let _ = kill_process(member.pid, Signal::KILL);
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,87 @@
+//! Many clients.
+
+use std::time::Duration;
+
+use super::{Entry, Exit, Need, Setup, Step, whole};
+use crate::drill::fact::Fact;
+use crate::drill::stage::Act;
+
+/// Over which time a crowd arrives: not all in one moment, which no queue would hold.
+const ARRIVAL: Duration = Duration::from_millis(500);
+
+/// How long a thousand requests take, so that all of them are there before the first is answered.
+const ACTIVE: Duration = Duration::from_millis(2_500);
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry {
+        id: "load",
+        title: "New connections right up to the signal, and beyond",
+        load: Some(|setup| {
+            let steps = vec![Step::Connect, whole(setup.fast()), Step::Receive];
+            setup.script("request", setup.probe.fast.status, steps)
+        }),
+        acts: &[
+            Act::Load(300),
+            Act::Pause(Duration::from_millis(500)),
+            Act::Signal,
+            Act::Pause(Duration::from_millis(400)),
+            Act::EndLoad,
+        ],
+        passed: "under load each client is answered, or refused before it is connected",
+        failed: "under load clients are connected and then lost",
+        mend: "accept until the queue is empty, then close the listening socket",
+        ..Entry::PLAIN
+    },
+    Entry {
+        id: "active-1000",
+        title: "1,000 requests in flight",
+        needs: &[Need::Slow],
+        clients: |setup| {
+            let setup = Setup {
+                slow: setup.slow.max(ACTIVE),
+                ..*setup
+            };
+            let steps = vec![
+                Step::PauseUpTo(ARRIVAL),
+                Step::Connect,
+                whole(setup.slow()),
+                Step::Gate,
+                Step::Receive,
+            ];
+            vec![(
+                setup.script("request", setup.probe.slow_status(), steps),
+                1_000,
+            )]
+        },
+        acts: &[
+            Act::InPlace,
+            Act::Confirm(Fact::Read),
+            Act::Signal,
+            Act::Open,
+        ],
+        passed: "a thousand requests in flight are answered",
+        failed: "a crowd of requests in flight is not waited for",
+        mend: "wait for all open requests; mind the limits of open files and of memory",
+        ..Entry::PLAIN
+    },
+    Entry {
+        id: "idle-5000",
+        title: "5,000 idle connections",
+        needs: &[Need::KeepAlive],
+        clients: |setup| {
+            let arrival = vec![Step::PauseUpTo(ARRIVAL * 2)];
+            vec![(super::idle::idle(setup, arrival), 5_000)]
+        },
+        acts: &[
+            Act::InPlace,
+            Act::Confirm(Fact::Established),
+            Act::Signal,
+            Act::Open,
+        ],
+        exit: Exit::Prompt,
+        passed: "thousands of idle connections do not hold the exit",
+        failed: "thousands of idle connections hold the exit",
+        mend: "close all idle connections at once, not one after the other",
+        ..Entry::PLAIN
+    },
+];
