@@ -26,7 +26,7 @@ fn patience(fact: Fact) -> Duration {
 /// A fact about the server's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fact {
-    /// Every client waits to be accepted.
+    /// Every client waits to be accepted, and has sent its request.
     Queued,
     /// Every client's bytes are in the server's sockets, unread.
     Delivered,
@@ -118,11 +118,15 @@ fn count(fact: Fact, snapshot: &Snapshot, clients: &[Seen]) -> (usize, usize, &'
     let of = clients.len();
     let so = |is_so: &dyn Fn(&&Seen) -> bool| clients.iter().filter(|seen| is_so(seen)).count();
     match fact {
-        Fact::Queued => (
-            snapshot.queued() as usize,
-            of,
-            "clients wait to be accepted",
-        ),
+        Fact::Queued => {
+            // With their requests, and with nobody else.
+            let is_queued = |seen: &&Seen| {
+                let is_there = |side: Side| !side.is_owned && side.unread as usize >= seen.sent;
+                seen.sent > 0 && seen.server.is_some_and(is_there)
+            };
+            let queued = so(&is_queued).min(snapshot.queued() as usize);
+            (queued, of, "clients wait to be accepted")
+        }
         Fact::Delivered => {
             let is_delivered = |seen: &&Seen| {
                 seen.server

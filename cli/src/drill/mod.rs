@@ -220,10 +220,6 @@ impl Conditions<'_> {
         if entry.is_start_up() {
             return Ok(startup::play(&launch, terms, self.start).await);
         }
-        let trouble = |error: String| Run {
-            trouble: Some(error),
-            ..Run::default()
-        };
         let more = if entry.is_pair {
             self.args.pair_args()
         } else {
@@ -235,7 +231,7 @@ impl Conditions<'_> {
         };
         let server = match server {
             Ok(server) => server,
-            Err(error) => return Ok(trouble(error.to_string())),
+            Err(error) => return Ok(Run::troubled(error.to_string())),
         };
         // It lives until its partner has been judged.
         let _sibling = if entry.is_pair {

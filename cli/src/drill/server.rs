@@ -108,6 +108,14 @@ pub(crate) fn describe(status: ExitStatus) -> String {
     }
 }
 
+/// What there is of a server.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Survey {
+    pub(crate) members: Vec<Member>,
+    pub(crate) owners: Vec<Member>,
+    pub(crate) memory_kib: Option<u64>,
+}
+
 /// A server that runs. Dropping it kills whatever is left of it.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -300,17 +308,27 @@ impl Server {
         members
     }
 
-    /// Those that own a socket that it listens on, wherever they are.
-    pub(crate) fn owners(&self) -> Vec<Member> {
-        let inodes: Vec<u32> = self
-            .listeners
-            .iter()
-            .map(|listener| listener.inode)
-            .collect();
-        proc::owners(
-            &proc::tree(self.pid, self.child.borrow().is_some()),
-            &inodes,
-        )
+    /// All its processes, those of them and of their children that own a socket that it listens on,
+    /// and how much memory they had at most, in KiB. Found out beside the clients: it takes longer
+    /// than they may be late.
+    pub(crate) async fn survey(&self) -> Survey {
+        let inodes = self.listeners.iter().map(|listener| listener.inode);
+        let (inodes, pid): (Vec<u32>, Pid) = (inodes.collect(), self.pid);
+        let is_ours = self.child.borrow().is_some();
+        let survey = blocking::unblock(move || {
+            let members = proc::tree(pid, false);
+            let memory = members.iter().filter_map(Member::memory_kib).sum();
+            let owners = proc::owners(&proc::tree(pid, is_ours), &inodes);
+            Survey {
+                members,
+                owners,
+                memory_kib: Some(memory).filter(|memory| *memory > 0),
+            }
+        });
+        let survey = survey.await;
+        let known = survey.members.iter().chain(&survey.owners);
+        self.known.replace(known.cloned().collect());
+        survey
     }
 
     /// Sends it a signal.

@@ -63,8 +63,10 @@ pub(crate) struct Run {
     pub(crate) closed: Option<Instant>,
     pub(crate) exit: Option<Instant>,
     pub(crate) status: Option<ExitStatus>,
+    /// Its time was over, and the drill has ended it: what follows is not its own doing.
+    is_killed: bool,
     /// Whether there was time to look for survivors.
-    pub(crate) is_watched: bool,
+    is_watched: bool,
     /// Whether the process that was sent the signal owned a listening socket.
     pub(crate) was_owner: bool,
     /// Those that did.
@@ -77,6 +79,24 @@ pub(crate) struct Run {
     pub(crate) facts: Vec<String>,
     /// What was found after the exit.
     pub(crate) after: Option<Result<String, String>>,
+}
+
+impl Run {
+    /// One in which nothing could be seen.
+    pub(crate) fn troubled(trouble: String) -> Run {
+        Run {
+            trouble: Some(trouble),
+            ..Run::default()
+        }
+    }
+
+    /// One of a server that owns its sockets itself.
+    pub(crate) fn of_owner() -> Run {
+        Run {
+            was_owner: true,
+            ..Run::default()
+        }
+    }
 }
 
 /// What a situation is brought about with.
@@ -125,10 +145,7 @@ impl<'a> Stage<'a> {
     async fn play_both(&self) -> Run {
         if let Err(trouble) = self.control().await {
             let trouble = format!("without the signal: {trouble}");
-            return Run {
-                trouble: Some(trouble),
-                ..Run::default()
-            };
+            return Run::troubled(trouble);
         }
         let run = Rc::new(RefCell::new(Run::default()));
         let scene = Scene::new(false);
@@ -233,7 +250,7 @@ impl<'a> Stage<'a> {
                 }
             },
             Act::Signal | Act::SignalAgain | Act::Succeed if scene.is_control => {}
-            Act::Signal => self.send_signal(run)?,
+            Act::Signal => self.send_signal(run).await?,
             Act::SignalAgain => {
                 mark(Event::SecondSignal);
                 // One that has exited needs none.
@@ -297,24 +314,25 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    fn send_signal(&self, run: &Rc<RefCell<Run>>) -> Result<(), Trouble> {
-        let members = self.server.members();
-        let owners = self.server.owners();
-        let memory: Vec<u64> = members.iter().filter_map(Member::memory_kib).collect();
-        let mut now = run.borrow_mut();
-        now.memory_kib = Some(memory.iter().sum()).filter(|sum| *sum > 0);
-        now.was_owner = owners.iter().any(|owner| owner.pid == self.server.pid);
-        now.owners = owners.clone();
+    async fn send_signal(&self, run: &Rc<RefCell<Run>>) -> Result<(), Trouble> {
+        let survey = self.server.survey().await;
         let at = Instant::now();
         self.server
             .signal(self.signal)
             .map_err(|error| format!("the signal: {error}"))?;
+        let mut now = run.borrow_mut();
         now.signal = Some(at);
         now.marks.push((Event::Signal, at));
+        now.memory_kib = survey.memory_kib;
+        now.was_owner = survey
+            .owners
+            .iter()
+            .any(|owner| owner.pid == self.server.pid);
+        now.owners.clone_from(&survey.owners);
         drop(now);
-        let mut known = members;
-        known.extend(owners);
-        known.sort_by_key(|member| member.pid);
+        let mut known = survey.members;
+        known.extend(survey.owners);
+        known.sort_by_key(|member| member.pid.as_raw_nonzero());
         known.dedup_by(|one, other| one.is(other));
         let watch = watch(Rc::clone(&self.server), Rc::clone(run), known);
         self.executor.spawn(watch).detach();
@@ -333,6 +351,7 @@ impl<'a> Stage<'a> {
             let mut run = run.borrow_mut();
             run.marks.push((Event::Deadline, signal + self.deadline));
             run.marks.push((Event::Killed, Instant::now()));
+            run.is_killed = true;
             drop(run);
             self.server.kill();
         }
@@ -450,6 +469,9 @@ async fn watch(server: Rc<Server>, run: Rc<RefCell<Run>>, known: Vec<Member>) {
     let status = server.try_exit().ok().flatten();
     {
         let mut run = run.borrow_mut();
+        if run.is_killed {
+            return;
+        }
         run.exit = Some(now);
         run.status = status;
         run.marks.push((Event::Exit, now));

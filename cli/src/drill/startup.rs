@@ -19,10 +19,7 @@ const STARTS: u32 = 8;
 /// Starts the server several times, each time with a signal before it is ready; `took` is how long
 /// it takes if nobody disturbs it. Ends with the first start that does not end as it should.
 pub(crate) async fn play(launch: &Launch, terms: &Terms, took: Duration) -> Run {
-    let mut run = Run {
-        was_owner: true,
-        ..Run::default()
-    };
+    let mut run = Run::of_owner();
     for number in 0..STARTS {
         // At random within its share of the time: servers do not start by our clock.
         let share = (f64::from(number) + fastrand::f64()) / f64::from(STARTS);
