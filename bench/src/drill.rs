@@ -256,14 +256,17 @@ fn version_of(name: &'static str, program: &str, flags: &[&str]) -> Result<Strin
         reason: format!("{program}: {error}"),
     })?;
     let told = [told.stdout, told.stderr].concat();
-    let told = String::from_utf8_lossy(&told);
+    Ok(figures(&String::from_utf8_lossy(&told)))
+}
+
+/// The first word that is a version, less what a distribution adds to it.
+fn figures(told: &str) -> String {
     let words = told.split(|char: char| char.is_whitespace() || matches!(char, '/' | ')' | ','));
-    let figures = words.map(|word| word.trim_start_matches('v'));
-    let mut figures = figures
+    let mut figures = words
+        .map(|word| word.trim_start_matches('v'))
         .filter(|word| word.contains('.') && word.starts_with(|char: char| char.is_ascii_digit()));
     let version = figures.next().unwrap_or("unknown");
-    // What a distribution adds is not the server's.
-    Ok(version.split('-').next().unwrap_or(version).into())
+    version.split('-').next().unwrap_or(version).into()
 }
 
 fn here(file: &str) -> PathBuf {
@@ -274,4 +277,37 @@ fn here(file: &str) -> PathBuf {
 
 fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_found_in_what_programs_say_about_themselves() {
+        for (told, version) in [
+            ("nginx version: nginx/1.22.1", "1.22.1"),
+            (
+                "Server version: Apache/2.4.71 (Debian)\nServer built: 2026",
+                "2.4.71",
+            ),
+            (
+                "lighttpd/1.4.69 (ssl) - a light and fast webserver",
+                "1.4.69",
+            ),
+            (
+                "HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/",
+                "2.6.12",
+            ),
+            ("gunicorn (version 27.0.1)", "27.0.1"),
+            (
+                "Running uvicorn 0.54.0 with CPython 3.11.7 on Linux",
+                "0.54.0",
+            ),
+            ("v20.20.2", "20.20.2"),
+            ("", "unknown"),
+        ] {
+            assert_eq!(figures(told), version);
+        }
+    }
 }

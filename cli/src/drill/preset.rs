@@ -85,7 +85,7 @@ pub(crate) const PRESETS: &[Preset] = &[
     Preset {
         name: "haproxy",
         signal: "USR1",
-        example: "neap drill --preset haproxy -e PORT={port} -- haproxy -db -f site.cfg",
+        example: "neap drill --preset haproxy --env PORT={port} -- haproxy -db -f site.cfg",
         note: "soft stop is SIGUSR1; SIGTERM ends it at once. hard-stop-after is the deadline",
         ..TERM
     },
@@ -98,7 +98,7 @@ pub(crate) const PRESETS: &[Preset] = &[
     Preset {
         name: "lighttpd",
         signal: "INT",
-        example: "neap drill --preset lighttpd -e PORT={port} -- lighttpd -D -f site.conf",
+        example: "neap drill --preset lighttpd --env PORT={port} -- lighttpd -D -f site.conf",
         note: "SIGINT lets requests finish; SIGTERM ends it at once",
         ..TERM
     },
@@ -131,7 +131,7 @@ pub(crate) const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "trillium",
-        example: "neap drill --preset trillium -e PORT={port} -- ./server",
+        example: "neap drill --preset trillium --env PORT={port} -- ./server",
         ..TERM
     },
     Preset {
