@@ -89,11 +89,7 @@ const CASES: &[Case] = &[
     Case("idle-later-kept", &["late-idle"], &["idle", "in-flight"]),
     Case("crossing-lost", &["last-call"], &["in-flight", "half-head"]),
     Case("aborted-counted", &["vanish-rst"], &["in-flight", "silent"]),
-    Case(
-        "early-signal-lost",
-        &["start-up"],
-        &["in-flight", "backlog"],
-    ),
+    Case("early-signal-lost", &["start-up"], &["in-flight", "stream"]),
     Case("address-kept", &["restart"], &["no-connection", "idle"]),
     Case("open-but-deaf", &["load"], &["in-flight", "idle"]),
     Case(
@@ -185,10 +181,20 @@ fn a_signal_that_a_wrapper_keeps_is_told_from_one_that_the_server_ignores() {
     assert_eq!(verdicts["no-connection"], "signal-not-received");
 }
 
-/// A shell that dies of the signal leaves its child alone with it.
+/// A shell that dies of the signal leaves the server alone: nobody has told it to stop.
+#[test]
+fn a_signal_that_ends_a_wrapper_alone_never_reached_the_server() {
+    let shell = ["sh", "-c", "\"$@\"; :", "sh"].map(String::from);
+    let command = [shell.to_vec(), server(&[])].concat();
+    let verdicts = drill(&command, &["no-connection", "backlog"], "1s");
+    assert_eq!(verdicts["no-connection"], "signal-not-received");
+    assert_eq!(verdicts["backlog"], "signal-not-received");
+}
+
+/// A server that was told, and stopped, may have started others that were not.
 #[test]
 fn a_process_that_is_left_behind_is_found() {
-    let shell = ["sh", "-c", "\"$@\"; :", "sh"].map(String::from);
+    let shell = ["sh", "-c", "sleep 60 & exec \"$@\"", "sh"].map(String::from);
     let command = [shell.to_vec(), server(&[])].concat();
     let verdicts = drill(&command, &["no-connection"], "1s");
     assert_eq!(verdicts["no-connection"], "survivor-left");

@@ -159,6 +159,15 @@ impl Stream {
         }
     }
 
+    /// Whether it has been reset.
+    pub(crate) fn is_reset(&self) -> bool {
+        let error = match self {
+            Stream::Tcp(stream) => stream.get_ref().take_error(),
+            Stream::Unix(stream) => stream.get_ref().take_error(),
+        };
+        !matches!(error, Ok(None))
+    }
+
     /// Another handle of the same connection.
     pub(crate) fn another(&self) -> io::Result<Stream> {
         Ok(match self {

@@ -14,9 +14,10 @@ use super::server::{PAUSE, Server};
 /// How long most facts may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// How long it may take to become so. What has begun will not stay so for long.
-fn patience(fact: Fact) -> Duration {
-    if fact == Fact::Begun {
+/// How long it may take to become so for all, if it is so for some. What has begun will not stay so
+/// for long.
+fn patience(fact: Fact, some: bool) -> Duration {
+    if fact == Fact::Begun && some {
         Duration::from_millis(200)
     } else {
         PATIENCE
@@ -71,9 +72,9 @@ pub(crate) async fn confirm(fact: Fact, server: &Server, scene: &Scene) -> Resul
         if is_enough(fact, so, of) {
             return Ok(note(fact, &clients).unwrap_or(text));
         }
-        if begun.elapsed() > patience(fact) {
-            // A server that takes one client at a time has the others wait in its queue.
-            let some = matches!(fact, Fact::Begun | Fact::Accepted) && so > 0;
+        // A server that takes one client at a time has the others wait in its queue.
+        let some = matches!(fact, Fact::Begun | Fact::Accepted) && so > 0;
+        if begun.elapsed() > patience(fact, some) {
             let note = note(fact, &clients);
             return if some || note.is_some() {
                 Ok(note.unwrap_or(text))

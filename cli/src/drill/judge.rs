@@ -183,12 +183,13 @@ impl Terms {
             found.push(Finding::failed(true, Fault::Status, reason));
         }
         let took = exit.saturating_duration_since(signal);
-        if entry.exit == Exit::Prompt && took >= self.deadline.mul_f64(0.9) {
+        let is_late = took >= self.deadline.mul_f64(0.9);
+        if entry.exit == Exit::Prompt && is_late {
             let reason = format!("exit after {} ms only, by its limit", took.as_millis());
             found.push(Finding::failed(false, Fault::Own, reason));
         }
         if entry.exit == Exit::Second {
-            found.extend(second(entry, run, exit));
+            found.extend(second(entry, run, exit, is_late));
         }
         found
     }
@@ -244,7 +245,8 @@ impl Terms {
 }
 
 /// What came of the second signal.
-fn second(entry: &Entry, run: &Run, exit: Instant) -> Option<Finding> {
+/// `is_late` if the deadline may have ended it as well.
+fn second(entry: &Entry, run: &Run, exit: Instant, is_late: bool) -> Option<Finding> {
     let second = run
         .marks
         .iter()
@@ -256,7 +258,7 @@ fn second(entry: &Entry, run: &Run, exit: Instant) -> Option<Finding> {
             Fault::None,
             "it exited before the second signal".into(),
         )),
-        Some((_, second)) if exit.duration_since(*second) > AT_ONCE => {
+        Some((_, second)) if exit.duration_since(*second) > AT_ONCE || is_late => {
             let took = exit.duration_since(*second).as_millis();
             let reason = format!("exit {took} ms after the second signal");
             Some(Finding::failed(entry.required, Fault::Own, reason))
@@ -475,6 +477,7 @@ mod tests {
         };
         assert_eq!(with_second(1_100), (Verdict::Passed, false));
         assert_eq!(with_second(3_500), (Verdict::Failed, false));
+        assert_eq!(with_second(9_500), (Verdict::Failed, false));
         assert_eq!(with_second(500).0, Verdict::Inconclusive);
     }
 }

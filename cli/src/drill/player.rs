@@ -98,6 +98,7 @@ impl Player {
             } => {
                 self.receive_while_sending(piece, *pieces, *pause).await?;
             }
+            Step::SendOn { pieces, pause } => self.send_on(pieces, *pause).await?,
             Step::Pause(pause) => pause_for(*pause).await,
             Step::PauseUpTo(most) => {
                 let pause = most.mul_f64(fastrand::f64());
@@ -230,7 +231,7 @@ impl Player {
         let outcome = match response.says_close {
             // What did not come to its end was not answered, whatever it was told.
             _ if self.script.is_endless => Outcome::CutAtDeadline,
-            _ if is_error && !self.script.is_any_status => Outcome::OtherStatus,
+            _ if is_error => Outcome::OtherStatus,
             true => Outcome::AnsweredWithClose,
             false => Outcome::Answered,
         };
@@ -266,6 +267,25 @@ impl Player {
             std::future::pending().await
         };
         or(self.receive(usize::MAX, Duration::ZERO), send).await
+    }
+
+    /// Sends what was on its way when the response came. A server that does not read on has the
+    /// system answer with a reset, and a response that is still on its way then, or has not been
+    /// read, may be gone (RFC 9112, 9.6).
+    async fn send_on(&mut self, pieces: &[Rc<[u8]>], pause: Duration) -> Result<(), Failure> {
+        self.life.borrow_mut().now(Doing::SendingHead);
+        let mut end = Ok(());
+        for piece in pieces {
+            end = self.stream()?.send(piece).await;
+            if end.is_err() {
+                break;
+            }
+            pause_for(pause).await;
+        }
+        if end.is_err() || self.stream()?.is_reset() {
+            self.life.borrow_mut().destroy_last();
+        }
+        Ok(())
     }
 
     /// Waits for the end of a connection on which nothing is under way.

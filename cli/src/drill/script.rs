@@ -46,6 +46,11 @@ pub(crate) enum Step {
         pieces: usize,
         pause: Duration,
     },
+    /// Sends the beginning of another request, piece by piece, whatever the last response said.
+    SendOn {
+        pieces: Rc<[Rc<[u8]>]>,
+        pause: Duration,
+    },
     Pause(Duration),
     /// Pauses for a random time, at most so long.
     PauseUpTo(Duration),
@@ -65,8 +70,6 @@ pub(crate) struct Script {
     pub(crate) steps: Rc<[Step]>,
     /// The status of the response where nobody disturbs it. Any other of 4xx and 5xx is a loss.
     pub(crate) status: u16,
-    /// No status is a loss.
-    pub(crate) is_any_status: bool,
     /// Its request never becomes whole: whichever way the server ends it is right.
     pub(crate) is_endless: bool,
 }
@@ -154,6 +157,13 @@ impl Life {
             delivered,
             ended: Instant::now(),
         });
+    }
+
+    /// The last response was followed by a reset, which may destroy it.
+    pub(crate) fn destroy_last(&mut self) {
+        if let Some(last) = self.attempts.last_mut() {
+            last.outcome = Outcome::Reset;
+        }
     }
 
     /// All that is open has ended in this way; a connection on which nothing is has, too.

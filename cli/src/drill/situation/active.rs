@@ -1,5 +1,6 @@
 //! Requests that are on their way, or in the queue, when the signal comes.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::{
@@ -212,22 +213,13 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
     Entry {
         id: "still-sending",
-        title: "Clients that are still sending when they are answered",
+        title: "Clients that are sending again when their last response comes",
         required: false,
+        needs: &[Need::KeepAlive],
         clients: |setup| vec![(still_sending(setup), 5)],
-        acts: &[
-            Act::InPlace,
-            Act::Confirm(Fact::Accepted),
-            Act::Freeze,
-            Act::Open,
-            Act::InPlace,
-            Act::Confirm(Fact::Delivered),
-            Act::Signal,
-            Act::Thaw,
-            Act::Open,
-        ],
-        passed: "the last response arrives, although its client was still sending",
-        failed: "the last response is destroyed by a reset, because its client was still sending",
+        acts: &super::idle::LAST_CALL,
+        passed: "the last response arrives, although its client was already sending again",
+        failed: "a reset that destroys responses follows the last one, if its client sends again",
         mend: "after the last response shut down the sending side and read on for a while",
         ..Entry::PLAIN
     },
@@ -246,27 +238,24 @@ fn half_head(setup: &Setup<'_>, before: Vec<Step>) -> Script {
     setup.script("half a head", setup.probe.fast.status, steps)
 }
 
-/// Most servers answer this at once, from the head alone, because they want no content there.
+/// The next request was on its way when the response said that there would be none.
 fn still_sending(setup: &Setup<'_>) -> Script {
-    const PIECE: usize = 4096;
-    const PIECES: usize = 150;
+    const PIECES: usize = 10;
+    let request = setup.fast();
+    let head: Rc<[u8]> = request[..request.len() - 2].into();
+    let more: Rc<[u8]> = b"X: y\r\n"[..].into();
+    let pieces = [head].into_iter().chain(vec![more; PIECES]);
     let steps = vec![
         Step::Connect,
+        Step::Warm(setup.fast()),
         Step::Gate,
-        part(
-            setup.upload_head(&setup.probe.fast.path, PIECE * PIECES),
-            Doing::SendingHead,
-        ),
+        whole(setup.fast()),
         Step::Gate,
-        Step::ReceiveWhileSending {
-            piece: content(PIECE),
-            pieces: PIECES,
+        Step::Receive,
+        Step::SendOn {
+            pieces: pieces.collect(),
             pause: Duration::from_millis(5),
         },
     ];
-    // Whichever status it is: what matters is that it arrives.
-    Script {
-        is_any_status: true,
-        ..setup.script("sender", 0, steps)
-    }
+    setup.script("sender", setup.probe.fast.status, steps)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Entry, Exit, Need, Setup, Step, whole};
+use super::{Entry, Exit, Need, Script, Setup, Step, whole};
 use crate::drill::fact::Fact;
 use crate::drill::stage::Act;
 
@@ -12,18 +12,25 @@ const ARRIVAL: Duration = Duration::from_millis(500);
 /// How long a thousand requests take, so that all of them are there before the first is answered.
 const ACTIVE: Duration = Duration::from_millis(2_500);
 
+/// For how long one request holds the server while the load goes on: a server that has nothing to
+/// wait for is gone before anybody could see whether it still listens.
+const HELD: Duration = Duration::from_millis(1_000);
+
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         id: "load",
         title: "New connections right up to the signal, and beyond",
+        clients: held,
         load: Some(|setup| {
             let steps = vec![Step::Connect, whole(setup.fast()), Step::Receive];
             setup.script("request", setup.probe.fast.status, steps)
         }),
         acts: &[
+            Act::InPlace,
             Act::Load(300),
             Act::Pause(Duration::from_millis(500)),
             Act::Signal,
+            Act::Open,
             Act::Pause(Duration::from_millis(400)),
             Act::EndLoad,
         ],
@@ -85,3 +92,24 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..Entry::PLAIN
     },
 ];
+
+/// A request in flight, where there is a route for it.
+fn held(setup: &Setup<'_>) -> Vec<(Script, usize)> {
+    if setup.probe.lacks(Need::Slow).is_some() {
+        return Vec::new();
+    }
+    let setup = Setup {
+        slow: setup.slow.max(HELD),
+        ..*setup
+    };
+    let steps = vec![
+        Step::Connect,
+        whole(setup.slow()),
+        Step::Gate,
+        Step::Receive,
+    ];
+    vec![(
+        setup.script("in flight", setup.probe.slow_status(), steps),
+        1,
+    )]
+}

@@ -176,7 +176,6 @@ fn drip(setup: &Setup<'_>) -> Script {
     ];
     Script {
         is_endless: true,
-        is_any_status: true,
         ..setup.script("drip", 0, steps)
     }
 }

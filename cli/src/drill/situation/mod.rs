@@ -171,7 +171,6 @@ impl Setup<'_> {
             address: Address::Tcp(self.host),
             steps: steps.into(),
             status,
-            is_any_status: false,
             is_endless: false,
         }
     }
@@ -216,7 +215,6 @@ impl Setup<'_> {
         let steps = [vec![Step::Connect], steps, vec![Step::Gate, Step::Receive]].concat();
         Script {
             is_endless: true,
-            is_any_status: true,
             ..self.script(label, 0, steps)
         }
     }
