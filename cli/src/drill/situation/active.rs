@@ -215,9 +215,9 @@ pub(super) const ENTRIES: &[Entry] = &[
         id: "still-sending",
         title: "Clients that are sending again when their last response comes",
         required: false,
-        needs: &[Need::KeepAlive],
+        needs: &[Need::Slow, Need::KeepAlive],
         clients: |setup| vec![(still_sending(setup), 5)],
-        acts: &super::idle::LAST_CALL,
+        acts: READ,
         passed: "the last response arrives, although its client was already sending again",
         failed: "a reset that destroys responses follows the last one, if its client sends again",
         mend: "after the last response shut down the sending side and read on for a while",
@@ -247,9 +247,7 @@ fn still_sending(setup: &Setup<'_>) -> Script {
     let pieces = [head].into_iter().chain(vec![more; PIECES]);
     let steps = vec![
         Step::Connect,
-        Step::Warm(setup.fast()),
-        Step::Gate,
-        whole(setup.fast()),
+        whole(setup.slow()),
         Step::Gate,
         Step::Receive,
         Step::SendOn {
@@ -257,5 +255,5 @@ fn still_sending(setup: &Setup<'_>) -> Script {
             pause: Duration::from_millis(5),
         },
     ];
-    setup.script("sender", setup.probe.fast.status, steps)
+    setup.script("sender", setup.probe.slow_status(), steps)
 }
