@@ -31,7 +31,9 @@ fn each_situation_is_described_by_its_id_in_the_order_of_the_list() {
         let first = line.split_whitespace().next().unwrap_or_default();
         documented.iter().any(|(id, _)| id == first)
     });
-    let listed: Vec<&str> = lines.filter_map(|line| line.split_whitespace().next()).collect();
+    let listed: Vec<&str> = lines
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
     let ids: Vec<&str> = documented.iter().map(|(id, _)| id.as_str()).collect();
     assert_eq!(listed, ids, "{list}");
 }
