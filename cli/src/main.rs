@@ -82,7 +82,7 @@ fn run_drill(drill: &drill::args::Drill) -> ExitCode {
         Ok(false) => ExitCode::from(NOT_CLEAN),
         Err(error) => {
             let _ = writeln!(io::stderr(), "neap drill: {error}");
-            ExitCode::from(NOT_STARTED)
+            ExitCode::from(error.status())
         }
     }
 }

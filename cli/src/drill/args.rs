@@ -7,10 +7,10 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use rustix::process::{Pid, Signal};
 
+use super::launch::{Launch, Ready};
 use super::output::Outputs;
 use super::preset::{PRESETS, Preset};
 use super::record::Routes;
-use super::server::{Launch, Ready};
 use super::signal;
 use super::situation::{self, Entry};
 use crate::duration;
@@ -32,7 +32,7 @@ Examples:
   neap drill -- python3 -m http.server {port}
   neap drill -- ./my-server --listen 127.0.0.1:{port}
   neap drill --env PORT={port} --slow /report --upload /upload -- node server.js
-  neap drill --preset nginx --fast /index.html -- nginx -g 'daemon off;' -c $PWD/nginx.conf
+  neap drill --preset nginx --fixed-port 8080 -- nginx -g 'daemon off;' -c $PWD/nginx.conf
   neap drill --preset gunicorn -- gunicorn -b 127.0.0.1:{port} --graceful-timeout {deadline} app:app
   neap drill --preset neap --html drill.html -- neap echo -p {port} --deadline {deadline}s
   neap drill --list
@@ -106,12 +106,13 @@ pub(crate) struct Drill {
     #[arg(long, value_name = "PATH|tcp", env = "NEAP_READY_WHEN")]
     ready_when: Option<String>,
     /// A variable of the server's environment; may be given several times
-    #[arg(long, value_name = "NAME=VALUE", env = "NEAP_ENV", value_parser = variable)]
+    #[arg(short, long, value_name = "NAME=VALUE", env = "NEAP_ENV", value_parser = variable)]
     env: Vec<(String, String)>,
     /// The port that the server listens on, if its command has no {port}
-    #[arg(long, value_name = "N", env = "NEAP_FIXED_PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", env = "NEAP_FIXED_PORT",
+          value_parser = clap::value_parser!(u16).range(1..))]
     fixed_port: Option<u16>,
-    /// What to append to the command so that two of it share a port by SO_REUSEPORT
+    /// What to append to the command so that two of it share a port by `SO_REUSEPORT`
     #[arg(
         long,
         value_name = "ARG",

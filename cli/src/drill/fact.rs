@@ -113,88 +113,57 @@ fn is_enough(fact: Fact, so: usize, of: usize) -> bool {
 
 /// For how many of how many clients it is so, in words.
 fn count(fact: Fact, snapshot: &Snapshot, clients: &[Seen]) -> (usize, usize, &'static str) {
-    let side =
-        |is_so: fn(&Side) -> bool| move |seen: &&Seen| seen.server.as_ref().is_some_and(is_so);
-    let of = clients.len();
-    let so = |is_so: &dyn Fn(&&Seen) -> bool| clients.iter().filter(|seen| is_so(seen)).count();
+    let all = clients.len();
+    let so = clients.iter().filter(|seen| is_so(fact, seen)).count();
     match fact {
         Fact::Queued => {
-            // With their requests, and with nobody else.
-            let is_queued = |seen: &&Seen| {
-                let is_there = |side: Side| !side.is_owned && side.unread as usize >= seen.sent;
-                seen.sent > 0 && seen.server.is_some_and(is_there)
-            };
-            let queued = so(&is_queued).min(snapshot.queued() as usize);
-            (queued, of, "clients wait to be accepted")
+            // With nobody else.
+            let queued = so.min(snapshot.queued() as usize);
+            (queued, all, "clients wait to be accepted")
         }
-        Fact::Delivered => {
-            let is_delivered = |seen: &&Seen| {
-                seen.server
-                    .is_some_and(|side| side.unread as usize >= seen.sent)
-            };
-            (
-                so(&is_delivered),
-                of,
-                "requests are in the server's sockets, unread",
-            )
-        }
-        Fact::Read => (
-            so(&is_read),
-            of,
-            "clients have been heard, and not answered",
-        ),
+        Fact::Delivered => (so, all, "requests are in the server's sockets, unread"),
+        Fact::Read => (so, all, "clients have been heard, and not answered"),
         Fact::Begun => {
-            let all = clients.iter().all(|seen| {
-                seen.client
-                    .is_some_and(|side| side.unacknowledged == 0 && side.unread == 0)
+            let is_delivered = clients.iter().all(|seen| {
+                let is_it = |side: Side| side.unacknowledged == 0 && side.unread == 0;
+                seen.client.is_some_and(is_it)
             });
-            let begun = so(&is_read);
-            (
-                if all { begun } else { 0 },
-                of,
-                "requests have begun, and are not answered",
-            )
+            let begun = if is_delivered { so } else { 0 };
+            (begun, all, "requests have begun, and are not answered")
         }
-        Fact::Accepted => (
-            so(&side(|side| side.is_owned)),
-            of,
-            "clients have been accepted",
-        ),
-        Fact::Established => (
-            so(&side(|side| side.is_established)),
-            of,
-            "connections are open",
-        ),
-        Fact::Blocked => {
-            let is_blocked = |seen: &&Seen| {
-                let fills = seen.client.is_some_and(|side| side.unread > 0);
-                fills && seen.server.is_some_and(|side| side.unacknowledged > 0)
-            };
-            (
-                so(&is_blocked),
-                of,
-                "clients take less than there is for them",
-            )
-        }
+        Fact::Accepted => (so, all, "clients have been accepted"),
+        Fact::Established => (so, all, "connections are open"),
+        Fact::Blocked => (so, all, "clients take less than there is for them"),
         Fact::Gone => {
-            let vanished = clients.iter().filter(|seen| seen.has_vanished);
-            let is_gone = |seen: &&Seen| seen.server.is_none_or(|side| !side.is_established);
-            (
-                vanished.clone().filter(is_gone).count(),
-                vanished.count(),
-                "clients have vanished",
-            )
+            let vanished = clients.iter().filter(|seen| seen.has_vanished).count();
+            (so, vanished, "clients have vanished")
         }
         Fact::Shared => (snapshot.listeners.len(), 2, "sockets listen on the port"),
     }
 }
 
-fn is_read(seen: &&Seen) -> bool {
-    let is_silent = seen.client.is_some_and(|side| side.unread == 0);
-    is_silent
-        && seen
-            .server
-            .is_some_and(|side| side.is_owned && side.unread == 0)
+/// Whether it is so for one client.
+fn is_so(fact: Fact, seen: &Seen) -> bool {
+    let server = |is_it: &dyn Fn(Side) -> bool| seen.server.is_some_and(is_it);
+    match fact {
+        Fact::Queued => {
+            let is_there = |side: Side| !side.is_owned && side.unread as usize >= seen.sent;
+            seen.sent > 0 && server(&is_there)
+        }
+        Fact::Delivered => server(&|side| side.unread as usize >= seen.sent),
+        Fact::Read | Fact::Begun => {
+            let is_silent = seen.client.is_some_and(|side| side.unread == 0);
+            is_silent && server(&|side| side.is_owned && side.unread == 0)
+        }
+        Fact::Accepted => server(&|side| side.is_owned),
+        Fact::Established => server(&|side| side.is_established),
+        Fact::Blocked => {
+            let is_full = seen.client.is_some_and(|side| side.unread > 0);
+            is_full && server(&|side| side.unacknowledged > 0)
+        }
+        Fact::Gone => seen.has_vanished && !server(&|side| side.is_established),
+        Fact::Shared => false,
+    }
 }
 
 /// What explains it: the system keeps clients from a server that wants to see data first.

@@ -1,6 +1,5 @@
 //! From what was seen to a verdict.
 
-use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -8,19 +7,17 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::proc::Member;
-use super::record::{End, Event, Mark, Outcome, Situation, Timeline, Verdict};
-use super::script::{Attempt, millis_after};
+use super::record::{Event, Outcome, Verdict};
+use super::run::Run;
+use super::script::Attempt;
 use super::situation::{Entry, Exit};
-use super::stage::{MARGIN, Run};
+use super::stage::MARGIN;
 use super::{server, signal};
 
 /// A load that lags more says nothing about the server.
 const LAG_MAX: Duration = Duration::from_millis(20);
 /// How soon after the second signal the exit comes, if it comes of it.
 const AT_ONCE: Duration = Duration::from_secs(2);
-/// More bars nobody looks at.
-const BARS_MAX: usize = 60;
-
 /// What a run is judged by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms {
@@ -68,8 +65,8 @@ impl Finding {
 }
 
 /// How an attempt counts, and whether its request had been delivered before the signal.
-struct Counted {
-    outcome: Outcome,
+pub(crate) struct Counted {
+    pub(crate) outcome: Outcome,
     is_before: bool,
 }
 
@@ -236,7 +233,7 @@ impl Terms {
         found
     }
 
-    fn counted(&self, run: &Run) -> Vec<Counted> {
+    pub(crate) fn counted(&self, run: &Run) -> Vec<Counted> {
         let signal = run.signal.unwrap_or_else(Instant::now);
         let lives = run.lives.iter().map(|life| life.borrow());
         let attempts = lives.flat_map(|life| life.attempts.clone());
@@ -268,180 +265,216 @@ fn second(entry: &Entry, run: &Run, exit: Instant) -> Option<Finding> {
     }
 }
 
-impl Terms {
-    /// What is recorded about all runs of a situation.
-    pub(crate) fn record(&self, entry: &Entry, runs: &[Run], took: Duration) -> Situation {
-        let found: Vec<Finding> = runs.iter().map(|run| self.judge(entry, run)).collect();
-        let worst = (0..runs.len()).max_by_key(|at| (found[*at].verdict, found[*at].fault));
-        let Some((run, finding)) = worst.map(|at| (&runs[at], &found[at])) else {
-            return not_applicable(entry, String::new());
-        };
-        let mut outcomes = BTreeMap::new();
-        for counted in runs
-            .iter()
-            .filter(|run| run.trouble.is_none())
-            .flat_map(|run| self.counted(run))
-        {
-            *outcomes.entry(counted.outcome).or_insert(0) += 1;
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use rustix::process::getpid;
+
+    use super::*;
+    use crate::drill::proc;
+    use crate::drill::script::Life;
+    use crate::drill::situation;
+
+    const TERMS: Terms = Terms {
+        signal: Signal::TERM,
+        deadline: Duration::from_secs(10),
+        is_started: true,
+    };
+
+    fn entry(id: &str) -> &'static Entry {
+        situation::all().find(|entry| entry.id == id).unwrap()
+    }
+
+    /// A signal, an exit with status 0 so long after it.
+    fn exit_after(millis: u64) -> Run {
+        let signal = Instant::now();
+        Run {
+            signal: Some(signal),
+            exit: Some(signal + Duration::from_millis(millis)),
+            status: Some(ExitStatus::from_raw(0)),
+            ..Run::of_owner()
         }
-        let attempts: usize = outcomes.values().sum();
-        let lost = outcomes.iter().filter(|(outcome, _)| outcome.is_lost());
-        let lost: usize = lost.map(|(_, count)| count).sum();
-        let (meaning, mend) = words(entry, finding);
-        let end = run.signal.map(|signal| self.end(run, signal));
-        let mut figure = if entry.is_start_up() {
-            let stopped = outcomes.get(&Outcome::Closed).copied().unwrap_or(0);
-            format!("{stopped} of {attempts} starts ended by the signal")
+    }
+
+    /// The same, where a request ended in this way, so long after the signal.
+    fn ended(outcome: Outcome, is_before: bool, millis: u64) -> Run {
+        let run = exit_after(millis);
+        let signal = run.signal.unwrap();
+        let pause = Duration::from_millis(5);
+        let delivered = if is_before {
+            signal - pause
         } else {
-            figure(&outcomes, attempts, end.as_ref())
+            signal + pause
         };
-        if runs.len() > 1 {
-            let bad = found
-                .iter()
-                .filter(|one| one.verdict != Verdict::Passed)
-                .count();
-            figure = format!("{bad} of {} runs not passed; {figure}", runs.len());
+        let mut life = Life::new("request".into());
+        life.attempts.push(Attempt {
+            outcome,
+            delivered: Some(delivered),
+            ended: signal + Duration::from_millis(millis),
+        });
+        let lives = vec![Rc::new(RefCell::new(life))];
+        Run { lives, ..run }
+    }
+
+    fn verdict(id: &str, run: &Run) -> (Verdict, bool) {
+        let found = TERMS.judge(entry(id), run);
+        (found.verdict, found.required)
+    }
+
+    #[test]
+    fn an_exit_in_time_with_nothing_lost_passes() {
+        for id in ["no-connection", "backlog", "load"] {
+            assert_eq!(verdict(id, &exit_after(5)), (Verdict::Passed, true), "{id}");
         }
-        Situation {
-            id: entry.id,
-            title: entry.title,
-            required: finding.required,
-            verdict: finding.verdict,
-            reason: finding.reason.clone(),
-            attempts,
-            lost,
-            outcomes,
-            figure,
-            meaning,
-            mend,
-            end,
-            lag_ms: run.lag.map(|lag| (lag.as_secs_f64() * 1e6).round() / 1e3),
-            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            timeline: timeline(run),
+        let answered = ended(Outcome::AnsweredWithClose, true, 5);
+        assert_eq!(verdict("backlog", &answered), (Verdict::Passed, true));
+        let dismissed = ended(Outcome::Dismissed, true, 5);
+        assert_eq!(verdict("pipelined", &dismissed), (Verdict::Passed, true));
+    }
+
+    #[test]
+    fn a_server_that_does_not_exit_passes_no_situation() {
+        for entry in situation::all() {
+            let run = Run {
+                exit: None,
+                status: None,
+                ..exit_after(0)
+            };
+            let found = TERMS.judge(entry, &run);
+            let expected = (Verdict::Failed, true, Fault::NoExit);
+            let got = (found.verdict, found.required, found.fault);
+            assert_eq!(got, expected, "{}", entry.id);
         }
     }
 
-    fn end(&self, run: &Run, signal: Instant) -> End {
-        let after = |at: Option<Instant>| at.map(|at| millis_after(signal, at));
-        End {
-            listener_closed_ms: after(run.closed),
-            exit_ms: after(run.exit),
-            exit_status: run.status.filter(|_| self.is_started).map(server::describe),
-            memory_kib: run.memory_kib,
-            survivors: run.survivors.iter().map(Member::describe).collect(),
+    #[test]
+    fn a_request_that_was_delivered_before_the_signal_must_not_get_lost() {
+        for outcome in [
+            Outcome::Reset,
+            Outcome::EndOfStream,
+            Outcome::Silence,
+            Outcome::OtherStatus,
+        ] {
+            let run = ended(outcome, true, 5);
+            for id in ["backlog", "last-call-random", "load"] {
+                assert_eq!(
+                    verdict(id, &run),
+                    (Verdict::Failed, true),
+                    "{id}: {outcome:?}"
+                );
+            }
+            assert_eq!(verdict("half-head", &run), (Verdict::Failed, false));
         }
     }
-}
 
-/// What there is to say about a situation that is not for this server.
-pub(crate) fn not_applicable(entry: &Entry, reason: String) -> Situation {
-    Situation {
-        id: entry.id,
-        title: entry.title,
-        required: entry.required,
-        verdict: Verdict::NotApplicable,
-        reason,
-        attempts: 0,
-        lost: 0,
-        outcomes: BTreeMap::new(),
-        figure: String::new(),
-        meaning: String::new(),
-        mend: String::new(),
-        end: None,
-        lag_ms: None,
-        took_ms: 0,
-        timeline: Timeline::default(),
+    #[test]
+    fn what_came_after_the_signal_is_lost_by_chance_or_without_need() {
+        let run = ended(Outcome::Reset, false, 5);
+        assert_eq!(verdict("last-call-random", &run).0, Verdict::Noted);
+        assert_eq!(verdict("load", &run), (Verdict::Failed, false));
     }
-}
 
-/// What it means, and how to mend it.
-fn words(entry: &Entry, finding: &Finding) -> (String, String) {
-    let (meaning, mend) = match (finding.verdict, finding.fault) {
-        (Verdict::Passed, _) => (entry.passed, ""),
-        (Verdict::Inconclusive | Verdict::NotApplicable, _) => {
-            ("it says nothing about the server", "")
+    #[test]
+    fn what_ends_with_the_servers_time_is_cut() {
+        let run = ended(Outcome::Reset, true, 9_500);
+        assert_eq!(verdict("deadline", &run), (Verdict::Passed, true));
+        let found = TERMS.judge(entry("in-flight"), &run);
+        assert_eq!((found.verdict, found.required), (Verdict::Failed, true));
+        assert!(
+            found.reason.contains("cut at the deadline"),
+            "{}",
+            found.reason
+        );
+    }
+
+    #[test]
+    fn where_nothing_holds_the_exit_it_does_not_take_all_the_time_there_is() {
+        let run = exit_after(9_500);
+        assert_eq!(verdict("silent", &run), (Verdict::Failed, false));
+        assert_eq!(verdict("in-flight", &run), (Verdict::Passed, true));
+    }
+
+    #[test]
+    fn a_status_is_right_if_it_says_that_the_signal_did_it() {
+        // As wait(2) encodes them.
+        for (raw, is_right) in [
+            (0, true),
+            (15, true),
+            (143 << 8, true),
+            (1 << 8, false),
+            (9, false),
+            (11, false),
+        ] {
+            let status = ExitStatus::from_raw(raw);
+            assert_eq!(TERMS.is_right(status), is_right, "{status}");
+            let run = Run {
+                status: Some(status),
+                ..exit_after(5)
+            };
+            let expected = if is_right {
+                Verdict::Passed
+            } else {
+                Verdict::Failed
+            };
+            assert_eq!(verdict("backlog", &run), (expected, true), "{status}");
         }
-        (_, Fault::NotReceived) => (
-            "whoever stops the server stops only what started it",
-            "start the server by exec, or let what starts it pass the signal on and wait",
-        ),
-        (_, Fault::Survivor) => (
-            "processes go on that nobody supervises any more",
-            "let the process that gets the signal end last",
-        ),
-        (_, Fault::NoExit) => (
-            "each stop ends with SIGKILL, whatever clients are doing then",
-            "handle the signal, and limit the drain by a deadline",
-        ),
-        (_, Fault::Status) => (
-            "supervisors take the stop for a crash",
-            "exit with status 0 after a drain that was asked for",
-        ),
-        (_, Fault::Own | Fault::None) => (entry.failed, entry.mend),
-    };
-    (meaning.to_owned(), mend.to_owned())
-}
-
-/// What was counted and measured, in a few words.
-fn figure(outcomes: &BTreeMap<Outcome, usize>, attempts: usize, end: Option<&End>) -> String {
-    let of = |outcome| outcomes.get(&outcome).copied().unwrap_or(0);
-    let answered = of(Outcome::Answered) + of(Outcome::AnsweredWithClose);
-    let mut parts = Vec::new();
-    if answered > 0 {
-        parts.push(format!("{answered} of {attempts} answered"));
     }
-    let others = outcomes
-        .iter()
-        .filter(|(outcome, _)| !matches!(outcome, Outcome::Answered | Outcome::AnsweredWithClose));
-    parts.extend(others.map(|(outcome, count)| format!("{count} {}", outcome.name())));
-    let Some(end) = end else {
-        return parts.join(", ");
-    };
-    parts.push(match (end.exit_ms, &end.exit_status) {
-        (None, _) => "no exit".into(),
-        (Some(exit), Some(status)) if status == "0" => format!("exit after {exit:.0} ms"),
-        (Some(exit), Some(status)) => format!("exit ({status}) after {exit:.0} ms"),
-        (Some(exit), None) => format!("exit after {exit:.0} ms"),
-    });
-    parts.join(", ")
-}
 
-/// The picture of a run.
-fn timeline(run: &Run) -> Timeline {
-    let Some(signal) = run.signal else {
-        return Timeline::default();
-    };
-    let mut bars: Vec<_> = run
-        .lives
-        .iter()
-        .map(|life| life.borrow().bar(signal))
-        .collect();
-    let hidden = bars.len().saturating_sub(BARS_MAX);
-    if hidden > 0 {
-        // Those that were lost, and of the others a selection that is spread out evenly.
-        let (lost, kept): (Vec<_>, Vec<_>) =
-            bars.into_iter().partition(|bar| bar.outcome.is_lost());
-        let room = BARS_MAX.saturating_sub(lost.len()).max(1);
-        let step = kept.len().div_ceil(room).max(1);
-        bars = lost
-            .into_iter()
-            .chain(kept.into_iter().step_by(step))
-            .take(BARS_MAX)
-            .collect();
+    #[test]
+    fn whoever_is_left_is_told_apart_from_whoever_was_never_told() {
+        let us = proc::tree(getpid(), false);
+        let left = Run {
+            survivors: us.clone(),
+            ..exit_after(5)
+        };
+        assert_eq!(verdict("backlog", &left), (Verdict::SurvivorLeft, true));
+        let elsewhere = Run {
+            owners: us,
+            was_owner: false,
+            ..left
+        };
+        assert_eq!(
+            verdict("backlog", &elsewhere),
+            (Verdict::SignalNotReceived, true)
+        );
+        let deaf = Run {
+            exit: None,
+            ..elsewhere
+        };
+        assert_eq!(
+            verdict("backlog", &deaf),
+            (Verdict::SignalNotReceived, true)
+        );
     }
-    let hidden = run.lives.len() - bars.len();
-    let mut marks: Vec<Mark> = run
-        .marks
-        .iter()
-        .map(|(what, at)| Mark {
-            what: *what,
-            at_ms: millis_after(signal, *at),
-        })
-        .collect();
-    marks.sort_by(|one, other| one.at_ms.total_cmp(&other.at_ms));
-    Timeline {
-        bars,
-        hidden,
-        marks,
+
+    #[test]
+    fn what_cannot_be_laid_at_the_servers_door_is_inconclusive() {
+        let late = Run {
+            lag: Some(Duration::from_millis(21)),
+            ..ended(Outcome::Reset, true, 5)
+        };
+        assert_eq!(verdict("load", &late).0, Verdict::Inconclusive);
+        let in_time = Run {
+            lag: Some(LAG_MAX),
+            ..exit_after(5)
+        };
+        assert_eq!(verdict("load", &in_time).0, Verdict::Passed);
+        let trouble = Run::troubled("without the signal: 1 of 1 clients failed".into());
+        assert_eq!(verdict("backlog", &trouble).0, Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn a_second_signal_ends_the_server_soon() {
+        let with_second = |exit: u64| {
+            let mut run = exit_after(exit);
+            let second = run.signal.unwrap() + Duration::from_secs(1);
+            run.marks.push((Event::SecondSignal, second));
+            verdict("second-signal", &run)
+        };
+        assert_eq!(with_second(1_100), (Verdict::Passed, false));
+        assert_eq!(with_second(3_500), (Verdict::Failed, false));
+        assert_eq!(with_second(500).0, Verdict::Inconclusive);
     }
 }

@@ -104,7 +104,7 @@ pub(crate) fn listeners(port: u16) -> io::Result<Vec<Listener>> {
     let mut found = Vec::new();
     for family in [AF_INET, AF_INET6] {
         dump(family, StateFlags::LISTEN, [port, 0], |socket| {
-            found.push(listener(socket))
+            found.push(listener(socket));
         })?;
     }
     Ok(found)

@@ -15,6 +15,7 @@ mod fact;
 mod http;
 mod judge;
 mod kernel;
+mod launch;
 pub(crate) mod output;
 mod player;
 pub(crate) mod preset;
@@ -22,6 +23,8 @@ mod probe;
 mod proc;
 mod progress;
 pub(crate) mod record;
+mod recording;
+mod run;
 mod script;
 mod server;
 mod signal;
@@ -42,12 +45,14 @@ use rustix::process::{Signal, getpid, set_child_subreaper};
 use rustix::system::uname;
 
 use self::judge::Terms;
+use self::launch::{Launch, StartError};
 use self::probe::{Probe, ProbeError};
 use self::progress::Progress;
 use self::record::{Drill, Machine, Settings, Situation};
-use self::server::{Launch, Server, StartError};
+use self::run::Run;
+use self::server::Server;
 use self::situation::{Entry, Exit, Setup};
-use self::stage::{Run, Stage};
+use self::stage::Stage;
 use crate::date;
 
 /// What a server that can be told its deadline is told where it is to be reached: nobody likes to
@@ -65,6 +70,16 @@ pub(crate) enum DrillError {
     Io(io::Error),
     /// Somebody has ended it.
     Interrupted,
+}
+
+impl DrillError {
+    /// The exit status that says so: not held, or ended by a signal, as shells have it.
+    pub(crate) fn status(&self) -> u8 {
+        match self {
+            DrillError::Interrupted => 130,
+            _ => 2,
+        }
+    }
 }
 
 impl fmt::Display for DrillError {
@@ -180,7 +195,7 @@ async fn hold(args: &args::Drill) -> Result<Drill, DrillError> {
 impl Conditions<'_> {
     async fn try_situation(&self, entry: &Entry) -> Situation {
         if let Some(reason) = entry.needs.iter().find_map(|need| self.probe.lacks(*need)) {
-            return judge::not_applicable(entry, reason);
+            return recording::not_applicable(entry, reason);
         }
         let begun = Instant::now();
         let terms = Terms {
@@ -192,7 +207,7 @@ impl Conditions<'_> {
         for _ in 0..self.args.repeat {
             match self.run(entry, &terms).await {
                 Ok(run) => runs.push(run),
-                Err(reason) => return judge::not_applicable(entry, reason),
+                Err(reason) => return recording::not_applicable(entry, reason),
             }
         }
         terms.record(entry, &runs, begun.elapsed())

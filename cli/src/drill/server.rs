@@ -2,14 +2,13 @@
 //! tracks, told to stop, watched to its end, and never left behind.
 
 use std::cell::RefCell;
-use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer};
@@ -18,6 +17,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use tempfile::TempDir;
 
 use super::kernel::{self, Listener};
+use super::launch::{Ready, StartError};
 use super::proc::{self, Member};
 use super::{client, signal};
 
@@ -31,73 +31,6 @@ const SURVIVOR_GRACE: Duration = Duration::from_millis(500);
 pub(crate) const PAUSE: Duration = Duration::from_millis(3);
 /// How much of what the server wrote is shown if it does not start.
 const OUTPUT_MAX: usize = 1_000;
-
-/// When a server is ready.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Ready {
-    /// It listens.
-    Tcp,
-    /// It answers a GET of this path, and not with a status of 5xx.
-    Answers(String),
-}
-
-/// How to start a server.
-#[derive(Clone, Debug)]
-pub(crate) struct Launch {
-    /// The command, with `{port}`, `{socket}` and `{deadline}` in it.
-    pub(crate) command: Vec<String>,
-    /// Variables of its environment, with the same in them.
-    pub(crate) env: Vec<(String, String)>,
-    /// The port that it listens on whatever it is told.
-    pub(crate) port: Option<u16>,
-    /// What it is told about its time to drain.
-    pub(crate) deadline: Duration,
-    pub(crate) ready: Ready,
-}
-
-/// Why there is no server.
-#[derive(Debug)]
-pub(crate) enum StartError {
-    Spawn(String, io::Error),
-    Exited(ExitStatus, String),
-    Silent(u16, String),
-    System(io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let said = |f: &mut fmt::Formatter<'_>, output: &str| match output {
-            "" => write!(f, "; it wrote nothing"),
-            output => write!(f, "; it wrote:\n{output}"),
-        };
-        match self {
-            StartError::Spawn(program, error) => write!(f, "{program:?} cannot be run: {error}"),
-            StartError::Exited(status, output) => {
-                write!(
-                    f,
-                    "the server ended before it was ready ({})",
-                    describe(*status)
-                )?;
-                said(f, output)
-            }
-            StartError::Silent(port, output) => {
-                let waited = START_MAX.as_secs();
-                write!(
-                    f,
-                    "the server was not ready on port {port} within {waited} s"
-                )?;
-                said(f, output)
-            }
-            StartError::System(error) => write!(f, "{error}"),
-        }
-    }
-}
-
-impl From<io::Error> for StartError {
-    fn from(error: io::Error) -> StartError {
-        StartError::System(error)
-    }
-}
 
 /// How a process ended, for people.
 pub(crate) fn describe(status: ExitStatus) -> String {
@@ -136,96 +69,39 @@ pub(crate) struct Server {
     _folder: Option<TempDir>,
 }
 
-impl Launch {
-    /// Whether this stands anywhere in what the server is told.
-    pub(crate) fn has(&self, placeholder: &str) -> bool {
-        let mut words = self
-            .command
-            .iter()
-            .chain(self.env.iter().map(|(_, value)| value));
-        words.any(|word| word.contains(placeholder))
-    }
-
-    /// A command's word with what it was to be told in it.
-    fn fill(&self, word: &str, port: u16, socket: &str) -> String {
-        word.replace("{port}", &port.to_string())
-            .replace("{socket}", socket)
-            .replace("{deadline}", &self.deadline.as_secs().max(1).to_string())
-    }
-
-    /// Starts it on a port, a free one if none is asked for, and `more` behind its arguments; does
-    /// not wait until it is ready.
-    pub(crate) fn spawn(&self, port: Option<u16>, more: &[String]) -> Result<Server, StartError> {
-        let port = match port.or(self.port) {
-            Some(port) => port,
-            None => TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-                .local_addr()?
-                .port(),
-        };
-        let folder = tempfile::Builder::new().prefix("neap-drill-").tempdir()?;
-        let socket = folder.path().join("socket");
-        let name = socket.to_string_lossy();
-        let words = self.command.iter().chain(more);
-        let words: Vec<String> = words.map(|word| self.fill(word, port, &name)).collect();
-        let (program, arguments) = words
-            .split_first()
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "there is no command"))?;
-        let output = tempfile::tempfile()?;
-        let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::null());
-        command.envs(
-            self.env
-                .iter()
-                .map(|(key, value)| (key, self.fill(value, port, &name))),
-        );
-        command
-            .stdout(output.try_clone()?)
-            .stderr(output.try_clone()?);
-        // A group of its own: Ctrl-C on the terminal is for the drill, which ends it.
-        command.process_group(0);
-        let begun = Instant::now();
-        let child = command.spawn();
-        let child = child.map_err(|error| StartError::Spawn(program.clone(), error))?;
-        let pid = Pid::from_child(&child);
-        Ok(Server {
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-            socket,
-            listeners: Vec::new(),
-            exit: watch(pid)?,
-            pid,
-            child: RefCell::new(Some(child)),
-            took: begun.elapsed(),
-            known: RefCell::default(),
-            output: Some(output),
-            _folder: Some(folder),
-        })
-    }
-
-    /// Starts it, and waits until it is ready.
-    pub(crate) async fn start(
-        &self,
-        port: Option<u16>,
-        more: &[String],
-    ) -> Result<Server, StartError> {
-        // Who shares the port, or is about to leave it, is not the one that is waited for.
-        let before = match port.or(self.port) {
-            Some(port) => kernel::listeners(port)?,
-            None => Vec::new(),
-        };
-        let begun = Instant::now();
-        let mut server = self.spawn(port, more)?;
-        server.await_ready(&self.ready, &before).await?;
-        server.took = begun.elapsed();
-        Ok(server)
-    }
-}
-
 /// A descriptor that is readable once the process has exited.
 fn watch(pid: Pid) -> io::Result<Async<OwnedFd>> {
     Async::new(pidfd_open(pid, PidfdFlags::empty())?)
 }
 
 impl Server {
+    /// A server that has been started, and has written to `output`.
+    pub(super) fn of_child(
+        mut child: Child,
+        address: SocketAddr,
+        socket: PathBuf,
+        output: File,
+        folder: TempDir,
+    ) -> io::Result<Server> {
+        let pid = Pid::from_child(&child);
+        let exit = watch(pid).inspect_err(|_| {
+            // Nobody would ever end it.
+            let _ = child.kill();
+        })?;
+        Ok(Server {
+            address,
+            socket,
+            listeners: Vec::new(),
+            pid,
+            child: RefCell::new(Some(child)),
+            exit,
+            took: Duration::ZERO,
+            known: RefCell::default(),
+            output: Some(output),
+            _folder: Some(folder),
+        })
+    }
+
     /// A server that was started elsewhere.
     pub(crate) fn elsewhere(address: SocketAddr, pid: Pid) -> io::Result<Server> {
         Ok(Server {

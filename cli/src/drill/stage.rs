@@ -3,22 +3,21 @@
 use std::cell::{Cell, RefCell};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::ExitStatus;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
 use async_executor::LocalExecutor;
 use async_io::Timer;
-use futures_lite::future::or;
 use rustix::process::Signal;
 
 use super::client;
 use super::fact::{self, Fact};
+use super::launch::Launch;
 use super::player;
-use super::proc::Member;
 use super::record::{Event, Outcome};
+use super::run::{self, Run};
 use super::script::{Life, Scene, Script};
-use super::server::{Launch, PAUSE, Server};
+use super::server::{PAUSE, Server};
 use super::situation::{After, Entry, Setup};
 
 /// How much later than its deadline a server may exit, for the sake of a busy machine and of the
@@ -51,52 +50,6 @@ pub(crate) enum Act {
     EndLoad,
     /// Puts a successor's socket in the place of the server's.
     Succeed,
-}
-
-/// What was seen of a situation.
-#[derive(Debug, Default)]
-pub(crate) struct Run {
-    /// Why there is nothing to judge.
-    pub(crate) trouble: Option<String>,
-    pub(crate) lives: Vec<Rc<RefCell<Life>>>,
-    pub(crate) signal: Option<Instant>,
-    pub(crate) closed: Option<Instant>,
-    pub(crate) exit: Option<Instant>,
-    pub(crate) status: Option<ExitStatus>,
-    /// Its time was over, and the drill has ended it: what follows is not its own doing.
-    is_killed: bool,
-    /// Whether there was time to look for survivors.
-    is_watched: bool,
-    /// Whether the process that was sent the signal owned a listening socket.
-    pub(crate) was_owner: bool,
-    /// Those that did.
-    pub(crate) owners: Vec<Member>,
-    pub(crate) survivors: Vec<Member>,
-    pub(crate) memory_kib: Option<u64>,
-    pub(crate) lag: Option<Duration>,
-    pub(crate) marks: Vec<(Event, Instant)>,
-    /// What the system confirmed.
-    pub(crate) facts: Vec<String>,
-    /// What was found after the exit.
-    pub(crate) after: Option<Result<String, String>>,
-}
-
-impl Run {
-    /// One in which nothing could be seen.
-    pub(crate) fn troubled(trouble: String) -> Run {
-        Run {
-            trouble: Some(trouble),
-            ..Run::default()
-        }
-    }
-
-    /// One of a server that owns its sockets itself.
-    pub(crate) fn of_owner() -> Run {
-        Run {
-            was_owner: true,
-            ..Run::default()
-        }
-    }
 }
 
 /// What a situation is brought about with.
@@ -334,7 +287,7 @@ impl<'a> Stage<'a> {
         known.extend(survey.owners);
         known.sort_by_key(|member| member.pid.as_raw_nonzero());
         known.dedup_by(|one, other| one.is(other));
-        let watch = watch(Rc::clone(&self.server), Rc::clone(run), known);
+        let watch = run::watch(Rc::clone(&self.server), Rc::clone(run), known);
         self.executor.spawn(watch).detach();
         Ok(())
     }
@@ -442,47 +395,4 @@ async fn generate(
             format!("{} {}", script.label, number + 1),
         );
     }
-}
-
-/// Watches the server's end, from the signal on.
-async fn watch(server: Rc<Server>, run: Rc<RefCell<Run>>, known: Vec<Member>) {
-    let close = async {
-        // Where the system does not tell, the exit closes it.
-        while !server.has_closed().unwrap_or(true) {
-            Timer::after(PAUSE).await;
-        }
-        let now = Instant::now();
-        let mut run = run.borrow_mut();
-        run.closed = Some(now);
-        run.marks.push((Event::ListenerClosed, now));
-        drop(run);
-        std::future::pending::<()>().await;
-    };
-    let exit = async {
-        // Ready, or not to be watched: then nothing is seen, and time runs out.
-        if server.exited().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    or(exit, close).await;
-    let now = Instant::now();
-    let status = server.try_exit().ok().flatten();
-    {
-        let mut run = run.borrow_mut();
-        if run.is_killed {
-            return;
-        }
-        run.exit = Some(now);
-        run.status = status;
-        run.marks.push((Event::Exit, now));
-    }
-    let survivors = server.survivors(&known).await;
-    let is_closed = server.has_closed().unwrap_or(true);
-    let mut run = run.borrow_mut();
-    if run.closed.is_none() && is_closed {
-        run.closed = Some(now);
-        run.marks.push((Event::ListenerClosed, now));
-    }
-    run.survivors = survivors;
-    run.is_watched = true;
 }

@@ -8,10 +8,12 @@ use async_io::Timer;
 use futures_lite::future::or;
 
 use super::judge::Terms;
+use super::launch::{Launch, StartError};
 use super::record::{Doing, Event, Outcome};
+use super::run::Run;
 use super::script::{Attempt, Life};
-use super::server::{Launch, Server, StartError};
-use super::stage::{MARGIN, Run};
+use super::server::Server;
+use super::stage::MARGIN;
 
 /// How many starts are interrupted, at moments that are spread over the time that a start takes.
 const STARTS: u32 = 8;

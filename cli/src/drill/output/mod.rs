@@ -19,7 +19,7 @@ pub(crate) struct Outputs {
     /// Write what was found to this file, as JSON
     #[arg(long, value_name = "FILE", env = "NEAP_JSON", help_heading = "Output")]
     pub(crate) json: Option<PathBuf>,
-    /// Write it to this file as JUnit XML, which CI systems show as tests
+    /// Write it to this file as `JUnit` XML, which CI systems show as tests
     #[arg(long, value_name = "FILE", env = "NEAP_JUNIT", help_heading = "Output")]
     pub(crate) junit: Option<PathBuf>,
     /// Write it to this file as a table in Markdown
