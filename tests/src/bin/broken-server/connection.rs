@@ -253,13 +253,24 @@ impl<'s> Connection<'s> {
 
     /// Sends a head.
     fn begin(&mut self, request: &Request, status: u16, length: usize) -> io::Result<()> {
-        let drains = self.server.draining.has_rung() && !self.server.has(Fault::ServedOn);
+        let drains = self.drains() && !self.server.has(Fault::ServedOn);
         self.begin_with(
             request,
             status,
             &format!("Content-Length: {length}"),
             drains,
         )
+    }
+
+    /// Whether another whole head is there already.
+    fn is_followed(&self) -> bool {
+        self.buffer.windows(4).any(|end| end == b"\r\n\r\n")
+    }
+
+    fn drains(&self) -> bool {
+        let server = self.server;
+        let depends = server.has(Fault::PipelineDropped) && self.is_followed();
+        server.draining.has_rung() || (depends && server.hears_of_the_drain())
     }
 
     fn begin_with(
@@ -272,7 +283,7 @@ impl<'s> Connection<'s> {
         // Content that was not asked for cannot be told from another request.
         let has_content = request.expects || request.length > 0;
         let is_unread = has_content && !matches!(request.route, Route::Echo);
-        let is_followed = drains && self.buffer.windows(4).any(|end| end == b"\r\n\r\n");
+        let is_followed = drains && self.is_followed();
         let is_dropping = is_followed && self.server.has(Fault::PipelineDropped);
         let says_close = request.closes || is_unread || (drains && !is_followed);
         self.last = says_close || is_dropping;
