@@ -16,6 +16,9 @@ use serde_json::Value;
 /// What is run side by side: mostly they wait, and there may be few cores.
 const WORKERS: usize = 4;
 
+/// How often a machine may be too busy to judge a load.
+const TRIES: usize = 20;
+
 /// Verdicts of situations, by their ids.
 type Verdicts = BTreeMap<String, String>;
 
@@ -32,7 +35,7 @@ const CASES: &[Case] = &[
     Case("head-held", &["drip"], &["deadline"]),
     Case("second-signal-ignored", &["second-signal"], &["deadline"]),
     Case("interrupt-ignored", &["sigint"], &["in-flight"]),
-    Case("backlog-lost", &["backlog", "load"], &["idle"]),
+    Case("backlog-lost", &["backlog"], &["idle"]),
     Case("late-untracked", &["backlog"], &["idle"]),
     Case("handlers-dropped", &["in-flight"], &["stream", "upload"]),
     Case(
@@ -100,7 +103,15 @@ fn judge(Case(fault, caught, unseen): &Case) -> Vec<String> {
     } else {
         "2s"
     };
-    let verdicts = drill(&server(&["--fault", fault]), &all, deadline);
+    let command = server(&["--fault", fault]);
+    let mut verdicts = drill(&command, &all, deadline);
+    for _ in 0..TRIES {
+        // Nothing was judged: this machine was too busy for the pace.
+        if verdicts.get("load").is_none_or(|it| it != "inconclusive") {
+            break;
+        }
+        verdicts = drill(&command, &all, deadline);
+    }
     let mut complaints = Vec::new();
     for (id, verdict) in &verdicts {
         let is_right = if caught.contains(&&**id) {
