@@ -11,6 +11,9 @@ use super::kernel::{self, Side, Snapshot};
 use super::script::Scene;
 use super::server::{PAUSE, Server};
 
+/// What keeps clients from a server until they have sent something.
+pub(crate) const DEFERRED: &str = "TCP_DEFER_ACCEPT";
+
 /// How long most facts may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 

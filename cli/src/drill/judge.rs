@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use super::fact::DEFERRED;
 use super::proc::Member;
 use super::record::{Event, Outcome, Verdict};
 use super::run::Run;
@@ -115,7 +116,9 @@ impl Terms {
         if let Some(Err(reason)) = &run.after {
             found.push(Finding::failed(entry.required, Fault::Own, reason.clone()));
         }
-        let pass = Finding::new(Verdict::Passed, entry.required, Fault::None, String::new());
+        let deferred = run.facts.iter().find(|fact| fact.contains(DEFERRED));
+        let note = deferred.cloned().unwrap_or_default();
+        let pass = Finding::new(Verdict::Passed, entry.required, Fault::None, note);
         let Some(worst) = found
             .iter()
             .max_by_key(|finding| (finding.verdict, finding.fault))

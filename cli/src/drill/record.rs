@@ -101,6 +101,9 @@ pub(crate) struct Situation {
     pub(crate) lost: usize,
     /// How many ended in which way. No zeros.
     pub(crate) outcomes: BTreeMap<Outcome, usize>,
+    /// What the system confirmed before the signal was sent: `200 of 200 clients wait to be
+    /// accepted`.
+    pub(crate) confirmed: Vec<String>,
     /// What was counted and measured, in a few words: `200 of 200 answered, exit after 254 ms`.
     pub(crate) figure: String,
     /// What it means for those who run the server, in a line.

@@ -133,6 +133,7 @@ fn situation(id: &'static str, title: &'static str, verdict: Verdict, required: 
         attempts: 4,
         lost: 0,
         outcomes: BTreeMap::from([(Outcome::Answered, 4)]),
+        confirmed: vec!["4 of 4 requests have begun, and are not answered".into()],
         figure: "4 of 4 answered, exit after 254 ms".into(),
         meaning: String::new(),
         mend: String::new(),

@@ -4,27 +4,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{
-    Doing, Entry, HESITATION, Need, Script, Setup, Step, UPLOAD, UPLOAD_BEFORE, content, halves,
-    part, whole,
+    Doing, Entry, HESITATION, Need, Script, Setup, Step, UPLOAD, UPLOAD_BEFORE, confirmed, content,
+    halves, part, whole,
 };
 use crate::drill::fact::Fact;
 use crate::drill::stage::Act;
 
 /// How many clients wait in the queue, if it is long enough.
 const QUEUED: usize = 200;
-
-const READ: &[Act] = &[
-    Act::InPlace,
-    Act::Confirm(Fact::Begun),
-    Act::Signal,
-    Act::Open,
-];
-const ACCEPTED: &[Act] = &[
-    Act::InPlace,
-    Act::Confirm(Fact::Accepted),
-    Act::Signal,
-    Act::Open,
-];
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
@@ -71,7 +58,7 @@ pub(super) const ENTRIES: &[Entry] = &[
                 10,
             )]
         },
-        acts: READ,
+        acts: &confirmed(Fact::Begun),
         passed: "what the server has begun to work on is answered",
         failed: "each restart cuts off what is being worked on",
         mend: "on the signal wait for open requests before exiting",
@@ -82,7 +69,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         title: "Half a head, on a new connection",
         required: false,
         clients: |setup| vec![(half_head(setup, Vec::new()), 5)],
-        acts: READ,
+        acts: &confirmed(Fact::Begun),
         passed: "a request that has begun to arrive may arrive and is answered",
         failed: "requests that are just arriving are cut: clients see a reset",
         mend: "count a connection with part of a head as active",
@@ -94,7 +81,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         required: false,
         needs: &[Need::KeepAlive],
         clients: |setup| vec![(half_head(setup, vec![Step::Warm(setup.fast())]), 5)],
-        acts: READ,
+        acts: &confirmed(Fact::Begun),
         passed: "the next request of a connection that was idle may arrive and is answered",
         failed: "a connection is taken for idle while its next request arrives, and is cut",
         mend: "look at what has been received, not at how many responses were sent",
@@ -127,7 +114,7 @@ pub(super) const ENTRIES: &[Entry] = &[
                 5,
             )]
         },
-        acts: ACCEPTED,
+        acts: &confirmed(Fact::Accepted),
         passed: "uploads go on to their end",
         failed: "each restart cuts off uploads",
         mend: "go on reading the content of requests that have begun",
@@ -150,12 +137,7 @@ pub(super) const ENTRIES: &[Entry] = &[
                 5,
             )]
         },
-        acts: &[
-            Act::InPlace,
-            Act::Confirm(Fact::Established),
-            Act::Signal,
-            Act::Open,
-        ],
+        acts: &confirmed(Fact::Established),
         passed: "responses that have begun come to their end",
         failed: "each restart truncates responses, which clients may take for whole ones",
         mend: "wait for responses that are being sent",
@@ -200,12 +182,7 @@ pub(super) const ENTRIES: &[Entry] = &[
                 2,
             )]
         },
-        acts: &[
-            Act::InPlace,
-            Act::Confirm(Fact::Blocked),
-            Act::Signal,
-            Act::Open,
-        ],
+        acts: &confirmed(Fact::Blocked),
         passed: "whoever reads slowly still gets all of it",
         failed: "downloads are truncated when the server stops: what it had not sent is gone",
         mend: "exit only when all has been sent and acknowledged",
@@ -217,7 +194,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         required: false,
         needs: &[Need::Slow, Need::KeepAlive],
         clients: |setup| vec![(still_sending(setup), 5)],
-        acts: READ,
+        acts: &confirmed(Fact::Begun),
         passed: "the last response arrives, although its client was already sending again",
         failed: "a reset that destroys responses follows the last one, if its client sends again",
         mend: "after the last response shut down the sending side and read on for a while",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Entry, Exit, Need, Script, Setup, Step, whole};
+use super::{Entry, Exit, Need, Script, Setup, Step, confirmed, whole};
 use crate::drill::fact::Fact;
 use crate::drill::stage::Act;
 
@@ -60,12 +60,7 @@ pub(super) const ENTRIES: &[Entry] = &[
                 1_000,
             )]
         },
-        acts: &[
-            Act::InPlace,
-            Act::Confirm(Fact::Read),
-            Act::Signal,
-            Act::Open,
-        ],
+        acts: &confirmed(Fact::Read),
         passed: "a thousand requests in flight are answered",
         failed: "a crowd of requests in flight is not waited for",
         mend: "wait for all open requests; mind the limits of open files and of memory",
@@ -79,12 +74,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             let arrival = vec![Step::PauseUpTo(ARRIVAL * 2)];
             vec![(super::idle::idle(setup, arrival), 5_000)]
         },
-        acts: &[
-            Act::InPlace,
-            Act::Confirm(Fact::Established),
-            Act::Signal,
-            Act::Open,
-        ],
+        acts: &confirmed(Fact::Established),
         exit: Exit::Prompt,
         passed: "thousands of idle connections do not hold the exit",
         failed: "thousands of idle connections hold the exit",

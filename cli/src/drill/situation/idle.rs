@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Entry, Exit, Need, Script, Setup, Step, whole};
+use super::{Entry, Exit, Need, Script, Setup, Step, confirmed, whole};
 use crate::drill::fact::Fact;
 use crate::drill::stage::Act;
 
@@ -27,12 +27,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         title: "Idle kept-alive connections",
         needs: &[Need::KeepAlive],
         clients: |setup| vec![(idle(setup, Vec::new()), 20)],
-        acts: &[
-            Act::InPlace,
-            Act::Confirm(Fact::Established),
-            Act::Signal,
-            Act::Open,
-        ],
+        acts: &confirmed(Fact::Established),
         exit: Exit::Prompt,
         passed: "idle connections are closed, without a word, and do not hold the exit",
         failed: "idle connections hold the exit, or are told something that nobody asked for",
@@ -46,12 +41,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             let steps = vec![Step::Connect, Step::Gate, Step::End];
             vec![(setup.script("silent", 0, steps), 5)]
         },
-        acts: &[
-            Act::InPlace,
-            Act::Confirm(Fact::Accepted),
-            Act::Signal,
-            Act::Open,
-        ],
+        acts: &confirmed(Fact::Accepted),
         exit: Exit::Prompt,
         passed: "connections that browsers open ahead do not hold the exit",
         failed: "a browser that connected ahead holds the exit",
@@ -76,12 +66,7 @@ pub(super) const ENTRIES: &[Entry] = &[
                 5,
             )]
         },
-        acts: &[
-            Act::InPlace,
-            Act::Confirm(Fact::Established),
-            Act::Signal,
-            Act::Open,
-        ],
+        acts: &confirmed(Fact::Established),
         exit: Exit::Prompt,
         passed: "a connection that becomes idle during the drain is closed then",
         failed: "a connection that becomes idle during the drain holds the exit",
@@ -135,12 +120,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         id: "drip",
         title: "A head that drips and never ends",
         clients: |setup| vec![(drip(setup), 3)],
-        acts: &[
-            Act::InPlace,
-            Act::Confirm(Fact::Accepted),
-            Act::Signal,
-            Act::Open,
-        ],
+        acts: &confirmed(Fact::Accepted),
         exit: Exit::Forced,
         passed: "clients that are slow on purpose do not hold the exit beyond the deadline",
         failed: "one client that sends a byte now and then holds the exit",

@@ -18,6 +18,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::client::{self, Address};
+use super::fact::Fact;
 use super::probe::Probe;
 use super::record::Doing;
 use super::script::{Script, Step};
@@ -218,6 +219,12 @@ impl Setup<'_> {
             ..self.script(label, 0, steps)
         }
     }
+}
+
+/// What most situations are made of: every client is where it should be, the system says so, and
+/// then comes the signal.
+const fn confirmed(fact: Fact) -> [Act; 4] {
+    [Act::InPlace, Act::Confirm(fact), Act::Signal, Act::Open]
 }
 
 /// A whole request.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::{Entry, Exit, Need, Step, whole};
+use super::{Entry, Exit, Need, Step, confirmed, whole};
 use crate::drill::fact::Fact;
 use crate::drill::stage::Act;
 
@@ -67,12 +67,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             ];
             vec![(setup.script("request", setup.probe.slow_status(), steps), 5)]
         },
-        acts: &[
-            Act::InPlace,
-            Act::Confirm(Fact::Begun),
-            Act::Signal,
-            Act::Open,
-        ],
+        acts: &confirmed(Fact::Begun),
         exit: Exit::Any,
         by_chance: true,
         signal: Some(Signal::INT),
