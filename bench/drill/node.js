@@ -40,7 +40,9 @@ async function answer(request, response) {
 const server = http.createServer(answer);
 const [host, port] = process.argv[2].split(':');
 server.listen(Number(port), host);
-process.on('SIGTERM', () => {
+function drain() {
   server.close();
   setTimeout(() => server.closeAllConnections(), Number(process.argv[3]) * 1000).unref();
-});
+}
+process.once('SIGTERM', drain);
+process.once('SIGINT', drain);

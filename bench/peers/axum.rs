@@ -23,10 +23,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let listener = options.listen()?;
     options.tokio()?.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let (told, tell) = tokio::sync::oneshot::channel();
         let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
-            terminate.recv().await;
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
             // Where there is no deadline nobody listens.
             let _ = told.send(());
         });

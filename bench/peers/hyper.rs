@@ -34,6 +34,7 @@ async fn serve(listener: TcpListener, deadline: Duration) -> Result<(), Box<dyn 
     server.timer(TokioTimer::new()).pipeline_flush(true);
     let graceful = GracefulShutdown::new();
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     loop {
         tokio::select! {
             accepted = listener.accept() => {
@@ -49,12 +50,11 @@ async fn serve(listener: TcpListener, deadline: Duration) -> Result<(), Box<dyn 
                     let _ = connection.await;
                 });
             }
-            _ = terminate.recv() => {
-                drop(listener);
-                break;
-            }
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
         }
     }
+    drop(listener);
     tokio::select! {
         () = graceful.shutdown() => {}
         () = tokio::time::sleep(deadline) => {}

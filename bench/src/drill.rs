@@ -27,7 +27,12 @@ pub struct Peer {
     pub preset: &'static str,
     /// What starts it; `{port}` stands for its port.
     pub command: Vec<String>,
+    /// What to append so that two of it share a port, if they can.
+    pub pair: Option<&'static str>,
 }
+
+/// What tells those that are told on the command line to share their port.
+const REUSE_PORT: Option<&str> = Some("--reuse-port");
 
 /// What the peers need while they are drilled: the application that proxies stand before, and a
 /// folder.
@@ -84,9 +89,10 @@ impl Yard {
         peers.push(node());
         peers.push(workshop.go().map(|go| Peer {
             name: "Go net/http",
-            version: go.version,
+            version: go.version.trim_start_matches("go").into(),
             preset: "go",
             command: addressed(&workshop.go_binary()),
+            pair: REUSE_PORT,
         }));
         peers.extend(crates.map(|(preset, binary, package)| {
             Ok(Peer {
@@ -94,6 +100,7 @@ impl Yard {
                 version: locked(package),
                 preset,
                 command: addressed(&workshop.binary(binary)),
+                pair: REUSE_PORT,
             })
         }));
         peers
@@ -112,12 +119,15 @@ impl Yard {
             "HAProxy" => "haproxy",
             same => same,
         };
+        // The others cannot share a port, and have no reason to listen elsewhere.
+        let can_share = ["nginx", "haproxy"].contains(&preset);
         let command = [
             text(&here("configured")),
             preset.into(),
             text(self.folder.path()),
             self.upstream.to_string(),
             "{deadline}".into(),
+            if can_share { "{socket}" } else { "" }.into(),
             "{port}".into(),
         ];
         Ok(Peer {
@@ -125,6 +135,7 @@ impl Yard {
             version,
             preset,
             command: command.into(),
+            pair: REUSE_PORT.filter(|_| can_share),
         })
     }
 }
@@ -152,6 +163,7 @@ fn neap(workshop: &Workshop) -> Peer {
         version: neap.version,
         preset: "neap",
         command,
+        pair: REUSE_PORT,
     }
 }
 
@@ -189,6 +201,7 @@ fn python(name: &'static str) -> Result<Peer, Skipped> {
                 "--no-control-socket",
                 "--graceful-timeout={deadline}",
                 "--bind=127.0.0.1:{port}",
+                "--bind=unix:{socket}",
                 "--pythonpath",
             ],
             "wsgi:application",
@@ -211,6 +224,7 @@ fn python(name: &'static str) -> Result<Peer, Skipped> {
         version,
         preset: name,
         command,
+        pair: REUSE_PORT.filter(|_| name == "gunicorn"),
     })
 }
 
@@ -245,6 +259,8 @@ fn node() -> Result<Peer, Skipped> {
         version,
         preset: "node",
         command: command.map(String::from).into(),
+        // From Node 23 on there is an option.
+        pair: None,
     })
 }
 

@@ -111,7 +111,7 @@ func main() {
 		}
 	}
 	terminate := make(chan os.Signal, 1)
-	signal.Notify(terminate, syscall.SIGTERM)
+	signal.Notify(terminate, syscall.SIGTERM, os.Interrupt)
 	listener, err := config.Listen(context.Background(), "tcp", os.Args[1])
 	if err != nil {
 		log.Fatal(err)

@@ -90,6 +90,9 @@ fn drill(neap: &Path, peer: &Peer, arguments: &Arguments) -> io::Result<File> {
         .arg(&json)
         .arg("--html")
         .arg(kept("html"));
+    if let Some(pair) = peer.pair {
+        command.arg(format!("--pair-arg={pair}"));
+    }
     if !arguments.only.is_empty() {
         command.arg("--only").arg(arguments.only.join(","));
     }
