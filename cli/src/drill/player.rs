@@ -1,10 +1,11 @@
 //! Plays a script.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::ErrorKind;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
+use async_executor::LocalExecutor;
 use async_io::Timer;
 use futures_lite::future::or;
 
@@ -49,6 +50,46 @@ pub(crate) async fn play(script: Script, scene: Rc<Scene>, life: Rc<RefCell<Life
         Err(Failure::Exhausted(kind)) => life.exhausted = Some(kind),
     }
     life.ended = Some(Instant::now());
+}
+
+/// Lets another client play in the scene.
+pub(crate) fn spawn(
+    executor: &LocalExecutor<'static>,
+    scene: &Rc<Scene>,
+    script: &Script,
+    label: String,
+) {
+    let life = Rc::new(RefCell::new(Life::new(label)));
+    scene.lives.borrow_mut().push(Rc::clone(&life));
+    executor
+        .spawn(play(script.clone(), Rc::clone(scene), life))
+        .detach();
+}
+
+/// Sends clients at a pace until it is told to end.
+pub(crate) async fn generate(
+    // Not a whole reference: the executor owns this very task.
+    executor: Weak<LocalExecutor<'static>>,
+    scene: Rc<Scene>,
+    script: Script,
+    pace: Duration,
+    generating: Rc<Cell<bool>>,
+) {
+    let begun = Instant::now();
+    for number in 0.. {
+        let due = begun + pace * number;
+        Timer::at(due).await;
+        let Some(executor) = executor.upgrade().filter(|_| generating.get()) else {
+            return;
+        };
+        scene.late(due.elapsed());
+        spawn(
+            &executor,
+            &scene,
+            &script,
+            format!("{} {}", script.label, number + 1),
+        );
+    }
 }
 
 /// What follows a step.
