@@ -1,10 +1,12 @@
 //! The `neap` command.
 //!
 //! `neap serve` sends a directory's files, `neap echo` is an endpoint for tests; both drain when a
-//! signal says so. `neap drill` ([`drill`]) starts any server and sees what its clients lose then; it
-//! stands apart. The others are thin: connections, limits and the shutdown are `neap_smol`'s. What
+//! signal says so, and both are thin: connections, limits and the shutdown are `neap_smol`'s. What
 //! is here turns a command line ([`args`]) into a bound server ([`start`]), answers requests
 //! ([`serve`], [`echo`]) and tells about them ([`log`], [`access_log`]).
+//!
+//! `neap drill` ([`drill`]) starts any server, tells it to stop, and sees what its clients lose. It
+//! stands apart, and has nothing of `neap_smol`.
 
 mod access_log;
 mod args;

@@ -179,8 +179,8 @@ fn is_so(fact: Fact, seen: &Seen) -> bool {
     }
 }
 
-/// What explains it: after this while the system still keeps clients from a server that wants to see
-/// data first.
+/// What explains it: after this while the system still keeps clients from a server that wants to
+/// see data first.
 fn note(fact: Fact, clients: &[Seen], elapsed: Duration) -> Option<String> {
     let is_deferred = |seen: &&Seen| {
         let is_open = seen.client.is_some_and(|side| side.is_established);

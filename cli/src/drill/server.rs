@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer};
 use futures_lite::future::or;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, waitpid};
 use tempfile::TempDir;
 
 use super::kernel::{self, Listener};
@@ -27,6 +27,8 @@ pub(crate) const START_MAX: Duration = Duration::from_secs(30);
 const FREEZE_MAX: Duration = Duration::from_secs(5);
 /// How long processes may outlive the one that was sent the signal.
 const SURVIVOR_GRACE: Duration = Duration::from_millis(500);
+/// How long the system may take to end what has been killed.
+const REAP_MAX: Duration = Duration::from_secs(1);
 /// Between two looks at what nobody tells.
 pub(crate) const PAUSE: Duration = Duration::from_millis(3);
 /// How much of what the server wrote is shown if it does not start.
@@ -296,13 +298,27 @@ impl Server {
             return self.thaw();
         }
         self.look_for_owners();
-        for member in self.members() {
+        let members = self.members();
+        for member in &members {
             let _ = kill_process(member.pid, Signal::KILL);
         }
         if let Some(child) = self.child.borrow_mut().as_mut() {
             let _ = child.kill();
             let _ = child.wait();
         }
+        reap(&members);
+    }
+}
+
+/// Waits for processes that were killed and have become our children.
+fn reap(members: &[Member]) {
+    let begun = Instant::now();
+    while begun.elapsed() < REAP_MAX && members.iter().any(Member::is_listed) {
+        for member in members {
+            // Whose child it still is has been killed, too, and we inherit it.
+            let _ = waitpid(Some(member.pid), WaitOptions::NOHANG);
+        }
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
