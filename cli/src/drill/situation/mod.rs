@@ -149,6 +149,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
 pub(crate) struct Setup<'a> {
     pub(crate) host: SocketAddr,
     pub(crate) socket: &'a Path,
+    /// How many clients play the same script at most.
+    pub(crate) most: usize,
     /// How many clients surely fit into the server's queue.
     pub(crate) backlog: usize,
     pub(crate) probe: &'a Probe,
