@@ -154,6 +154,7 @@ fn neap(workshop: &Workshop) -> Peer {
         "echo",
         "--log=off",
         "--port={port}",
+        "--listen=unix:{socket}",
         "--deadline={deadline}s",
     ];
     let mut command = vec![text(&workshop.binary("neap"))];
