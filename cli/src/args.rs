@@ -10,6 +10,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use neap_smol::Address;
 
 use crate::drain_args::DrainArgs;
+#[cfg(target_os = "linux")]
 use crate::drill;
 
 const AFTER_HELP: &str = "\
@@ -75,6 +76,7 @@ pub(crate) enum Command {
     /// Serve an endpoint to test clients, balancers and shutdowns with
     #[command(after_help = AFTER_ECHO_HELP)]
     Echo(Echo),
+    #[cfg(target_os = "linux")]
     /// Hold a shutdown drill: start any server, send it its signal, see what its clients lose
     #[command(after_help = drill::args::AFTER_HELP)]
     Drill(Box<drill::args::Drill>),
@@ -255,6 +257,7 @@ impl Command {
         match self {
             Command::Serve(serve) => Some(&mut serve.common),
             Command::Echo(echo) => Some(&mut echo.common),
+            #[cfg(target_os = "linux")]
             Command::Drill(_) => None,
         }
     }
@@ -287,6 +290,7 @@ mod tests {
         match try_parse(words).map_err(|error| error.to_string())?.command {
             Command::Serve(serve) => Ok(serve.common),
             Command::Echo(echo) => Ok(echo.common),
+            #[cfg(target_os = "linux")]
             Command::Drill(drill) => Err(format!("{drill:?}")),
         }
     }

@@ -4,11 +4,15 @@
 //! signal says so, and both are thin: connections, limits and the shutdown are `neap_smol`'s. What
 //! is here turns a command line ([`args`]) into a bound server ([`start`]), answers requests
 //! ([`serve`], [`echo`]) and tells about them ([`log`], [`access_log`]).
+//!
+//! `neap drill` ([`drill`]) starts any server, tells it to stop, and sees what its clients lose. It
+//! stands apart, and has nothing of `neap_smol`.
 
 mod access_log;
 mod args;
 mod date;
 mod drain_args;
+#[cfg(target_os = "linux")]
 mod drill;
 mod duration;
 mod echo;
@@ -68,12 +72,14 @@ fn run(server: Option<Server>) -> Result<ExitCode, StartError> {
     match (args::parse().command, server) {
         (Command::Serve(serve), Some(server)) => run_serve(server, &serve).map(clean),
         (Command::Echo(echo), Some(server)) => run_echo(server, &echo).map(clean),
+        #[cfg(target_os = "linux")]
         (Command::Drill(drill), _) => Ok(run_drill(&drill)),
         // The first word said that it was a drill.
         (Command::Serve(_) | Command::Echo(_), None) => Ok(ExitCode::from(NOT_STARTED)),
     }
 }
 
+#[cfg(target_os = "linux")]
 fn run_drill(drill: &drill::args::Drill) -> ExitCode {
     // Thousands of clients are files, here and in the server, which inherits the limit.
     start::raise_open_files_limit();

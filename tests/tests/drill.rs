@@ -133,6 +133,49 @@ fn a_server_that_was_started_elsewhere_is_drilled_once() {
     assert!(server.exit().status.success());
 }
 
+/// A daemon has left whoever started it, and its process group: it is found by its socket.
+#[test]
+fn a_server_that_has_gone_its_own_way_is_stopped_in_its_tracks_and_ended() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let (file, pids) = (folder.path().join("json"), folder.path().join("pids"));
+    let daemon = "echo $$ >>\"$2\"; exec \"$0\" echo -p \"$1\" --log off";
+    let shell = "(setsid sh -c \"$0\" \"$@\" &); exec sleep 600";
+    let (neap, json, pids_path) = (
+        neap(),
+        file.display().to_string(),
+        pids.display().to_string(),
+    );
+    let words = [
+        "--only",
+        "backlog",
+        "--deadline",
+        "2s",
+        "--json",
+        &json,
+        "--",
+    ];
+    let command = ["sh", "-c", shell, daemon, &neap, "{port}", &pids_path];
+    let output = run(&[&words[..], &command].concat());
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let found = situations(&file);
+    assert_eq!(found[0]["verdict"], "signal-not-received", "{said}");
+    let confirmed = "200 of 200 clients wait to be accepted";
+    assert_eq!(found[0]["confirmed"][0], confirmed, "it stood still");
+    let pids = fs::read_to_string(&pids).expect("daemons have written it");
+    assert!(pids.lines().count() >= 2, "{pids:?}");
+    assert_gone(&pids);
+}
+
+/// None of these processes is there any more.
+fn assert_gone(pids: &str) {
+    for pid in pids.lines() {
+        let number = pid.parse().ok().and_then(Pid::from_raw);
+        let is_there = test_kill_process(number.expect("it is a number")).is_ok();
+        assert!(!is_there, "{pid} is left");
+    }
+}
+
 /// A child that is ended if a test fails before it was.
 struct Guard(Child);
 
@@ -182,12 +225,5 @@ fn an_interrupted_drill_leaves_no_server_behind() {
     let mut stderr = BufReader::new(child.0.stderr.take().expect("it is piped"));
     while stderr.read_line(&mut said).expect("it is text") > 0 {}
     assert!(said.contains("interrupted"), "{said}");
-    for pid in started().lines() {
-        let pid = pid
-            .parse()
-            .ok()
-            .and_then(Pid::from_raw)
-            .expect("it is a number");
-        assert!(test_kill_process(pid).is_err(), "{pid:?} is left");
-    }
+    assert_gone(&started());
 }

@@ -308,4 +308,21 @@ mod tests {
         let refused = block_on(ask(address, &get(address, "/")));
         assert_eq!(refused, Err(Failure::Ended(Outcome::Refused)));
     }
+
+    #[test]
+    fn the_end_of_a_connection_is_seen_before_another_request_is_sent_there() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = Address::Tcp(listener.local_addr().unwrap());
+        block_on(async {
+            let stream = Stream::connect(&address).await.unwrap();
+            let (server, _) = listener.accept().unwrap();
+            assert!(!stream.has_ended(), "it is open");
+            drop(server);
+            let Stream::Tcp(client) = &stream else {
+                panic!("{stream:?}");
+            };
+            client.readable().await.unwrap();
+            assert!(stream.has_ended() && !stream.is_reset());
+        });
+    }
 }

@@ -11,6 +11,9 @@ use super::kernel::{self, Side, Snapshot};
 use super::script::Scene;
 use super::server::{PAUSE, Server};
 
+/// What takes longer than this is no handshake.
+const HANDSHAKE: Duration = Duration::from_millis(100);
+
 /// What keeps clients from a server until they have sent something.
 pub(crate) const DEFERRED: &str = "TCP_DEFER_ACCEPT";
 
@@ -66,21 +69,27 @@ struct Seen {
 /// How far it came.
 pub(crate) async fn confirm(fact: Fact, server: &Server, scene: &Scene) -> Result<String, String> {
     let begun = Instant::now();
+    let mut deferred = None;
     loop {
         let looked = look(server, scene);
         let (snapshot, clients) =
             looked.map_err(|error| format!("the system did not tell: {error}"))?;
         let (so, of, what) = count(fact, &snapshot, &clients);
-        let text = format!("{so} of {of} {what}");
+        let elapsed = begun.elapsed();
+        deferred = note(fact, &clients, elapsed).or(deferred);
+        let text = match &deferred {
+            None => format!("{so} of {of} {what}"),
+            Some(note) => format!("{so} of {of} {what}; {note}"),
+        };
         if is_enough(fact, so, of) {
-            return Ok(note(fact, &clients).unwrap_or(text));
+            return Ok(text);
         }
         // A server that takes one client at a time has the others wait in its queue.
         let some = matches!(fact, Fact::Begun | Fact::Accepted) && so > 0;
-        if begun.elapsed() > patience(fact, some) {
-            let note = note(fact, &clients);
-            return if some || note.is_some() {
-                Ok(note.unwrap_or(text))
+        if elapsed > patience(fact, some) {
+            // It is not to be told of clients that say nothing: so be it.
+            return if some || deferred.is_some() {
+                Ok(text)
             } else {
                 Err(text)
             };
@@ -170,15 +179,19 @@ fn is_so(fact: Fact, seen: &Seen) -> bool {
     }
 }
 
-/// What explains it: the system keeps clients from a server that wants to see data first.
-fn note(fact: Fact, clients: &[Seen]) -> Option<String> {
-    let is_deferred = |seen: &Seen| {
+/// What explains it: after this while the system still keeps clients from a server that wants to
+/// see data first.
+fn note(fact: Fact, clients: &[Seen], elapsed: Duration) -> Option<String> {
+    let is_deferred = |seen: &&Seen| {
         let is_open = seen.client.is_some_and(|side| side.is_established);
         is_open && seen.server.is_none_or(|side| side.is_half_open)
     };
-    let deferred = clients.iter().filter(|seen| is_deferred(seen)).count();
-    (deferred > 0 && matches!(fact, Fact::Accepted | Fact::Queued))
-        .then(|| format!("{deferred} silent clients are kept from the server by TCP_DEFER_ACCEPT"))
+    let deferred = clients.iter().filter(is_deferred).count();
+    let is_known = fact == Fact::Accepted && deferred > 0 && elapsed > HANDSHAKE;
+    let millis = elapsed.as_millis();
+    is_known.then(|| {
+        format!("{DEFERRED} kept {deferred} silent clients from the server for {millis} ms")
+    })
 }
 
 #[cfg(test)]
@@ -255,8 +268,11 @@ mod tests {
             is_owned: false,
             ..side(0, false).unwrap()
         };
-        let text = note(Fact::Accepted, &[seen(Some(deferred))]).unwrap();
-        assert!(text.contains("TCP_DEFER_ACCEPT"));
-        assert_eq!(note(Fact::Accepted, &[seen(side(0, true))]), None);
+        let long = HANDSHAKE * 2;
+        let text = note(Fact::Accepted, &[seen(Some(deferred))], long).unwrap();
+        assert!(text.contains("TCP_DEFER_ACCEPT kept 1 silent"), "{text}");
+        let in_handshake = note(Fact::Accepted, &[seen(Some(deferred))], HANDSHAKE);
+        assert_eq!(in_handshake, None);
+        assert_eq!(note(Fact::Accepted, &[seen(side(0, true))], long), None);
     }
 }

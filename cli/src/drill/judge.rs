@@ -117,22 +117,18 @@ impl Terms {
             found.push(Finding::failed(entry.required, Fault::Own, reason.clone()));
         }
         let deferred = run.facts.iter().find(|fact| fact.contains(DEFERRED));
-        let note = deferred.cloned().unwrap_or_default();
-        let pass = Finding::new(Verdict::Passed, entry.required, Fault::None, note);
-        let Some(worst) = found
+        let reasons = found.iter().map(|finding| &finding.reason).chain(deferred);
+        let reason = reasons.map(String::as_str).collect::<Vec<_>>().join("; ");
+        let worst = found
             .iter()
-            .max_by_key(|finding| (finding.verdict, finding.fault))
-        else {
-            return pass;
-        };
-        let reasons: Vec<&str> = found
-            .iter()
-            .map(|finding| finding.reason.as_str())
-            .collect();
-        Finding {
-            required: found.iter().any(|finding| finding.required),
-            reason: reasons.join("; "),
-            ..*worst
+            .max_by_key(|finding| (finding.verdict, finding.fault));
+        match worst {
+            None => Finding::new(Verdict::Passed, entry.required, Fault::None, reason),
+            Some(worst) => Finding {
+                required: found.iter().any(|finding| finding.required),
+                reason,
+                ..*worst
+            },
         }
     }
 

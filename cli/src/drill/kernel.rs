@@ -138,7 +138,7 @@ fn dump(
     [own, other]: [u16; 2],
     mut visit: impl FnMut(&InetResponseHeader),
 ) -> io::Result<()> {
-    let socket = Socket::new(NETLINK_SOCK_DIAG)?;
+    let socket = Socket::new(NETLINK_SOCK_DIAG).map_err(|error| unavailable(&error))?;
     let any = if family == AF_INET {
         SocketId::new_v4()
     } else {
@@ -168,6 +168,12 @@ fn dump(
             return Ok(());
         }
     }
+}
+
+/// Without it nothing can be confirmed.
+fn unavailable(error: &io::Error) -> io::Error {
+    let text = format!("the system does not tell about its sockets (sock_diag): {error}");
+    io::Error::new(error.kind(), text)
 }
 
 /// Reads a datagram of an answer; true if it was the last.

@@ -56,6 +56,12 @@ impl fmt::Display for StartError {
                     "the server ended before it was ready ({})",
                     describe(*status)
                 )?;
+                if status.success() {
+                    write!(
+                        f,
+                        "; if it went to the background, keep it in the foreground"
+                    )?;
+                }
                 said(f, output)
             }
             StartError::Silent(port, output) => {

@@ -1,10 +1,11 @@
 //! Plays a script.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::ErrorKind;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
+use async_executor::LocalExecutor;
 use async_io::Timer;
 use futures_lite::future::or;
 
@@ -49,6 +50,46 @@ pub(crate) async fn play(script: Script, scene: Rc<Scene>, life: Rc<RefCell<Life
         Err(Failure::Exhausted(kind)) => life.exhausted = Some(kind),
     }
     life.ended = Some(Instant::now());
+}
+
+/// Lets another client play in the scene.
+pub(crate) fn spawn(
+    executor: &LocalExecutor<'static>,
+    scene: &Rc<Scene>,
+    script: &Script,
+    label: String,
+) {
+    let life = Rc::new(RefCell::new(Life::new(label)));
+    scene.lives.borrow_mut().push(Rc::clone(&life));
+    executor
+        .spawn(play(script.clone(), Rc::clone(scene), life))
+        .detach();
+}
+
+/// Sends clients at a pace until it is told to end.
+pub(crate) async fn generate(
+    // Not a whole reference: the executor owns this very task.
+    executor: Weak<LocalExecutor<'static>>,
+    scene: Rc<Scene>,
+    script: Script,
+    pace: Duration,
+    generating: Rc<Cell<bool>>,
+) {
+    let begun = Instant::now();
+    for number in 0.. {
+        let due = begun + pace * number;
+        Timer::at(due).await;
+        let Some(executor) = executor.upgrade().filter(|_| generating.get()) else {
+            return;
+        };
+        scene.late(due.elapsed());
+        spawn(
+            &executor,
+            &scene,
+            &script,
+            format!("{} {}", script.label, number + 1),
+        );
+    }
 }
 
 /// What follows a step.
@@ -302,4 +343,166 @@ impl Player {
 
 async fn pause_for(pause: Duration) {
     Timer::after(pause).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::thread;
+
+    use async_io::block_on;
+    use socket2::SockRef;
+
+    use super::*;
+    use crate::drill::client::{self, Address};
+
+    const WHOLE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab";
+    const CLOSE: &[u8] = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nab";
+
+    fn request() -> Rc<[u8]> {
+        client::get(([127, 0, 0, 1], 80).into(), "/")
+    }
+
+    fn send() -> Step {
+        Step::Send {
+            bytes: request(),
+            doing: Doing::SendingHead,
+            is_end: true,
+        }
+    }
+
+    /// What became of a client of a server that does this to it, when it has read so many requests.
+    fn outcomes(
+        steps: &[Step],
+        is_endless: bool,
+        requests: usize,
+        serve: impl FnOnce(TcpStream) + Send,
+    ) -> Vec<Outcome> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let script = Script {
+            label: "client",
+            address: Address::Tcp(listener.local_addr().unwrap()),
+            steps: [&[Step::Connect], steps].concat().into(),
+            status: 200,
+            is_endless,
+        };
+        let life = Rc::new(RefCell::new(Life::new("client".into())));
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                stream
+                    .read_exact(&mut vec![0; requests * request().len()])
+                    .unwrap();
+                serve(stream);
+            });
+            block_on(play(script, Scene::new(false), Rc::clone(&life)));
+        });
+        let life = life.borrow();
+        life.attempts
+            .iter()
+            .map(|attempt| attempt.outcome)
+            .collect()
+    }
+
+    fn says(bytes: &'static [u8]) -> impl FnOnce(TcpStream) + Send {
+        move |mut stream| stream.write_all(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_response_is_an_answer_and_may_say_that_it_is_the_last() {
+        let steps = [send(), Step::Receive];
+        assert_eq!(outcomes(&steps, false, 1, says(WHOLE)), [Outcome::Answered]);
+        assert_eq!(
+            outcomes(&steps, false, 1, says(CLOSE)),
+            [Outcome::AnsweredWithClose]
+        );
+    }
+
+    #[test]
+    fn a_request_without_a_response_is_lost_in_the_way_that_its_client_sees() {
+        let steps = [send(), Step::Receive];
+        assert_eq!(outcomes(&steps, false, 1, drop), [Outcome::EndOfStream]);
+        assert_eq!(
+            outcomes(&steps, false, 1, says(b"HTTP/1.1 200 ")),
+            [Outcome::EndOfStream]
+        );
+        assert_eq!(
+            outcomes(&steps, false, 1, says(b"SMTP\r\n\r\n")),
+            [Outcome::Malformed]
+        );
+        let reset = |stream: TcpStream| {
+            SockRef::from(&stream)
+                .set_linger(Some(Duration::ZERO))
+                .unwrap();
+        };
+        assert_eq!(outcomes(&steps, false, 1, reset), [Outcome::Reset]);
+        let busy = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n";
+        assert_eq!(
+            outcomes(&steps, false, 1, says(busy)),
+            [Outcome::OtherStatus]
+        );
+    }
+
+    #[test]
+    fn requests_behind_a_response_with_close_are_dismissed_and_others_are_lost() {
+        let steps = [send(), send(), Step::Receive, Step::Receive];
+        let dismissed = [Outcome::AnsweredWithClose, Outcome::Dismissed];
+        assert_eq!(outcomes(&steps, false, 2, says(CLOSE)), dismissed);
+        let lost = [Outcome::Answered, Outcome::EndOfStream];
+        assert_eq!(outcomes(&steps, false, 2, says(WHOLE)), lost);
+    }
+
+    #[test]
+    fn two_responses_in_one_piece_are_two() {
+        let steps = [send(), send(), Step::Receive, Step::Receive];
+        let both = |mut stream: TcpStream| stream.write_all(&[WHOLE, CLOSE].concat()).unwrap();
+        let answers = [Outcome::Answered, Outcome::AnsweredWithClose];
+        assert_eq!(outcomes(&steps, false, 2, both), answers);
+    }
+
+    #[test]
+    fn a_connection_without_a_request_ends_in_silence_or_is_told_what_nobody_asked() {
+        let steps = [Step::Warm(request()), Step::End];
+        assert_eq!(outcomes(&steps, false, 1, says(WHOLE)), [Outcome::Closed]);
+        let unasked = |mut stream: TcpStream| stream.write_all(&[WHOLE, b"H"].concat()).unwrap();
+        assert_eq!(outcomes(&steps, false, 1, unasked), [Outcome::Malformed]);
+        assert_eq!(outcomes(&[Step::End], false, 0, drop), [Outcome::Closed]);
+    }
+
+    #[test]
+    fn what_never_becomes_whole_is_cut_however_it_ends() {
+        let steps = [send(), Step::Receive];
+        let late = b"HTTP/1.1 408 Late\r\nContent-Length: 0\r\n\r\n";
+        assert_eq!(
+            outcomes(&steps, true, 1, says(late)),
+            [Outcome::CutAtDeadline]
+        );
+        assert_eq!(outcomes(&steps, true, 1, drop), [Outcome::CutAtDeadline]);
+    }
+
+    #[test]
+    fn a_client_that_vanishes_is_gone_by_its_own_will() {
+        let waits = |mut stream: TcpStream| while matches!(stream.read(&mut [0]), Ok(1)) {};
+        for end in [Step::Vanish, Step::Reset] {
+            let steps = [send(), end];
+            assert_eq!(outcomes(&steps, false, 1, waits), [Outcome::Vanished]);
+        }
+    }
+
+    #[test]
+    fn a_reset_behind_the_response_destroys_it() {
+        let pause = Duration::from_millis(5);
+        let pieces: Rc<[Rc<[u8]>]> = vec![request(); 20].into();
+        let steps = [send(), Step::Receive, Step::SendOn { pieces, pause }];
+        assert_eq!(outcomes(&steps, false, 1, says(CLOSE)), [Outcome::Reset]);
+        let reads_on = |mut stream: TcpStream| {
+            stream.write_all(CLOSE).unwrap();
+            while matches!(stream.read(&mut [0; 512]), Ok(1..)) {}
+        };
+        assert_eq!(
+            outcomes(&steps, false, 1, reads_on),
+            [Outcome::AnsweredWithClose]
+        );
+    }
 }

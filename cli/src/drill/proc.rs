@@ -41,6 +41,12 @@ impl Member {
         now.is(self).then_some(now)
     }
 
+    /// Whether the system still lists it, though it may have exited: somebody has to wait for it.
+    pub(crate) fn is_listed(&self) -> bool {
+        let stat = Process::new(self.pid.as_raw_nonzero().get()).and_then(|it| it.stat());
+        stat.is_ok_and(|stat| stat.starttime == self.started)
+    }
+
     /// The most memory that it had, in KiB.
     pub(crate) fn memory_kib(&self) -> Option<u64> {
         let status = Process::new(self.pid.as_raw_nonzero().get()).and_then(|it| it.status());

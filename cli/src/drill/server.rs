@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use async_io::{Async, Timer};
 use futures_lite::future::or;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, kill_process, pidfd_open, waitpid};
 use tempfile::TempDir;
 
 use super::kernel::{self, Listener};
@@ -27,6 +27,8 @@ pub(crate) const START_MAX: Duration = Duration::from_secs(30);
 const FREEZE_MAX: Duration = Duration::from_secs(5);
 /// How long processes may outlive the one that was sent the signal.
 const SURVIVOR_GRACE: Duration = Duration::from_millis(500);
+/// How long the system may take to end what has been killed.
+const REAP_MAX: Duration = Duration::from_secs(1);
 /// Between two looks at what nobody tells.
 pub(crate) const PAUSE: Duration = Duration::from_millis(3);
 /// How much of what the server wrote is shown if it does not start.
@@ -175,13 +177,32 @@ impl Server {
         String::from_utf8_lossy(end).trim().to_owned()
     }
 
-    /// All its processes.
+    /// All its processes: those that its command leads to, and those that it once led to.
     pub(crate) fn members(&self) -> Vec<Member> {
-        let members = proc::tree(self.pid, false);
-        if !members.is_empty() {
-            self.known.replace(members.clone());
+        let mut members = proc::tree(self.pid, false);
+        for known in self.known.take().iter().filter_map(Member::again) {
+            if !members.iter().any(|member| member.is(&known)) {
+                members.push(known);
+            }
         }
+        self.known.replace(members.clone());
         members
+    }
+
+    /// Finds those that listen for it and have gone their own ways, as daemons do.
+    fn look_for_owners(&self) {
+        let inodes: Vec<u32> = self
+            .listeners
+            .iter()
+            .map(|listener| listener.inode)
+            .collect();
+        let owners = proc::owners(&proc::tree(self.pid, self.is_ours()), &inodes);
+        self.known.borrow_mut().extend(owners);
+    }
+
+    /// Whether the drill has started it.
+    fn is_ours(&self) -> bool {
+        self.child.borrow().is_some()
     }
 
     /// All its processes, those of them and of their children that own a socket that it listens on,
@@ -190,7 +211,7 @@ impl Server {
     pub(crate) async fn survey(&self) -> Survey {
         let inodes = self.listeners.iter().map(|listener| listener.inode);
         let (inodes, pid): (Vec<u32>, Pid) = (inodes.collect(), self.pid);
-        let is_ours = self.child.borrow().is_some();
+        let is_ours = self.is_ours();
         let survey = blocking::unblock(move || {
             let members = proc::tree(pid, false);
             let memory = members.iter().filter_map(Member::memory_kib).sum();
@@ -203,7 +224,7 @@ impl Server {
         });
         let survey = survey.await;
         let known = survey.members.iter().chain(&survey.owners);
-        self.known.replace(known.cloned().collect());
+        self.known.borrow_mut().extend(known.cloned());
         survey
     }
 
@@ -215,6 +236,7 @@ impl Server {
     /// Stops all its processes in their tracks, and waits until they stand.
     pub(crate) async fn freeze(&self) -> io::Result<()> {
         let begun = Instant::now();
+        self.look_for_owners();
         while begun.elapsed() < FREEZE_MAX {
             let members = self.members();
             if !members.is_empty() && members.iter().all(|member| member.is_stopped) {
@@ -271,18 +293,32 @@ impl Server {
 
     /// Ends whatever there is of it.
     pub(crate) fn kill(&self) {
-        let mut child = self.child.borrow_mut();
-        let Some(child) = child.as_mut() else {
+        if !self.is_ours() {
             // One that was started elsewhere is not ours to kill, but ours to let go on.
             return self.thaw();
-        };
-        let known = self.known.borrow();
-        let left = known.iter().filter_map(Member::again);
-        for member in proc::tree(self.pid, false).into_iter().chain(left) {
+        }
+        self.look_for_owners();
+        let members = self.members();
+        for member in &members {
             let _ = kill_process(member.pid, Signal::KILL);
         }
-        let _ = child.kill();
-        let _ = child.wait();
+        if let Some(child) = self.child.borrow_mut().as_mut() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        reap(&members);
+    }
+}
+
+/// Waits for processes that were killed and have become our children.
+fn reap(members: &[Member]) {
+    let begun = Instant::now();
+    while begun.elapsed() < REAP_MAX && members.iter().any(Member::is_listed) {
+        for member in members {
+            // Whose child it still is has been killed, too, and we inherit it.
+            let _ = waitpid(Some(member.pid), WaitOptions::NOHANG);
+        }
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use async_executor::LocalExecutor;
@@ -16,8 +16,8 @@ use super::launch::Launch;
 use super::player;
 use super::record::{Event, Outcome};
 use super::run::{self, Run};
-use super::script::{Life, Scene, Script};
-use super::server::{PAUSE, Server};
+use super::script::{Life, Scene};
+use super::server::{self, PAUSE, Server};
 use super::situation::{After, Entry, Setup};
 
 /// How much later than its deadline a server may exit, for the sake of a busy machine and of the
@@ -163,7 +163,7 @@ impl<'a> Stage<'a> {
                     1 => script.label.to_owned(),
                     _ => format!("{} {number}", script.label),
                 };
-                spawn(&self.executor, scene, &script, label);
+                player::spawn(&self.executor, scene, &script, label);
             }
         }
         let generating = Rc::new(Cell::new(true));
@@ -218,7 +218,7 @@ impl<'a> Stage<'a> {
                 };
                 generating.set(true);
                 let pace = Duration::from_secs(1) / per_second.max(1);
-                let load = generate(
+                let load = player::generate(
                     Rc::downgrade(&self.executor),
                     Rc::clone(scene),
                     script,
@@ -269,6 +269,10 @@ impl<'a> Stage<'a> {
 
     async fn send_signal(&self, run: &Rc<RefCell<Run>>) -> Result<(), Trouble> {
         let survey = self.server.survey().await;
+        let gone = self.server.try_exit().ok().flatten();
+        if let Some(status) = gone.map(server::describe) {
+            return Err(format!("it exited before the signal ({status})"));
+        }
         let at = Instant::now();
         self.server
             .signal(self.signal)
@@ -361,38 +365,4 @@ fn exhaustion(scene: &Scene) -> Option<Trouble> {
     let lives = scene.lives.borrow();
     let kind = lives.iter().find_map(|life| life.borrow().exhausted)?;
     Some(format!("the drill's own machine: {kind}"))
-}
-
-fn spawn(executor: &LocalExecutor<'static>, scene: &Rc<Scene>, script: &Script, label: String) {
-    let life = Rc::new(RefCell::new(Life::new(label)));
-    scene.lives.borrow_mut().push(Rc::clone(&life));
-    executor
-        .spawn(player::play(script.clone(), Rc::clone(scene), life))
-        .detach();
-}
-
-/// Sends clients at a pace until it is told to end.
-async fn generate(
-    // Not a whole reference: the executor owns this very task.
-    executor: Weak<LocalExecutor<'static>>,
-    scene: Rc<Scene>,
-    script: Script,
-    pace: Duration,
-    generating: Rc<Cell<bool>>,
-) {
-    let begun = Instant::now();
-    for number in 0.. {
-        let due = begun + pace * number;
-        Timer::at(due).await;
-        let Some(executor) = executor.upgrade().filter(|_| generating.get()) else {
-            return;
-        };
-        scene.late(due.elapsed());
-        spawn(
-            &executor,
-            &scene,
-            &script,
-            format!("{} {}", script.label, number + 1),
-        );
-    }
 }

@@ -11,6 +11,8 @@ use super::situation;
 
 /// How wide it is where nobody can tell how wide the terminal is.
 const WIDTH: u16 = 110;
+/// Nobody could read what is narrower.
+const WIDTH_MIN: u16 = 60;
 
 /// The table, and a sentence below it.
 pub(crate) fn render(drill: &Drill, is_terminal: bool) -> String {
@@ -72,8 +74,12 @@ fn plain(is_terminal: bool) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
     table.set_content_arrangement(ContentArrangement::Dynamic);
+    // Not every terminal says how wide it is.
+    if table.width().is_none_or(|width| width < WIDTH_MIN) {
+        table.set_width(WIDTH);
+    }
     if !is_terminal {
-        table.force_no_tty().set_width(WIDTH);
+        table.force_no_tty();
     } else if is_coloured(is_terminal) {
         table.enforce_styling();
     }
