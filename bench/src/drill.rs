@@ -154,6 +154,7 @@ fn neap(workshop: &Workshop) -> Peer {
         "echo",
         "--log=off",
         "--port={port}",
+        "--listen=unix:{socket}",
         "--deadline={deadline}s",
     ];
     let mut command = vec![text(&workshop.binary("neap"))];
@@ -197,11 +198,12 @@ fn python(name: &'static str) -> Result<Peer, Skipped> {
         "gunicorn" => (
             &[
                 "--worker-class=gthread",
-                "--threads=64",
+                "--threads=1100",
+                "--worker-connections=6000",
+                "--keep-alive=60",
                 "--no-control-socket",
                 "--graceful-timeout={deadline}",
                 "--bind=127.0.0.1:{port}",
-                "--bind=unix:{socket}",
                 "--pythonpath",
             ],
             "wsgi:application",
@@ -253,12 +255,13 @@ fn node() -> Result<Peer, Skipped> {
         "node".into(),
         text(&here("node.js")),
         "127.0.0.1:{port}".into(),
+        "{deadline}".into(),
     ];
     Ok(Peer {
         name: "Node",
         version,
         preset: "node",
-        command: command.map(String::from).into(),
+        command: command.into(),
         // From Node 23 on there is an option.
         pair: None,
     })
