@@ -67,7 +67,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             ];
             vec![(setup.script("request", setup.probe.slow_status(), steps), 5)]
         },
-        acts: &confirmed(Fact::Begun),
+        acts: &confirmed(Fact::Read),
         exit: Exit::Any,
         by_chance: true,
         signal: Some(Signal::INT),
