@@ -46,18 +46,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         id: "in-flight",
         title: "Requests in flight",
         needs: &[Need::Slow],
-        clients: |setup| {
-            let steps = vec![
-                Step::Connect,
-                whole(setup.slow()),
-                Step::Gate,
-                Step::Receive,
-            ];
-            vec![(
-                setup.script("request", setup.probe.slow_status(), steps),
-                10,
-            )]
-        },
+        clients: |setup| vec![(setup.waiting(Vec::new(), Vec::new()), 10)],
         acts: &confirmed(Fact::Read),
         passed: "what the server has begun to work on is answered",
         failed: "each restart cuts off what is being worked on",
@@ -124,19 +113,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         id: "stream",
         title: "Streaming responses half-way",
         needs: &[Need::Stream],
-        clients: |setup| {
-            let steps = vec![
-                Step::Connect,
-                whole(setup.stream()),
-                Step::Begin,
-                Step::Gate,
-                Step::Receive,
-            ];
-            vec![(
-                setup.script("stream", setup.probe.stream_status(), steps),
-                5,
-            )]
-        },
+        clients: |setup| vec![(setup.streaming(Vec::new()), 5)],
         acts: &confirmed(Fact::Established),
         passed: "responses that have begun come to their end",
         failed: "each restart truncates responses, which clients may take for whole ones",
@@ -222,15 +199,9 @@ fn still_sending(setup: &Setup<'_>) -> Script {
     let head: Rc<[u8]> = request[..request.len() - 2].into();
     let more: Rc<[u8]> = b"X: y\r\n"[..].into();
     let pieces = [head].into_iter().chain(vec![more; PIECES]);
-    let steps = vec![
-        Step::Connect,
-        whole(setup.slow()),
-        Step::Gate,
-        Step::Receive,
-        Step::SendOn {
-            pieces: pieces.collect(),
-            pause: Duration::from_millis(5),
-        },
-    ];
-    setup.script("sender", setup.probe.slow_status(), steps)
+    let again = Step::SendOn {
+        pieces: pieces.collect(),
+        pause: Duration::from_millis(5),
+    };
+    setup.waiting(Vec::new(), vec![again])
 }

@@ -194,6 +194,35 @@ impl Setup<'_> {
         client::get(self.host, &self.probe.download_path())
     }
 
+    /// Connects, asks, gets an answer, and goes.
+    fn passing(&self) -> Script {
+        let steps = vec![Step::Connect, whole(self.fast()), Step::Receive];
+        self.script("request", self.probe.fast.status, steps)
+    }
+
+    /// Waits for the answer to a slow request, with steps before it and behind it.
+    fn waiting(&self, before: Vec<Step>, behind: Vec<Step>) -> Script {
+        let steps = vec![Step::Connect, whole(self.slow()), Step::Gate, Step::Receive];
+        let steps = [before, steps, behind].concat();
+        self.script("request", self.probe.slow_status(), steps)
+    }
+
+    /// Is in the midst of a response that is streamed, with steps behind it.
+    fn streaming(&self, behind: Vec<Step>) -> Script {
+        let steps = vec![
+            Step::Connect,
+            whole(self.stream()),
+            Step::Begin,
+            Step::Gate,
+            Step::Receive,
+        ];
+        self.script(
+            "stream",
+            self.probe.stream_status(),
+            [steps, behind].concat(),
+        )
+    }
+
     /// The head of an upload with so much content.
     fn upload_head(&self, path: &str, content: usize) -> Rc<[u8]> {
         let fields =
