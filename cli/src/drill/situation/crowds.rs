@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Entry, Exit, Need, Script, Setup, Step, confirmed};
+use super::{Entry, Exit, Need, Script, Setup, Step, confirmed, passing};
 use crate::drill::fact::Fact;
 use crate::drill::stage::Act;
 
@@ -21,7 +21,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         id: "load",
         title: "New connections right up to the signal, and beyond",
         clients: held,
-        load: Some(Setup::passing),
+        load: Some(passing),
         acts: &[
             Act::InPlace,
             Act::Load(300),

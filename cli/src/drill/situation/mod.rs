@@ -194,12 +194,6 @@ impl Setup<'_> {
         client::get(self.host, &self.probe.download_path())
     }
 
-    /// Connects, asks, gets an answer, and goes.
-    fn passing(&self) -> Script {
-        let steps = vec![Step::Connect, whole(self.fast()), Step::Receive];
-        self.script("request", self.probe.fast.status, steps)
-    }
-
     /// Waits for the answer to a slow request, with steps before it and behind it.
     fn waiting(&self, before: Vec<Step>, behind: Vec<Step>) -> Script {
         let steps = vec![Step::Connect, whole(self.slow()), Step::Gate, Step::Receive];
@@ -256,6 +250,12 @@ impl Setup<'_> {
 /// then comes the signal.
 const fn confirmed(fact: Fact) -> [Act; 4] {
     [Act::InPlace, Act::Confirm(fact), Act::Signal, Act::Open]
+}
+
+/// Connects, asks, gets an answer, and goes.
+fn passing(setup: &Setup<'_>) -> Script {
+    let steps = vec![Step::Connect, whole(setup.fast()), Step::Receive];
+    setup.script("request", setup.probe.fast.status, steps)
 }
 
 /// A whole request.
