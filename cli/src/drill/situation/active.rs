@@ -12,24 +12,14 @@ use crate::drill::stage::Act;
 
 /// How many clients wait in the queue, if it is long enough.
 const QUEUED: usize = 200;
+/// How many of them ask for what takes a while.
+const SLOW_QUEUED: usize = 2;
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         id: "backlog",
         title: "Waiting in the backlog queue",
-        clients: |setup| {
-            let steps = vec![
-                Step::Gate,
-                Step::Connect,
-                whole(setup.fast()),
-                Step::Receive,
-            ];
-            let clients = QUEUED.min(setup.backlog).max(1);
-            vec![(
-                setup.script("request", setup.probe.fast.status, steps),
-                clients,
-            )]
-        },
+        clients: queued,
         acts: &[
             Act::Freeze,
             Act::Open,
@@ -178,6 +168,29 @@ pub(super) const ENTRIES: &[Entry] = &[
         ..Entry::PLAIN
     },
 ];
+
+/// Whoever waits for a while after he has been accepted is easily forgotten: a few do, where there
+/// is a route for it.
+fn queued(setup: &Setup<'_>) -> Vec<(Script, usize)> {
+    let queue = |label, request, status| {
+        let steps = vec![Step::Gate, Step::Connect, whole(request), Step::Receive];
+        setup.script(label, status, steps)
+    };
+    let clients = QUEUED.min(setup.backlog).max(1);
+    let has_slow = setup.probe.lacks(Need::Slow).is_none();
+    let slow = if has_slow {
+        SLOW_QUEUED.min(clients / 2)
+    } else {
+        0
+    };
+    let fast = queue("request", setup.fast(), setup.probe.fast.status);
+    let mut scripts = vec![(fast, clients - slow)];
+    if slow > 0 {
+        let script = queue("slow request", setup.slow(), setup.probe.slow_status());
+        scripts.push((script, slow));
+    }
+    scripts
+}
 
 fn half_head(setup: &Setup<'_>, before: Vec<Step>) -> Script {
     let [first, second] = halves(&setup.fast());
