@@ -36,6 +36,7 @@ const CASES: &[Case] = &[
     Case("second-signal-ignored", &["second-signal"], &["deadline"]),
     Case("interrupt-ignored", &["sigint"], &["in-flight"]),
     Case("backlog-lost", &["backlog"], &["idle"]),
+    Case("late-untracked", &["backlog"], &["idle"]),
     Case("handlers-dropped", &["in-flight"], &["stream", "upload"]),
     Case(
         "busy-cut",
