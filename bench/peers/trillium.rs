@@ -1,9 +1,12 @@
 //! trillium on smol, which drains on SIGTERM by itself.
 
 use std::error::Error;
+use std::io;
 
-use neap_bench::peer::{HELLO, MEBIBYTE, Options};
-use trillium::Conn;
+use bytes::Bytes;
+use futures_util::stream::{Stream, TryStreamExt};
+use neap_bench::peer::{self, HELLO, MEBIBYTE, Options, Route};
+use trillium::{Body, Conn};
 use trillium_smol::async_net::TcpListener;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -17,13 +20,23 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn answer(mut conn: Conn) -> Conn {
-    match conn.path() {
-        "/" => conn.ok(HELLO),
-        "/echo" => match conn.request_body().read_bytes().await {
+    match Route::of(conn.path()) {
+        Some(Route::Hello) => conn.ok(HELLO),
+        Some(Route::Echo) => match conn.request_body().read_bytes().await {
             Ok(content) => conn.ok(content),
             Err(_) => conn.with_status(400),
         },
-        "/mebibyte" => conn.ok(&MEBIBYTE[..]),
-        _ => conn,
+        Some(Route::Mebibyte) => conn.ok(&MEBIBYTE[..]),
+        Some(Route::Delay(pause)) => {
+            async_io::Timer::after(pause).await;
+            conn.ok(HELLO)
+        }
+        Some(Route::Stream { chunks, pause }) => conn.ok(pieces(peer::chunks(chunks, pause))),
+        Some(Route::Bytes(count)) => conn.ok(pieces(peer::bytes(count))),
+        None => conn,
     }
+}
+
+fn pieces(pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Body {
+    Body::new_streaming(Box::pin(pieces).into_async_read(), None)
 }

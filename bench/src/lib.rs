@@ -1,8 +1,10 @@
 //! neap beside its peers.
 //!
-//! Two programs measure, each with one command, and say so in a table and as JSON:
+//! Three programs measure, each with one command, and say so in a table and as JSON:
 //!
 //! - `restarts`: what becomes of clients when a server is told to stop ([`restarts`]).
+//! - `drills`: what `neap drill` says about neap and its peers, Debian's and others' among them
+//!   ([`drill`]).
 //! - `speed`: what a request costs, and an idle connection ([`speed`]).
 //!
 //! The peers are small programs in `peers`, each written as its own documentation recommends, and
@@ -12,6 +14,7 @@
 //! Nothing here is a test: no figure passes or fails. Whatever is waited for has a bound, and only
 //! this machine is talked to.
 
+pub mod drill;
 pub mod exchange;
 pub mod figures;
 pub mod machine;

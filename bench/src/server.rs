@@ -95,13 +95,25 @@ impl Workshop {
         })
     }
 
+    /// Where a binary is that Cargo has built.
+    #[must_use]
+    pub fn binary(&self, name: &str) -> PathBuf {
+        self.built.join(name)
+    }
+
+    /// Where Go's peer is, once it is built.
+    #[must_use]
+    pub fn go_binary(&self) -> PathBuf {
+        self.folder.path().join("peer-go")
+    }
+
     /// The `neap` command.
     #[must_use]
     pub fn neap(&self) -> Server {
         Server {
             name: "neap",
             version: locked("neap-smol"),
-            program: Program::Command(self.built.join("neap")),
+            program: Program::Command(self.binary("neap")),
         }
     }
 
@@ -111,7 +123,7 @@ impl Workshop {
         Server {
             name,
             version: locked(package),
-            program: Program::Peer(self.built.join(binary)),
+            program: Program::Peer(self.binary(binary)),
         }
     }
 
@@ -146,7 +158,7 @@ impl Workshop {
         };
         let version = Command::new("go").args(["env", "GOVERSION"]).output();
         let version = version.map_err(skipped)?;
-        let binary = self.folder.path().join("peer-go");
+        let binary = self.go_binary();
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/go/main.go");
         let mut go = Command::new("go");
         check(go.arg("build").arg("-o").arg(&binary).arg(source)).map_err(skipped)?;
@@ -269,7 +281,8 @@ fn last_part(line: &[u8]) -> String {
     line.trim().rsplit('/').next().unwrap_or_default().into()
 }
 
-fn check(command: &mut Command) -> io::Result<()> {
+/// Runs a command, which has to succeed.
+pub(crate) fn check(command: &mut Command) -> io::Result<()> {
     let status = command.status()?;
     if status.success() {
         return Ok(());

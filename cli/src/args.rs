@@ -10,6 +10,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use neap_smol::Address;
 
 use crate::drain_args::DrainArgs;
+#[cfg(target_os = "linux")]
+use crate::drill;
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -22,7 +24,8 @@ Each flag is also an environment variable, --lame-duck NEAP_LAME_DUCK. What is t
 Examples:
   neap serve                    the current directory on http://127.0.0.1:8080
   neap serve public -p 0        another one on any free port, which is printed
-  neap echo --deadline 10s      an endpoint for tests, drained within ten seconds";
+  neap echo --deadline 10s      an endpoint for tests, drained within ten seconds
+  neap drill -- ./server {port} a drill: what do its clients lose when it is told to stop?";
 
 const AFTER_ECHO_HELP: &str = "\
 Targets:
@@ -73,6 +76,10 @@ pub(crate) enum Command {
     /// Serve an endpoint to test clients, balancers and shutdowns with
     #[command(after_help = AFTER_ECHO_HELP)]
     Echo(Echo),
+    #[cfg(target_os = "linux")]
+    /// Hold a shutdown drill: start any server, send it its signal, see what its clients lose
+    #[command(after_help = drill::args::AFTER_HELP)]
+    Drill(Box<drill::args::Drill>),
 }
 
 /// The flags of `neap serve`.
@@ -241,16 +248,20 @@ fn try_parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Err
     let mut cli = Cli::from_arg_matches(&matches)?;
     if let Some((_, matches)) = matches.subcommand() {
         let is_typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
-        cli.command.common_mut().settle_addresses(is_typed);
+        if let Some(common) = cli.command.common_mut() {
+            common.settle_addresses(is_typed);
+        }
     }
     Ok(cli)
 }
 
 impl Command {
-    fn common_mut(&mut self) -> &mut Common {
+    fn common_mut(&mut self) -> Option<&mut Common> {
         match self {
-            Command::Serve(serve) => &mut serve.common,
-            Command::Echo(echo) => &mut echo.common,
+            Command::Serve(serve) => Some(&mut serve.common),
+            Command::Echo(echo) => Some(&mut echo.common),
+            #[cfg(target_os = "linux")]
+            Command::Drill(_) => None,
         }
     }
 }
@@ -282,6 +293,8 @@ mod tests {
         match try_parse(words).map_err(|error| error.to_string())?.command {
             Command::Serve(serve) => Ok(serve.common),
             Command::Echo(echo) => Ok(echo.common),
+            #[cfg(target_os = "linux")]
+            Command::Drill(drill) => Err(format!("{drill:?}")),
         }
     }
 
@@ -315,7 +328,7 @@ mod tests {
         let settled = |typed: &[&str]| {
             let words = ["neap", "echo", "--listen", "[::1]:80", "-p", "1"];
             let mut cli = Cli::try_parse_from(words).unwrap();
-            let common = cli.command.common_mut();
+            let common = cli.command.common_mut().unwrap();
             common.settle_addresses(|id| typed.contains(&id));
             let listen = common.listen.iter();
             listen.map(Address::to_string).collect::<Vec<_>>()

@@ -4,11 +4,16 @@
 //! signal says so, and both are thin: connections, limits and the shutdown are `neap_smol`'s. What
 //! is here turns a command line ([`args`]) into a bound server ([`start`]), answers requests
 //! ([`serve`], [`echo`]) and tells about them ([`log`], [`access_log`]).
+//!
+//! `neap drill` ([`drill`]) starts any server, tells it to stop, and sees what its clients lose. It
+//! stands apart, and has nothing of `neap_smol`.
 
 mod access_log;
 mod args;
 mod date;
 mod drain_args;
+#[cfg(target_os = "linux")]
+mod drill;
 mod duration;
 mod echo;
 mod health;
@@ -42,21 +47,49 @@ const SERVE_FILES: usize = 2;
 const ECHO_FILES: usize = 1;
 
 fn main() -> ExitCode {
-    match start::with_signals().and_then(run) {
-        Ok(report) if report.is_clean() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(NOT_CLEAN),
-        Err(error) => {
-            // `eprintln!` would panic where nobody listens, and hide the status.
-            let _ = writeln!(io::stderr(), "neap: {error}");
-            ExitCode::from(NOT_STARTED)
-        }
+    // A drill serves nobody: what ends it ends what it has started, too.
+    let is_drill = std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == "drill");
+    let status = if is_drill {
+        run(None)
+    } else {
+        start::with_signals().and_then(|server| run(Some(server)))
+    };
+    status.unwrap_or_else(|error| {
+        // `eprintln!` would panic where nobody listens, and hide the status.
+        let _ = writeln!(io::stderr(), "neap: {error}");
+        ExitCode::from(NOT_STARTED)
+    })
+}
+
+/// Runs the command with the server that has its signals' handlers already; a drill needs none.
+fn run(server: Option<Server>) -> Result<ExitCode, StartError> {
+    let clean = |report: Report| match report.is_clean() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(NOT_CLEAN),
+    };
+    match (args::parse().command, server) {
+        (Command::Serve(serve), Some(server)) => run_serve(server, &serve).map(clean),
+        (Command::Echo(echo), Some(server)) => run_echo(server, &echo).map(clean),
+        #[cfg(target_os = "linux")]
+        (Command::Drill(drill), _) => Ok(run_drill(&drill)),
+        // The first word said that it was a drill.
+        (Command::Serve(_) | Command::Echo(_), None) => Ok(ExitCode::from(NOT_STARTED)),
     }
 }
 
-fn run(server: Server) -> Result<Report, StartError> {
-    match args::parse().command {
-        Command::Serve(serve) => run_serve(server, &serve),
-        Command::Echo(echo) => run_echo(server, &echo),
+#[cfg(target_os = "linux")]
+fn run_drill(drill: &drill::args::Drill) -> ExitCode {
+    // Thousands of clients are files, here and in the server, which inherits the limit.
+    start::raise_open_files_limit();
+    match drill::run(drill) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(NOT_CLEAN),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "neap drill: {error}");
+            ExitCode::from(error.status())
+        }
     }
 }
 

@@ -200,6 +200,25 @@ fn the_core_has_no_clock_no_thread_and_no_standard_library() {
     assert_none(&complaints);
 }
 
+/// A drill that shared code with the server would share its mistakes.
+#[test]
+fn the_drill_has_nothing_of_the_server_that_it_may_judge() {
+    let mut complaints = Vec::new();
+    for path in sources(&root().join("cli/src/drill")) {
+        let text = fs::read_to_string(&path).expect("the file can be read");
+        for word in ["neap_core", "neap_smol", "crate::start"] {
+            if text.contains(word) {
+                complaints.push(format!("{}: {word}", path.display()));
+            }
+        }
+    }
+    assert_none(&complaints);
+    assert!(
+        sources(&root().join("cli/src/drill")).len() > 10,
+        "it is there"
+    );
+}
+
 /// The ports of the core, which show that one takes about 150 lines.
 const PORTS: [&str; 5] = [
     "core/examples/blocking.rs",

@@ -63,8 +63,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§5 an end is found again by reading",
         file: SOCKET,
-        from: "matches!(read, Ok(read) if read == capacity || read == 0)",
-        to: "matches!(read, Ok(read) if read == capacity)",
+        from: "matches!(read, Ok(read) if read == most || read == 0)",
+        to: "matches!(read, Ok(read) if read == most)",
         test: in_runtime_itself("socket::tests::an_end_that_was_read_is_read_again"),
     },
     Mutation {

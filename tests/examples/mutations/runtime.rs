@@ -155,7 +155,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         guard: "§5 whether another request is buffered is known before the head is written",
-        file: DISPATCH,
+        file: "runtime-smol/src/replying.rs",
         from: "        if t.phase == Phase::Draining {\n",
         to: "        if false {\n",
         test: test("shutdown::of_pipelined_requests_only_the_last_response_says_close"),

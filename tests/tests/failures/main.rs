@@ -26,8 +26,11 @@ fn every_fault_of_the_twin_is_planted_in_a_scenario() {
     let faults = fs::read_to_string(folder.join("src/bin/broken-server/fault.rs"));
     let faults = faults.expect("the twin's faults are there");
     let files = fs::read_dir(folder.join("tests/failures")).expect("this folder is there");
+    let files = files.map(|file| file.expect("it is listed").path());
+    // Some are there for the drill.
+    let files = files.chain([folder.join("tests/drill_catches.rs")]);
     let scenarios: Vec<String> = files
-        .map(|file| fs::read_to_string(file.expect("it is listed").path()))
+        .map(fs::read_to_string)
         .collect::<Result<_, _>>()
         .expect("they can be read");
     let names = faults

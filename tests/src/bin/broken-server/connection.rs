@@ -1,12 +1,14 @@
 //! A connection, on a thread of its own.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
-use crate::bell::{broken, readable, wait, writable};
+use socket2::Socket;
+
+use crate::bell::{Bell, broken, readable, wait, writable};
 use crate::fault::Fault;
 use crate::request::{Request, Route};
 use crate::server::Server;
@@ -23,7 +25,7 @@ const LINGER: Duration = Duration::from_secs(1);
 const EVENT: Duration = Duration::from_millis(100);
 
 pub(crate) struct Connection<'s> {
-    stream: TcpStream,
+    stream: Socket,
     server: &'s Server,
     /// Its number in the registry, while it stands there.
     key: Option<u64>,
@@ -37,7 +39,7 @@ pub(crate) struct Connection<'s> {
 }
 
 impl<'s> Connection<'s> {
-    pub(crate) fn new(stream: TcpStream, server: &'s Server, key: Option<u64>) -> Connection<'s> {
+    pub(crate) fn new(stream: Socket, server: &'s Server, key: Option<u64>) -> Connection<'s> {
         Connection {
             stream,
             server,
@@ -110,8 +112,10 @@ impl<'s> Connection<'s> {
             false if server.has(Fault::PreconnectedHeld) => KEEP_ALIVE,
             false => FIRST_BYTE,
         };
+        let turn = (is_idle && server.has(Fault::IdleInTurn)).then(|| server.turn());
         let sources = [readable(self.stream.as_fd()), server.closing.heard()];
         let [input, _] = wait(sources, Some(patience))?;
+        drop(turn);
         if !input && is_idle && server.has(Fault::IdleAnswered) {
             self.send(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")?;
         }
@@ -128,12 +132,28 @@ impl<'s> Connection<'s> {
 
     /// Waits for more, and reads it. False at its end.
     fn more(&mut self, patience: Duration) -> io::Result<bool> {
-        let sources = [readable(self.stream.as_fd()), self.server.closing.heard()];
-        let [input, closing] = wait(sources, Some(patience))?;
-        match (input, closing) {
+        let bell = &self.server.closing;
+        self.more_until(bell, patience)
+    }
+
+    /// The same, unless this rings.
+    fn more_until(&mut self, bell: &Bell, patience: Duration) -> io::Result<bool> {
+        let sources = [readable(self.stream.as_fd()), bell.heard()];
+        let [input, rung] = wait(sources, Some(patience))?;
+        match (input, rung) {
             (true, _) => self.fill(),
             (false, true) => Err(ErrorKind::TimedOut.into()),
             (false, false) => Ok(false),
+        }
+    }
+
+    /// What ends the wait for something: the end of the drain, or its beginning for those with a
+    /// fault.
+    fn bell(&self, is_hasty: bool) -> &'s Bell {
+        if is_hasty {
+            &self.server.draining
+        } else {
+            &self.server.closing
         }
     }
 
@@ -144,8 +164,18 @@ impl<'s> Connection<'s> {
                 let head: Vec<u8> = self.buffer.drain(..end + 4).collect();
                 return Ok(Some(Request::parse(&head)));
             }
-            if !self.more(HEAD)? {
-                return Ok(None);
+            let kept_only = self.server.has(Fault::KeptHeadCut) && self.served > 0;
+            let is_hasty = kept_only || self.server.has(Fault::HeadCut);
+            let bell = if self.server.has(Fault::HeadHeld) {
+                &self.server.dropped
+            } else {
+                self.bell(is_hasty)
+            };
+            match self.more_until(bell, HEAD) {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(error) if is_hasty && error.kind() == ErrorKind::TimedOut => return Ok(None),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -179,6 +209,7 @@ impl<'s> Connection<'s> {
                 self.begin(request, 200, length)?;
                 self.send(&vec![b'x'; length])
             }
+            Route::Stream(chunks, pause) => self.stream(request, chunks, pause),
             Route::Events => self.events(),
             Route::Upgrade => self.upgrade(),
         }
@@ -186,7 +217,9 @@ impl<'s> Connection<'s> {
 
     /// Waits, unless the client vanishes or the server ends meanwhile.
     fn pause(&self, pause: Duration) -> io::Result<()> {
-        let sources = [broken(self.stream.as_fd()), self.server.closing.heard()];
+        let is_hasty = self.server.has(Fault::HandlersDropped) && !self.begun;
+        let bell = self.bell(is_hasty);
+        let sources = [broken(self.stream.as_fd()), bell.heard()];
         match wait(sources, Some(pause))? {
             [true, _] => Err(ErrorKind::ConnectionReset.into()),
             [_, true] => Err(ErrorKind::TimedOut.into()),
@@ -201,7 +234,8 @@ impl<'s> Connection<'s> {
         mut take: impl FnMut(&mut Self, &[u8]) -> io::Result<()>,
     ) -> io::Result<()> {
         while left > 0 {
-            if self.buffer.is_empty() && !self.more(HEAD)? {
+            let bell = self.bell(self.server.has(Fault::ContentCut));
+            if self.buffer.is_empty() && !self.more_until(bell, HEAD)? {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
             let count = left.min(self.buffer.len());
@@ -219,18 +253,64 @@ impl<'s> Connection<'s> {
 
     /// Sends a head.
     fn begin(&mut self, request: &Request, status: u16, length: usize) -> io::Result<()> {
-        let drains = self.server.draining.has_rung() && !self.server.has(Fault::ServedOn);
+        let drains = self.drains() && !self.server.has(Fault::ServedOn);
+        self.begin_with(
+            request,
+            status,
+            &format!("Content-Length: {length}"),
+            drains,
+        )
+    }
+
+    /// Whether another whole head is there already.
+    fn is_followed(&self) -> bool {
+        self.buffer.windows(4).any(|end| end == b"\r\n\r\n")
+    }
+
+    fn drains(&self) -> bool {
+        let server = self.server;
+        let depends = server.has(Fault::PipelineDropped) && self.is_followed();
+        server.draining.has_rung() || (depends && server.hears_of_the_drain())
+    }
+
+    fn begin_with(
+        &mut self,
+        request: &Request,
+        status: u16,
+        framing: &str,
+        drains: bool,
+    ) -> io::Result<()> {
         // Content that was not asked for cannot be told from another request.
-        let is_unread = request.expects && !matches!(request.route, Route::Echo);
-        self.last = request.closes || drains || is_unread;
-        let close = if self.last {
+        let has_content = request.expects || request.length > 0;
+        let is_unread = has_content && !matches!(request.route, Route::Echo);
+        let is_followed = drains && self.is_followed();
+        let is_dropping = is_followed && self.server.has(Fault::PipelineDropped);
+        let says_close = request.closes || is_unread || (drains && !is_followed);
+        self.last = says_close || is_dropping;
+        let close = if says_close {
             "Connection: close\r\n"
         } else {
             ""
         };
-        let head = format!("HTTP/1.1 {status} X\r\n{close}Content-Length: {length}\r\n\r\n");
+        let head = format!("HTTP/1.1 {status} X\r\n{close}{framing}\r\n\r\n");
         self.begun = true;
         self.send(head.as_bytes())
+    }
+
+    /// Sends chunks, so long apart.
+    fn stream(&mut self, request: &Request, chunks: usize, pause: Duration) -> io::Result<()> {
+        let drains = self.server.draining.has_rung();
+        self.begin_with(request, 200, "Transfer-Encoding: chunked", drains)?;
+        for number in 0..chunks {
+            if number > 0 {
+                self.pause(pause)?;
+            }
+            if self.server.has(Fault::StreamCut) && self.server.draining.has_rung() {
+                return Err(ErrorKind::ConnectionAborted.into());
+            }
+            self.send(b"8\r\ndata: x\n\r\n")?;
+        }
+        self.send(b"0\r\n\r\n")
     }
 
     fn send(&mut self, mut bytes: &[u8]) -> io::Result<()> {
@@ -238,11 +318,7 @@ impl<'s> Connection<'s> {
             match self.stream.write(bytes) {
                 Ok(count) => bytes = &bytes[count..],
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    let bell = if self.server.has(Fault::FinTooEarly) {
-                        &self.server.draining
-                    } else {
-                        &self.server.closing
-                    };
+                    let bell = self.bell(self.server.has(Fault::FinTooEarly));
                     let sources = [writable(self.stream.as_fd()), bell.heard()];
                     if let [_, true] = wait(sources, None)? {
                         return Err(ErrorKind::TimedOut.into());
@@ -293,6 +369,9 @@ impl<'s> Connection<'s> {
 
     /// Says that all is said, and listens until the client has said all, too.
     fn end(&mut self) -> io::Result<()> {
+        if self.server.has(Fault::NotLingered) {
+            return Ok(());
+        }
         self.stream.shutdown(Shutdown::Write)?;
         let mut rest = [0; 4096];
         while let [true] = wait([readable(self.stream.as_fd())], Some(LINGER))? {

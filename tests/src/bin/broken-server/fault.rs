@@ -49,11 +49,49 @@ pub(crate) enum Fault {
     ContentAwaited,
     /// Idle connections are ended with a response that nobody has asked for.
     IdleAnswered,
+    /// The process ends at the signal, whatever is under way.
+    BusyCut,
+    /// Handlers that have not begun to answer are dropped at the signal.
+    HandlersDropped,
+    /// The end of the drain waits for heads that go on coming in.
+    HeadHeld,
+    /// Who has sent a part of a head is closed at the signal.
+    HeadCut,
+    /// The same for those that have had an answer before, only.
+    KeptHeadCut,
+    /// Content that is still coming in is not waited for any more, once the drain has begun.
+    ContentCut,
+    /// A response in chunks ends at the signal, without its last one.
+    StreamCut,
+    /// Requests that came right behind another are dropped in the drain, and nobody is told.
+    PipelineDropped,
+    /// The socket is closed right behind a response, whatever the client is still sending.
+    NotLingered,
+    /// The drain takes as long as clients like.
+    DeadlineIgnored,
+    /// Only the first signal means anything.
+    SecondSignalIgnored,
+    /// SIGINT means nothing.
+    InterruptIgnored,
+    /// A signal that comes within half a second of the start is forgotten.
+    EarlySignalLost,
+    /// No signal means anything.
+    SignalIgnored,
+    /// The exit status says that something was lost when nothing was.
+    StatusWrong,
+    /// A process that it has started outlives it.
+    ChildLeft,
+    /// Idle connections have their last call one after the other.
+    IdleInTurn,
+    /// Only a hundred connections are waited for.
+    ManyCut,
+    /// The address cannot be bound again while the system remembers its connections.
+    AddressKept,
 }
 
 impl Fault {
     /// All of them, by name.
-    const ALL: [(&str, Fault); 23] = [
+    const ALL: [(&str, Fault); 42] = [
         ("backlog-lost", Fault::BacklogLost),
         ("open-but-deaf", Fault::OpenButDeaf),
         ("undispatched-dropped", Fault::UndispatchedDropped),
@@ -77,6 +115,25 @@ impl Fault {
         ("fin-too-early", Fault::FinTooEarly),
         ("content-awaited", Fault::ContentAwaited),
         ("idle-answered", Fault::IdleAnswered),
+        ("busy-cut", Fault::BusyCut),
+        ("handlers-dropped", Fault::HandlersDropped),
+        ("head-held", Fault::HeadHeld),
+        ("head-cut", Fault::HeadCut),
+        ("kept-head-cut", Fault::KeptHeadCut),
+        ("content-cut", Fault::ContentCut),
+        ("stream-cut", Fault::StreamCut),
+        ("pipeline-dropped", Fault::PipelineDropped),
+        ("not-lingered", Fault::NotLingered),
+        ("deadline-ignored", Fault::DeadlineIgnored),
+        ("second-signal-ignored", Fault::SecondSignalIgnored),
+        ("interrupt-ignored", Fault::InterruptIgnored),
+        ("early-signal-lost", Fault::EarlySignalLost),
+        ("signal-ignored", Fault::SignalIgnored),
+        ("status-wrong", Fault::StatusWrong),
+        ("child-left", Fault::ChildLeft),
+        ("idle-in-turn", Fault::IdleInTurn),
+        ("many-cut", Fault::ManyCut),
+        ("address-kept", Fault::AddressKept),
     ];
 
     /// The fault of this name.

@@ -21,6 +21,8 @@ pub(crate) enum Route {
     Delay(Duration),
     Bytes(usize),
     Status(u16),
+    /// So many chunks, so long apart.
+    Stream(usize, Duration),
     /// A stream without end.
     Events,
     /// A handler that blocks its thread.
@@ -52,14 +54,17 @@ impl Request {
 
 fn route(target: &str) -> Option<Route> {
     let mut segments = target.split('/').skip(1);
-    let (name, number) = (segments.next()?, segments.next());
-    let number: Option<usize> = number.and_then(|number| number.parse().ok());
-    let pause = number.map(|millis| Duration::from_millis(millis as u64));
+    let name = segments.next()?;
+    let mut number = || segments.next()?.parse::<usize>().ok();
+    let (number, second) = (number(), number());
+    let millis = |millis: usize| Duration::from_millis(millis as u64);
+    let pause = number.map(millis);
     match name {
         "" => Some(Route::Hello),
         "echo" => Some(Route::Echo),
         "delay" => pause.map(Route::Delay),
         "bytes" => number.map(Route::Bytes),
+        "stream" => Some(Route::Stream(number?, millis(second?))),
         "status" => number?.try_into().ok().map(Route::Status),
         "events" => Some(Route::Events),
         "block" => pause.map(Route::Block),

@@ -2,15 +2,21 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use signal_hook::consts::SIGINT;
+use socket2::Socket;
+
 use crate::bell::{Bell, readable, wait};
 use crate::connection::Connection;
 use crate::fault::Fault;
+
+/// How long after the start a signal is early.
+const EARLY: Duration = Duration::from_millis(500);
 
 /// The server.
 pub(crate) struct Server {
@@ -22,9 +28,10 @@ pub(crate) struct Server {
     /// The drain has taken too long.
     pub(crate) closing: Bell,
     /// Serving is over, without a drain.
-    dropped: Bell,
+    pub(crate) dropped: Bell,
     registry: Mutex<Registry>,
     left: Condvar,
+    turn: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -35,7 +42,7 @@ struct Registry {
 }
 
 struct Entry {
-    stream: TcpStream,
+    stream: Socket,
     /// It has been idle.
     kept: bool,
 }
@@ -50,11 +57,22 @@ impl Server {
             dropped: Bell::new()?,
             registry: Mutex::default(),
             left: Condvar::new(),
+            turn: Mutex::default(),
         })
     }
 
     pub(crate) fn has(&self, fault: Fault) -> bool {
         self.fault == Some(fault)
+    }
+
+    /// Whether a signal that comes so long after the start means nothing.
+    pub(crate) fn forgets(&self, signal: i32, after: Duration) -> bool {
+        match self.fault {
+            Some(Fault::SignalIgnored) => true,
+            Some(Fault::InterruptIgnored) => signal == SIGINT,
+            Some(Fault::EarlySignalLost) => after < EARLY,
+            _ => false,
+        }
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -70,7 +88,7 @@ impl Server {
 
     /// Accepts until the drain begins, then whoever still waits. Gives the listener back if it is
     /// not to be closed.
-    pub(crate) fn accept_from(self: Arc<Server>, listener: TcpListener) -> Option<TcpListener> {
+    pub(crate) fn accept_from(self: Arc<Server>, listener: Socket) -> Option<Socket> {
         loop {
             let sources = [
                 readable(listener.as_fd()),
@@ -100,7 +118,7 @@ impl Server {
         }
     }
 
-    fn serve(self: &Arc<Server>, stream: TcpStream, late: bool) {
+    fn serve(self: &Arc<Server>, stream: Socket, late: bool) {
         let server = Arc::clone(self);
         let is_tracked = !(late && self.has(Fault::LateUntracked));
         let (Ok(()), Ok(clone)) = (stream.set_nonblocking(true), stream.try_clone()) else {
@@ -110,7 +128,7 @@ impl Server {
         thread::spawn(move || Connection::new(stream, &server, key).run());
     }
 
-    fn enter(&self, stream: TcpStream) -> u64 {
+    fn enter(&self, stream: Socket) -> u64 {
         let mut registry = self.registry();
         registry.next += 1;
         let (key, kept) = (registry.next, false);
@@ -143,10 +161,18 @@ impl Server {
         self.registry().lost
     }
 
-    /// Ends the connections that look idle to this fault.
+    /// Waits for this connection's turn.
+    pub(crate) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the connections that a fault takes for idle, or that are too many for it.
     pub(crate) fn sweep(&self) {
-        if self.has(Fault::BusySwept) {
-            for entry in self.registry().open.values().filter(|entry| entry.kept) {
+        let is_many = self.has(Fault::ManyCut);
+        let registry = self.registry();
+        let spared = if is_many { 100 } else { 0 };
+        for entry in registry.open.values().skip(spared) {
+            if is_many || (self.has(Fault::BusySwept) && entry.kept) {
                 // One that has ended meanwhile needs no end.
                 let _ = entry.stream.shutdown(Shutdown::Both);
             }

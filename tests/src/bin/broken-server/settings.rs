@@ -18,6 +18,7 @@ pub(crate) struct Settings {
     pub(crate) socket_file: Option<PathBuf>,
     pub(crate) fault: Option<Fault>,
     pub(crate) quiet: Duration,
+    pub(crate) reuse_port: bool,
     deadline: Option<Duration>,
 }
 
@@ -28,11 +29,17 @@ impl Settings {
             socket_file: None,
             fault: None,
             quiet: QUIET,
+            reuse_port: false,
             deadline: None,
         };
         // The first one is the command's name.
         words.next();
-        while let (Some(flag), Some(value)) = (words.next(), words.next()) {
+        while let Some(flag) = words.next() {
+            if flag == "--reuse-port" {
+                settings.reuse_port = true;
+                continue;
+            }
+            let value = words.next().ok_or_else(|| format!("{flag} what?"))?;
             let unclear = || format!("what is {flag} {value}?");
             match &*flag {
                 "--listen" => match value.strip_prefix("unix:") {
