@@ -36,6 +36,7 @@ const CASES: &[Case] = &[
     Case("second-signal-ignored", &["second-signal"], &["deadline"]),
     Case("interrupt-ignored", &["sigint"], &["in-flight"]),
     Case("backlog-lost", &["backlog"], &["idle"]),
+    Case("late-untracked", &["backlog"], &["idle"]),
     Case("handlers-dropped", &["in-flight"], &["stream", "upload"]),
     Case(
         "busy-cut",
@@ -74,8 +75,8 @@ const CASES: &[Case] = &[
     Case("status-wrong", &["no-connection"], &[]),
 ];
 
-/// Every fault of `broken-server` that a client can see at the end of a server. The others belong to
-/// `tests/failures`.
+/// Every fault of `broken-server` that a client can see at the end of a server. The others belong
+/// to `tests/failures`.
 #[test]
 fn each_fault_is_caught_by_the_situation_meant_for_it_and_by_no_other() {
     let cases = Mutex::new(CASES.iter());

@@ -17,18 +17,8 @@ const HANDSHAKE: Duration = Duration::from_millis(100);
 /// What keeps clients from a server until they have sent something.
 pub(crate) const DEFERRED: &str = "TCP_DEFER_ACCEPT";
 
-/// How long most facts may take.
+/// How long it may take to become so.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// How long it may take to become so for all, if it is so for some. What has begun will not stay so
-/// for long.
-fn patience(fact: Fact, some: bool) -> Duration {
-    if fact == Fact::Begun && some {
-        Duration::from_millis(200)
-    } else {
-        PATIENCE
-    }
-}
 
 /// A fact about the server's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +29,6 @@ pub(crate) enum Fact {
     Delivered,
     /// The server has read all that the clients have sent, and answered nothing yet.
     Read,
-    /// All that the clients have sent has arrived, the server has read some of it, and answered
-    /// nothing yet.
-    Begun,
     /// The server has accepted every client.
     Accepted,
     /// Every connection is open on the server's side.
@@ -84,11 +71,9 @@ pub(crate) async fn confirm(fact: Fact, server: &Server, scene: &Scene) -> Resul
         if is_enough(fact, so, of) {
             return Ok(text);
         }
-        // A server that takes one client at a time has the others wait in its queue.
-        let some = matches!(fact, Fact::Begun | Fact::Accepted) && so > 0;
-        if elapsed > patience(fact, some) {
+        if elapsed > PATIENCE {
             // It is not to be told of clients that say nothing: so be it.
-            return if some || deferred.is_some() {
+            return if deferred.is_some() {
                 Ok(text)
             } else {
                 Err(text)
@@ -136,14 +121,6 @@ fn count(fact: Fact, snapshot: &Snapshot, clients: &[Seen]) -> (usize, usize, &'
         }
         Fact::Delivered => (so, all, "requests are in the server's sockets, unread"),
         Fact::Read => (so, all, "clients have been heard, and not answered"),
-        Fact::Begun => {
-            let is_delivered = clients.iter().all(|seen| {
-                let is_it = |side: Side| side.unacknowledged == 0 && side.unread == 0;
-                seen.client.is_some_and(is_it)
-            });
-            let begun = if is_delivered { so } else { 0 };
-            (begun, all, "requests have begun, and are not answered")
-        }
         Fact::Accepted => (so, all, "clients have been accepted"),
         Fact::Established => (so, all, "connections are open"),
         Fact::Blocked => (so, all, "clients take less than there is for them"),
@@ -164,7 +141,7 @@ fn is_so(fact: Fact, seen: &Seen) -> bool {
             seen.sent > 0 && server(&is_there)
         }
         Fact::Delivered => server(&|side| side.unread as usize >= seen.sent),
-        Fact::Read | Fact::Begun => {
+        Fact::Read => {
             let is_silent = seen.client.is_some_and(|side| side.unread == 0);
             is_silent && server(&|side| side.is_owned && side.unread == 0)
         }
@@ -243,8 +220,8 @@ mod tests {
             "it waits in the queue"
         );
         assert!(!holds(Fact::Read, &[seen(side(1, true))]));
-        let clients = [seen(side(10, false)), seen(side(0, true))];
-        assert_eq!(count(Fact::Begun, &Snapshot::default(), &clients).0, 1);
+        let one_waits = [seen(side(0, true)), seen(side(10, false))];
+        assert!(!holds(Fact::Read, &one_waits));
     }
 
     #[test]

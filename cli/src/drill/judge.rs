@@ -103,10 +103,8 @@ impl Terms {
             return Finding::new(verdict, entry.required, Fault::None, trouble.clone());
         }
         if let Some(lag) = run.lag.filter(|lag| *lag > LAG_MAX) {
-            let reason = format!(
-                "this machine was busy: a client came {} ms late",
-                lag.as_millis()
-            );
+            let millis = lag.as_secs_f64() * 1e3;
+            let reason = format!("this machine was busy: a client came {millis:.1} ms late");
             return Finding::new(Verdict::Inconclusive, entry.required, Fault::None, reason);
         }
         let mut found = self.exit_faults(entry, run);

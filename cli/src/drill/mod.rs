@@ -222,12 +222,28 @@ impl Conditions<'_> {
         }
     }
 
-    /// Brings it about once.
+    /// Brings it about once, with one client at a time if that is all that the server takes.
     ///
     /// # Errors
     ///
     /// Why it is not for this server.
     async fn run(&self, entry: &Entry, terms: &Terms) -> Result<Run, String> {
+        let run = self.run_with(entry, terms, usize::MAX).await?;
+        if !run.is_too_many || self.args.url.is_some() {
+            return Ok(run);
+        }
+        let mut alone = self.run_with(entry, terms, 1).await?;
+        if alone.trouble.is_some() {
+            return Ok(run);
+        }
+        alone
+            .facts
+            .push("one client at a time is all that the server takes".into());
+        Ok(alone)
+    }
+
+    /// Brings it about once, with so many clients of a kind at most.
+    async fn run_with(&self, entry: &Entry, terms: &Terms, most: usize) -> Result<Run, String> {
         let launch = Launch {
             deadline: terms.deadline,
             ..self.launch.clone()
@@ -266,6 +282,7 @@ impl Conditions<'_> {
         let setup = Setup {
             host,
             socket: &socket,
+            most,
             backlog: backlog.unwrap_or(u32::MAX) as usize,
             probe: &self.probe,
             slow: self.probe.slow_takes(),

@@ -42,11 +42,8 @@ impl Terms {
             figure(&outcomes, attempts, end.as_ref())
         };
         if runs.len() > 1 {
-            let bad = found
-                .iter()
-                .filter(|one| one.verdict != Verdict::Passed)
-                .count();
-            figure = format!("{bad} of {} runs not passed; {figure}", runs.len());
+            let passed = found.iter().filter(|one| one.verdict == Verdict::Passed);
+            figure = format!("{} of {} runs passed; {figure}", passed.count(), runs.len());
         }
         Situation {
             id: entry.id,

@@ -18,6 +18,8 @@ use super::server::{PAUSE, Server};
 pub(crate) struct Run {
     /// Why there is nothing to judge.
     pub(crate) trouble: Option<String>,
+    /// Without the signal a few clients were too many: fewer may do.
+    pub(crate) is_too_many: bool,
     pub(crate) lives: Vec<Rc<RefCell<Life>>>,
     pub(crate) signal: Option<Instant>,
     pub(crate) closed: Option<Instant>,

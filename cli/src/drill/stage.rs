@@ -25,6 +25,8 @@ use super::situation::{After, Entry, Setup};
 pub(crate) const MARGIN: Duration = Duration::from_secs(1);
 /// How long clients may take to be in place, and the control to be over.
 const PREPARE_MAX: Duration = Duration::from_secs(12);
+/// So many clients are no crowd: what matters is what they are doing, not how many they are.
+const FEW: usize = 20;
 /// How long clients wait on when the server is gone: what it sent has arrived by then.
 const LAST_BYTES: Duration = Duration::from_millis(500);
 
@@ -97,8 +99,12 @@ impl<'a> Stage<'a> {
 
     async fn play_both(&self) -> Run {
         if let Err(trouble) = self.control().await {
-            let trouble = format!("without the signal: {trouble}");
-            return Run::troubled(trouble);
+            let scripts = (self.entry.clients)(&self.setup);
+            let clients = scripts.iter().map(|(_, count)| *count).max();
+            return Run {
+                is_too_many: clients.is_some_and(|clients| (2..=FEW).contains(&clients)),
+                ..Run::troubled(format!("without the signal: {trouble}"))
+            };
         }
         let run = Rc::new(RefCell::new(Run::default()));
         let scene = Scene::new(false);
@@ -158,6 +164,7 @@ impl<'a> Stage<'a> {
 
     async fn act(&self, scene: &Rc<Scene>, run: &Rc<RefCell<Run>>) -> Result<(), Trouble> {
         for (script, count) in (self.entry.clients)(&self.setup) {
+            let count = count.min(self.setup.most);
             for number in 1..=count {
                 let label = match count {
                     1 => script.label.to_owned(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Entry, Exit, Need, Script, Setup, Step, confirmed, whole};
+use super::{Entry, Exit, Need, Script, Setup, Step, confirmed, passing};
 use crate::drill::fact::Fact;
 use crate::drill::stage::Act;
 
@@ -21,10 +21,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         id: "load",
         title: "New connections right up to the signal, and beyond",
         clients: held,
-        load: Some(|setup| {
-            let steps = vec![Step::Connect, whole(setup.fast()), Step::Receive];
-            setup.script("request", setup.probe.fast.status, steps)
-        }),
+        load: Some(passing),
         acts: &[
             Act::InPlace,
             Act::Load(300),
@@ -48,15 +45,8 @@ pub(super) const ENTRIES: &[Entry] = &[
                 slow: setup.slow.max(ACTIVE),
                 ..*setup
             };
-            let steps = vec![
-                Step::PauseUpTo(ARRIVAL),
-                Step::Connect,
-                whole(setup.slow()),
-                Step::Gate,
-                Step::Receive,
-            ];
             vec![(
-                setup.script("request", setup.probe.slow_status(), steps),
+                setup.waiting(vec![Step::PauseUpTo(ARRIVAL)], Vec::new()),
                 1_000,
             )]
         },
@@ -92,14 +82,7 @@ fn held(setup: &Setup<'_>) -> Vec<(Script, usize)> {
         slow: setup.slow.max(HELD),
         ..*setup
     };
-    let steps = vec![
-        Step::Connect,
-        whole(setup.slow()),
-        Step::Gate,
-        Step::Receive,
-    ];
-    vec![(
-        setup.script("in flight", setup.probe.slow_status(), steps),
-        1,
-    )]
+    let script = setup.waiting(Vec::new(), Vec::new());
+    let label = "in flight";
+    vec![(Script { label, ..script }, 1)]
 }

@@ -52,20 +52,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         id: "late-idle",
         title: "Connections that go idle after the signal",
         needs: &[Need::Stream, Need::KeepAlive],
-        clients: |setup| {
-            let steps = vec![
-                Step::Connect,
-                whole(setup.stream()),
-                Step::Begin,
-                Step::Gate,
-                Step::Receive,
-                Step::End,
-            ];
-            vec![(
-                setup.script("stream", setup.probe.stream_status(), steps),
-                5,
-            )]
-        },
+        clients: |setup| vec![(setup.streaming(vec![Step::End]), 5)],
         acts: &confirmed(Fact::Established),
         exit: Exit::Prompt,
         passed: "a connection that becomes idle during the drain is closed then",

@@ -149,6 +149,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Entry> {
 pub(crate) struct Setup<'a> {
     pub(crate) host: SocketAddr,
     pub(crate) socket: &'a Path,
+    /// How many clients play the same script at most.
+    pub(crate) most: usize,
     /// How many clients surely fit into the server's queue.
     pub(crate) backlog: usize,
     pub(crate) probe: &'a Probe,
@@ -192,6 +194,29 @@ impl Setup<'_> {
         client::get(self.host, &self.probe.download_path())
     }
 
+    /// Waits for the answer to a slow request, with steps before it and behind it.
+    fn waiting(&self, before: Vec<Step>, behind: Vec<Step>) -> Script {
+        let steps = vec![Step::Connect, whole(self.slow()), Step::Gate, Step::Receive];
+        let steps = [before, steps, behind].concat();
+        self.script("request", self.probe.slow_status(), steps)
+    }
+
+    /// Is in the midst of a response that is streamed, with steps behind it.
+    fn streaming(&self, behind: Vec<Step>) -> Script {
+        let steps = vec![
+            Step::Connect,
+            whole(self.stream()),
+            Step::Begin,
+            Step::Gate,
+            Step::Receive,
+        ];
+        self.script(
+            "stream",
+            self.probe.stream_status(),
+            [steps, behind].concat(),
+        )
+    }
+
     /// The head of an upload with so much content.
     fn upload_head(&self, path: &str, content: usize) -> Rc<[u8]> {
         let fields =
@@ -225,6 +250,12 @@ impl Setup<'_> {
 /// then comes the signal.
 const fn confirmed(fact: Fact) -> [Act; 4] {
     [Act::InPlace, Act::Confirm(fact), Act::Signal, Act::Open]
+}
+
+/// Connects, asks, gets an answer, and goes.
+fn passing(setup: &Setup<'_>) -> Script {
+    let steps = vec![Step::Connect, whole(setup.fast()), Step::Receive];
+    setup.script("request", setup.probe.fast.status, steps)
 }
 
 /// A whole request.

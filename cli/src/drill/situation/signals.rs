@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::{Entry, Exit, Need, Step, confirmed, whole};
+use super::{Entry, Exit, Need, confirmed};
 use crate::drill::fact::Fact;
 use crate::drill::stage::Act;
 
@@ -58,16 +58,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         title: "SIGINT with requests in flight",
         required: false,
         needs: &[Need::Slow],
-        clients: |setup| {
-            let steps = vec![
-                Step::Connect,
-                whole(setup.slow()),
-                Step::Gate,
-                Step::Receive,
-            ];
-            vec![(setup.script("request", setup.probe.slow_status(), steps), 5)]
-        },
-        acts: &confirmed(Fact::Begun),
+        clients: |setup| vec![(setup.waiting(Vec::new(), Vec::new()), 5)],
+        acts: &confirmed(Fact::Read),
         exit: Exit::Any,
         by_chance: true,
         signal: Some(Signal::INT),

@@ -19,28 +19,28 @@ const VANISH: &[Act] = &[
     Act::Open,
 ];
 
+/// What the two have in common.
+const VANISHING: Entry = Entry {
+    acts: VANISH,
+    exit: Exit::Prompt,
+    passed: "nobody waits for clients that have gone, whatever they were doing",
+    failed: "clients that have gone are waited for",
+    mend: "count a connection out however it ends",
+    ..Entry::PLAIN
+};
+
 pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         id: "vanish-fin",
         title: "Clients that vanish, by FIN",
         clients: |setup| vanishing(setup, &Step::Vanish),
-        acts: VANISH,
-        exit: Exit::Prompt,
-        passed: "nobody waits for clients that have gone, whatever they were doing",
-        failed: "clients that have gone are waited for",
-        mend: "count a connection out however it ends",
-        ..Entry::PLAIN
+        ..VANISHING
     },
     Entry {
         id: "vanish-rst",
         title: "Clients that vanish, by RST",
         clients: |setup| vanishing(setup, &Step::Reset),
-        acts: VANISH,
-        exit: Exit::Prompt,
-        passed: "nobody waits for clients that have gone, whatever they were doing",
-        failed: "clients that have gone are waited for",
-        mend: "count a connection out however it ends",
-        ..Entry::PLAIN
+        ..VANISHING
     },
     Entry {
         id: START_UP,

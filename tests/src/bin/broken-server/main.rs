@@ -4,12 +4,12 @@
 //! connection, and a few bells that all of them hear. Each [`Fault`] is one mistake that a server
 //! in use has made, or could. `tests/failures` runs its scenarios against neap, against this server
 //! without a fault, and against this server with the fault that the scenario is about: only then is
-//! the scenario known to look at what it claims to look at. `tests/drill_catches` does the same with
-//! the situations of `neap drill`.
+//! the scenario known to look at what it claims to look at. `tests/drill_catches` does the same
+//! with the situations of `neap drill`.
 //!
 //! `broken-server echo --listen ADDRESS [--listen unix:PATH] [--deadline DURATION]
-//! [--quiet DURATION] [--reuse-port] [--fault NAME]`. A line `drop` on stdin ends serving at once, as
-//! dropping a future does, and leaves the process.
+//! [--quiet DURATION] [--reuse-port] [--fault NAME]`. A line `drop` on stdin ends serving at once,
+//! as dropping a future does, and leaves the process.
 
 mod bell;
 mod connection;
@@ -91,8 +91,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::from(u8::from(!is_well)))
 }
 
-/// Waits until nobody is connected or the time is over, and says which. True if nothing was lost, as
-/// far as it admits.
+/// Waits until nobody is connected or the time is over, and says which. True if nothing was lost,
+/// as far as it admits.
 fn drain(server: &Server, deadline: Option<Duration>) -> io::Result<bool> {
     if server.has(Fault::FullTimeoutSlept) {
         thread::sleep(deadline.unwrap_or(Duration::MAX));
