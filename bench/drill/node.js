@@ -43,7 +43,7 @@ const [host, port] = process.argv[2].split(':');
 server.listen(Number(port), host);
 function drain() {
   server.close();
-  setTimeout(() => process.exit(1), Number(process.argv[3]) * 1000).unref();
+  setTimeout(() => process.exit(), Number(process.argv[3]) * 1000).unref();
 }
 process.once('SIGTERM', drain);
 process.once('SIGINT', drain);

@@ -123,16 +123,19 @@ fn table(columns: &[(Peer, Vec<Situation>)]) -> Table {
     table
 }
 
-/// A verdict in a word, and how many were lost if any were.
+/// A verdict in a sign, and how many were lost if any were.
 fn cell(situation: &Situation) -> String {
-    let Situation {
-        verdict,
-        attempts,
-        lost,
-        ..
-    } = situation;
-    match (&**verdict, *lost) {
-        (verdict, 0) => verdict.into(),
-        (verdict, lost) => format!("{verdict}, {lost} of {attempts} lost"),
+    let Situation { attempts, lost, .. } = situation;
+    let sign = match &*situation.verdict {
+        "passed" => "✓",
+        "noted" => "•",
+        "n/a" => "",
+        "inconclusive" => "?",
+        "failed" => "✕",
+        other => other,
+    };
+    match *lost {
+        0 => sign.into(),
+        lost => format!("{sign} {lost}/{attempts}"),
     }
 }

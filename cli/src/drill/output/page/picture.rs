@@ -44,7 +44,7 @@ pub(super) fn draw(situation: &Situation) -> Markup {
     if bars.is_empty() && marks.is_empty() {
         return html! {};
     }
-    let groups = group(bars);
+    let groups = group(bars, *hidden > 0);
     let segments = bars.iter().flat_map(|bar| &bar.segments);
     let times = segments.flat_map(|segment| [segment.from_ms, segment.to_ms]);
     let scale = Scale::spanning(times.chain(marks.iter().map(|mark| mark.at_ms)));
@@ -96,7 +96,8 @@ impl Group<'_> {
     }
 }
 
-fn group(bars: &[Bar]) -> Vec<Group<'_>> {
+/// With only some of the bars, how many there are in a group is nothing to tell.
+fn group(bars: &[Bar], are_some: bool) -> Vec<Group<'_>> {
     if bars.len() <= NAMED {
         let alone = |bar| single(bar);
         return bars.iter().map(alone).collect();
@@ -115,7 +116,10 @@ fn group(bars: &[Bar]) -> Vec<Group<'_>> {
         groups = by(&|_| "connections".into());
     }
     let groups = groups.into_iter().map(|((outcome, kind), bars)| Group {
-        name: format!("{kind} × {}", bars.len()),
+        name: match are_some {
+            true => kind,
+            false => format!("{kind} × {}", bars.len()),
+        },
         outcome: outcome.0,
         bars: sample(bars),
         pitch: PITCH,
@@ -329,9 +333,12 @@ mod tests {
         for (number, bar) in backlog.timeline.bars.iter_mut().enumerate() {
             bar.label = format!("{number} of a kind");
         }
-        let groups = group(&backlog.timeline.bars);
+        let groups = group(&backlog.timeline.bars, false);
         let names: Vec<_> = groups.iter().map(|group| &*group.name).collect();
         assert_eq!(names, ["connections × 60", "connections × 140"]);
+        let groups = group(&backlog.timeline.bars, true);
+        let names: Vec<_> = groups.iter().map(|group| &*group.name).collect();
+        assert_eq!(names, ["connections", "connections"]);
     }
 
     #[test]
