@@ -134,11 +134,9 @@ impl<T: Transport> Transport for TlsTransport<T> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.handshake.stage != Stage::Completed {
-            // Nobody could read it: a refusal for want of a request, for instance.
-            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
-        }
         if self.unsent == 0 {
+            // In a handshake, where nobody could read it, the refusal of a client that takes too
+            // long for instance, it waits inside for what never comes.
             self.unsent = self.session.writer().write_vectored(slices)?;
         }
         ready!(self.poll_flush(cx))?;
@@ -280,5 +278,76 @@ impl<T: Transport> Transport for MaybeTls<T> {
 
     fn descriptor(&self) -> Weak<OwnedFd> {
         either!(self, it => it.descriptor())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    /// Notes what is asked of it.
+    #[derive(Debug, Default)]
+    struct Below {
+        expects: bool,
+        resets: bool,
+    }
+
+    impl Transport for Below {
+        fn poll_read(&mut self, _cx: &mut Context<'_>, _to: &mut [u8]) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn try_read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+
+        fn poll_hangup(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
+            Poll::Ready(())
+        }
+
+        fn expect_input(&mut self) {
+            self.expects = true;
+        }
+
+        fn poll_write(
+            &mut self,
+            _cx: &mut Context<'_>,
+            _slices: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_end(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn reset_on_close(&mut self) {
+            self.resets = true;
+        }
+
+        fn unacknowledged(&self, _local: &Address, _peer: &Address) -> u64 {
+            7
+        }
+    }
+
+    #[test]
+    fn what_tls_does_not_know_is_asked_of_the_transport_below() {
+        let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let (certificate, key) = (signed.cert.pem(), signed.signing_key.serialize_pem());
+        let tls = Tls::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
+        let mut carrier = MaybeTls::new(Below::default(), Some(&tls)).unwrap();
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(carrier.poll_hangup(cx).is_ready() && carrier.poll_end(cx).is_ready());
+        assert!(carrier.poll_read(cx, &mut [0; 9]).is_pending());
+        let nobody = Address::Unnamed;
+        assert_eq!(carrier.unacknowledged(&nobody, &nobody), 7);
+        carrier.expect_input();
+        carrier.reset_on_close();
+        let MaybeTls::Tls(inside) = carrier else {
+            panic!("it has TLS");
+        };
+        assert!(inside.transport.expects && inside.transport.resets);
     }
 }

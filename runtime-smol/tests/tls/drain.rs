@@ -51,7 +51,7 @@ fn all(client: &mut dyn Wire) -> String {
 fn alike(config: Config, scene: impl Fn(&Stage) -> Vec<String>) -> (Vec<String>, Report) {
     let [plain, secure] = [None, Some(Identity::new("localhost"))].map(|identity| {
         let tls = identity.as_ref().map(Identity::tls);
-        let running = start(tls, config);
+        let running = start(tls.as_ref(), config);
         let stage = Stage { identity, running };
         let seen = scene(&stage);
         (seen, stage.running.drain())
@@ -160,7 +160,7 @@ fn a_handshake_that_has_begun_may_be_finished_in_the_drain() {
     let mut config = Config::default();
     config.drain.first_byte_grace = Duration::from_millis(1);
     let identity = Identity::new("localhost");
-    let running = start(Some(identity.tls()), config);
+    let running = start(Some(&identity.tls()), config);
     let mut client = identity.connect(running.connect());
     let rest = begin(&mut client);
     let mut fresh = running.connect();

@@ -25,12 +25,12 @@ use client::Identity;
 use common::Running;
 
 /// A server for `localhost`, with the same targets as plain HTTP where there is no `tls`.
-pub(crate) fn start(tls: Option<Tls>, config: Config) -> Running {
+pub(crate) fn start(tls: Option<&Tls>, config: Config) -> Running {
     start_with(tls, move |server| server.config(config))
 }
 
-pub(crate) fn start_with(tls: Option<Tls>, configure: impl FnOnce(Server) -> Server) -> Running {
-    let server = match &tls {
+pub(crate) fn start_with(tls: Option<&Tls>, configure: impl FnOnce(Server) -> Server) -> Running {
+    let server = match tls {
         Some(tls) => common::unbound().tls(tls),
         None => common::unbound(),
     };
@@ -40,7 +40,7 @@ pub(crate) fn start_with(tls: Option<Tls>, configure: impl FnOnce(Server) -> Ser
 
 pub(crate) fn secure(config: Config) -> (Identity, Running) {
     let identity = Identity::new("localhost");
-    let running = start(Some(identity.tls()), config);
+    let running = start(Some(&identity.tls()), config);
     (identity, running)
 }
 
