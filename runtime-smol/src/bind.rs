@@ -140,7 +140,8 @@ impl Server {
     }
 
     /// Answers health checks on an address of their own: `/livez` and `/readyz`, see
-    /// [`Handle::health`](crate::Handle::health). It serves through the drain and closes last; its
+    /// [`Handle::health`](crate::Handle::health); with the feature `metrics`, `/metrics` as well. It
+    /// serves through the drain and closes last; its
     /// connections hold nothing and stand in no report.
     ///
     /// # Errors
@@ -150,6 +151,9 @@ impl Server {
         let plain = self.system.kernel.plain();
         self.admin
             .push(Listener::bind(address, self.system.options, &plain)?);
+        #[cfg(feature = "metrics")]
+        return Ok(self.metrics(true));
+        #[cfg(not(feature = "metrics"))]
         Ok(self)
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct Info {
     local: Address,
     server: Arc<Shared>,
     ledger: Ledger,
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
 }
 
 impl ConnectionInfo {
@@ -43,6 +45,8 @@ impl ConnectionInfo {
         ledger: Ledger,
     ) -> ConnectionInfo {
         ConnectionInfo(Arc::new(Info {
+            #[cfg(feature = "tracing")]
+            span: crate::trace::connection(&peer, &local),
             peer,
             local,
             server: Arc::clone(server),
@@ -56,6 +60,16 @@ impl ConnectionInfo {
 
     pub(crate) fn upgrade(info: &Weak<Info>) -> Option<ConnectionInfo> {
         info.upgrade().map(ConnectionInfo)
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(crate) fn span(&self) -> &tracing::Span {
+        &self.0.span
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(crate) fn server(&self) -> &Shared {
+        &self.0.server
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {

@@ -7,6 +7,7 @@ use bytes::{Buf, Bytes};
 use http::{Request, Response};
 use neap_core::{Item, PeerError, Phase, Status, Tick};
 
+use crate::account::Account;
 use crate::body::{Demand, Feed};
 use crate::connection::Served;
 use crate::environment::Environment;
@@ -116,12 +117,14 @@ where
         }
         self.note();
         let mut places = env.take_places();
-        let started = places.start(|| (env.handler)(request));
+        let account = Account::begin(&self.info, &request);
+        let started = account.within(|| places.start(|| (env.handler)(request)));
         self.exchange = Some(Exchange {
             places,
             feed,
             line,
             stage: Stage::Handling,
+            account,
         });
         self.handler_due = true;
         if self.core.handle_started(t).is_err() || started.is_err() {
@@ -145,7 +148,10 @@ where
             Stage::Replying => return self.send_body(t, cx, env) | self.meet_demand(t),
             Stage::Switched | Stage::Over => return self.run_switched(cx, env),
         }
-        match exchange.places.poll_response(cx) {
+        let Exchange {
+            places, account, ..
+        } = exchange;
+        match account.within(|| places.poll_response(cx)) {
             Poll::Pending => {
                 self.handler_due = false;
                 self.meet_demand(t) | self.meet_grant(t, env)
@@ -208,6 +214,7 @@ where
         {
             Ok(()) => {
                 exchange.stage = Stage::Replying;
+                exchange.account.replied(response.status());
                 self.info.ledger().note(self.core.tally(), true);
                 if !self.core.is_content_deliverable() {
                     // The client was not invited to send it, and the reply has said that it ends
@@ -245,7 +252,10 @@ where
             let frame = if over {
                 Ok(None)
             } else {
-                match exchange.places.poll_body(cx) {
+                let Exchange {
+                    places, account, ..
+                } = exchange;
+                match account.within(|| places.poll_body(cx)) {
                     Poll::Pending => {
                         self.handler_due = false;
                         return progress;

@@ -124,6 +124,11 @@ impl Handle {
         }
     }
 
+    #[cfg(feature = "metrics")]
+    pub(crate) fn requests(&self) -> &crate::metrics::Requests {
+        &self.shared.requests
+    }
+
     /// How many connections are in which state now.
     #[must_use]
     pub fn census(&self) -> Census {
@@ -187,6 +192,11 @@ pub(crate) struct Shared {
     pub(crate) draining_status: AtomicU16,
     /// Whether the log may name targets.
     pub(crate) log_targets: AtomicBool,
+    /// Whether requests are timed.
+    #[cfg(feature = "metrics")]
+    pub(crate) is_measured: AtomicBool,
+    #[cfg(feature = "metrics")]
+    pub(crate) requests: crate::metrics::Requests,
     progress: AtomicU8,
     /// Rings when the progress changes.
     changed: Event,
@@ -209,6 +219,10 @@ impl Shared {
             outline: Mutex::new(Report::empty()),
             draining_status: AtomicU16::new(StatusCode::SERVICE_UNAVAILABLE.as_u16()),
             log_targets: AtomicBool::new(false),
+            #[cfg(feature = "metrics")]
+            is_measured: AtomicBool::new(false),
+            #[cfg(feature = "metrics")]
+            requests: crate::metrics::Requests::default(),
             progress: AtomicU8::new(Progress::Running as u8),
             changed: Event::new(),
             beaten: Event::new(),

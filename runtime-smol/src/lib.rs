@@ -37,6 +37,7 @@
 //!
 //! `signal` (default): `Server::signals`.
 
+mod account;
 mod address;
 mod admin;
 mod bind;
@@ -67,6 +68,8 @@ mod line;
 mod listener;
 mod listeners;
 mod listening;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod native;
 mod output;
 #[cfg(target_os = "linux")]
@@ -94,6 +97,8 @@ pub mod system;
 mod tls;
 #[cfg(feature = "tower")]
 mod tower;
+#[cfg(feature = "tracing")]
+mod trace;
 mod upgrade;
 mod watchdog;
 

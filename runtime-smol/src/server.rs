@@ -141,6 +141,15 @@ impl<S: System> Server<S> {
         self
     }
 
+    /// Whether requests are timed, for [`Handle::metrics`]. Default: as soon as there is an admin
+    /// listener to tell them.
+    #[cfg(feature = "metrics")]
+    #[must_use]
+    pub fn metrics(self, on: bool) -> Server<S> {
+        self.owner.0.is_measured.store(on, Ordering::Relaxed);
+        self
+    }
+
     /// Gives the server's own responses, to requests that break the protocol for instance, another
     /// look than a short text. It is called on the server's thread and should return soon.
     ///

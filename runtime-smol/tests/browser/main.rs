@@ -25,10 +25,8 @@ use common::{Running, unbound};
 
 fn page(script: &str, collector: &Collector) -> Response<Full> {
     let address = collector.address();
-    let page = format!(
-        "<!doctype html><script>const tell = text => fetch('http://{address}/', {{method: 'POST', body: text}});\
-         {script}</script>"
-    );
+    let tell = format!("text => fetch('http://{address}/', {{method: 'POST', body: text}})");
+    let page = format!("<!doctype html><script>const tell = {tell}; {script}</script>");
     let mut response = page.into_response();
     let html = HeaderValue::from_static("text/html; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, html);
