@@ -7,7 +7,7 @@ use http::Request;
 use tracing::field::Empty;
 use tracing::{Level, Span, event, info_span};
 
-use crate::{Address, Body, ConnectionInfo, Event};
+use crate::{Address, Body, ConnectionInfo, Event, Progress, Report};
 
 /// The span of a connection; it ends with the last that knows of the connection.
 pub(crate) fn connection(peer: &Address, local: &Address) -> Span {
@@ -55,6 +55,32 @@ pub(crate) fn tell(told: &Event<'_>) {
         | Event::ServiceFailed { .. }
         | Event::InvalidResponse { .. } => at!(Level::ERROR),
     }
+}
+
+/// The shutdown has taken a step. Steps that take no time may be left out.
+pub(crate) fn progress(progress: Progress) {
+    let step = match progress {
+        Progress::Running => "running",
+        Progress::LameDuck => "lame_duck",
+        Progress::Sealing => "sealing",
+        Progress::Waiting => "waiting",
+        Progress::Closing => "closing",
+        // The report says so, at once.
+        Progress::Done => return,
+    };
+    event!(target: "neap", Level::DEBUG, event = "progress", step);
+}
+
+/// The server is done.
+pub(crate) fn done(report: &Report) {
+    event!(
+        target: "neap",
+        Level::INFO,
+        event = "done",
+        clean = report.is_clean(),
+        lost = report.lost,
+        "{report}"
+    );
 }
 
 /// What kind of event it is.
