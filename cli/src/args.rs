@@ -123,7 +123,7 @@ pub(crate) struct Common {
     pub(crate) reuse_port: bool,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
-    /// Address for health checks, /livez and /readyz, answered through the drain
+    /// Address for /livez, /readyz and /metrics, answered through the drain
     #[arg(long, value_name = "ADDR", env = "NEAP_ADMIN", value_delimiter = ',')]
     pub(crate) admin: Vec<Address>,
     /// Answer /livez and /readyz on the main addresses, too

@@ -140,9 +140,9 @@ impl Server {
     }
 
     /// Answers health checks on an address of their own: `/livez` and `/readyz`, see
-    /// [`Handle::health`](crate::Handle::health); with the feature `metrics`, `/metrics` as well. It
-    /// serves through the drain and closes last; its
-    /// connections hold nothing and stand in no report.
+    /// [`Handle::health`](crate::Handle::health); with the feature `metrics`, `/metrics` as well.
+    /// It serves through the drain and closes last; its connections hold nothing and stand in no
+    /// report.
     ///
     /// # Errors
     ///

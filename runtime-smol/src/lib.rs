@@ -59,7 +59,9 @@ mod event_stream;
 mod exchange;
 mod half_open;
 mod handle;
+mod handles;
 mod handshakes;
+mod incoming;
 mod input;
 #[cfg(feature = "json")]
 mod json;
@@ -108,6 +110,7 @@ pub use connection_info::{ConnectionInfo, Shutdown};
 pub use event::{Event, Holder};
 pub use event_stream::{EventStream, Heartbeat, ServerSentEvent};
 pub use handle::Handle;
+pub use handles::Handles;
 #[cfg(feature = "json")]
 pub use json::{Json, JsonError};
 pub use listener::Ownership;

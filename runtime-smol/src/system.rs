@@ -26,6 +26,7 @@ use neap_core::Time;
 use crate::Address;
 use crate::seal::Rung;
 
+pub use crate::incoming::{Connector, Host, Incoming, Stream, incoming};
 pub use crate::listening::NativeListener;
 pub use crate::native::Native;
 pub use crate::signals::StopSignal;
