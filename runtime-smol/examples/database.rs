@@ -1,7 +1,7 @@
 //! An application with a task and a database of its own: the server drains, then the task ends,
 //! then the database is closed, and nothing that was answered is lost.
 //! `cargo run -p neap-smol --example database`, then `curl -d entry http://127.0.0.1:8080`, and
-//! Ctrl-C. `/livez` and `/readyz` are answered on an address of their own.
+//! Ctrl-C. A second server tells how many entries wait to be written.
 
 use std::io;
 use std::path::PathBuf;

@@ -35,7 +35,17 @@
 //!
 //! # Features
 //!
-//! `signal` (default): `Server::signals`.
+//! - `signal` (default): `Server::signals`.
+//! - `json`: `Body::json`, and `Json` as a response.
+//! - `tower`: services of tower as handlers, axum's `Router` among them; `TimeoutLayer`.
+//! - `rustls`: `Server::tls`, HTTPS.
+//! - `tracing`: spans of connections and requests, and the server's events, for `tracing`.
+//! - `metrics`: `Handle::metrics`, and `/metrics` on the admin listeners.
+//!
+//! None of them brings tokio along. `docs/embedding.md` is a guide from `cargo new` to a server that
+//! drains, `docs/from-async-std.md` the way from tide and async-h1.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod account;
 mod address;
@@ -140,3 +150,19 @@ pub use rustls;
 #[cfg(all(doctest, feature = "signal"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The guides' examples, compiled where all that they take is there.
+#[cfg(all(
+    doctest,
+    feature = "json",
+    feature = "rustls",
+    feature = "signal",
+    feature = "tower"
+))]
+mod guides {
+    #[doc = include_str!("../../docs/embedding.md")]
+    struct Embedding;
+
+    #[doc = include_str!("../../docs/from-async-std.md")]
+    struct FromAsyncStd;
+}
