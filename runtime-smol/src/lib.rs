@@ -42,8 +42,8 @@
 //! - `tracing`: spans of connections and requests, and the server's events, for `tracing`.
 //! - `metrics`: `Handle::metrics`, and `/metrics` on the admin listeners.
 //!
-//! None of them brings tokio along. `docs/embedding.md` is a guide from `cargo new` to a server that
-//! drains, `docs/from-async-std.md` the way from tide and async-h1.
+//! None of them brings tokio along. `docs/embedding.md` is a guide from `cargo new` to a server
+//! that drains, `docs/from-async-std.md` the way from tide and async-h1.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
