@@ -41,8 +41,8 @@ impl AccessLog {
     }
 
     /// The entry of a request that has just arrived.
-    pub(crate) fn begin<B>(&self, request: &Request<B>) -> Entry {
-        let connection = request.extensions().get::<ConnectionInfo>();
+    pub(crate) fn begin(&self, request: &Request<neap_smol::Body>) -> Entry {
+        let connection = ConnectionInfo::of(request);
         let field = |name| request.headers().get(name).cloned();
         Entry {
             log: self.clone(),
@@ -236,7 +236,8 @@ mod tests {
 
     fn entry(format: Format, request: http::request::Builder) -> Entry {
         let log = Log::start(Style::Plain, std::io::sink()).unwrap();
-        let mut entry = AccessLog::new(log, format).begin(&request.body(()).unwrap());
+        let mut entry =
+            AccessLog::new(log, format).begin(&request.body(neap_smol::Body::empty()).unwrap());
         entry.arrived = UNIX_EPOCH + Duration::from_secs(784_111_777);
         entry.peer = Address::Tcp(([192, 0, 2, 1], 4711).into());
         entry.status = Some(StatusCode::OK);

@@ -91,11 +91,10 @@ impl<'e> Exchange<'e> {
         content: &[u8],
     ) -> Result<(), MisuseError> {
         self.drop_content();
-        self.reply_head(status, BodyLength::Known(content.len() as u64), fields)?;
-        let output = self.buffered.output.end();
         let connection = &mut self.buffered.connection;
-        connection.reply_content(self.t, content, output)?;
-        self.reply_end()
+        connection.handle_buffered(self.t, self.buffered.input.rest());
+        let output = self.buffered.output.end();
+        connection.reply(self.t, status, content, self.date, fields, output)
     }
 
     /// Begins a reply whose content comes in pieces; see

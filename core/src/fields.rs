@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::syntax::ascii;
 use crate::{Limits, PeerError};
 
 /// Room for the offsets of a parsed head's or trailer section's field lines.
@@ -128,8 +129,9 @@ impl<'b> Fields<'b> {
         self.lines().filter(named).map(|(_, value)| value)
     }
 
-    /// Like [`iter`](Fields::iter), with names as bytes.
-    pub(crate) fn lines(&self) -> impl Iterator<Item = (&'b [u8], &'b [u8])> + use<'b> {
+    /// Like [`iter`](Fields::iter), with names as bytes, which costs less.
+    #[must_use]
+    pub fn lines(&self) -> impl Iterator<Item = (&'b [u8], &'b [u8])> + Clone + use<'b> {
         let section = self.section;
         self.spans
             .iter()
@@ -180,9 +182,8 @@ impl<'b> Iterator for FieldsIter<'b> {
 
     fn next(&mut self) -> Option<(&'b str, &'b [u8])> {
         let span = self.spans.next()?;
-        // A name is a token, which is ASCII: this cannot fail.
-        let name = core::str::from_utf8(span.name(self.section)).unwrap_or_default();
-        Some((name, span.value(self.section)))
+        // A name is a token.
+        Some((ascii(span.name(self.section)), span.value(self.section)))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -192,29 +193,20 @@ impl<'b> Iterator for FieldsIter<'b> {
 
 impl ExactSizeIterator for FieldsIter<'_> {}
 
-/// Parses a trailer section, exactly as the finder found it (RFC 9112 section 7.1.2).
+/// Parses the `count` field lines of a head or a trailer section, and the empty line behind them.
 ///
-/// Fields that only make sense in a head (framing, routing) are listed like all others: nothing
-/// of the core reads trailers, and a driver must not merge them into the head (RFC 9110 section
-/// 6.5.1).
-pub(crate) fn parse_trailers<'b>(
-    section: &'b [u8],
-    spans: &'b mut Spans,
-    limits: &Limits,
-) -> Result<Fields<'b>, PeerError> {
-    parse_fields(section, spans, limits)
-}
-
-/// Parses field lines up to and including an empty line.
+/// Fields of trailers that only make sense in a head (framing, routing) are listed like all others:
+/// nothing of the core reads trailers, and a driver must not merge them into the head (RFC 9110
+/// section 6.5.1).
 ///
 /// The finder has decided where the lines end, httparse looks inside them, and the two must agree:
 /// as many fields as lines, and an end at the end.
 pub(crate) fn parse_fields<'b>(
     section: &'b [u8],
+    count: usize,
     spans: &'b mut Spans,
     limits: &Limits,
 ) -> Result<Fields<'b>, PeerError> {
-    let count = count_lines(section).saturating_sub(1);
     if count > limits.fields.min(Spans::MAX_FIELDS) {
         return Err(PeerError::TooManyFields);
     }
@@ -228,21 +220,6 @@ pub(crate) fn parse_fields<'b>(
         _ => parse_lines::<{ Spans::MAX_FIELDS }>(section, spans)?,
     }
     Ok(Fields { section, spans })
-}
-
-/// How many lines there are; an empty line is one. Sums of a byte each let the compiler compare
-/// many bytes at once.
-fn count_lines(section: &[u8]) -> usize {
-    let ends = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .map(|byte| u8::from(*byte == b'\n'))
-            .sum::<u8>()
-    };
-    section
-        .chunks(128)
-        .map(|bytes| usize::from(ends(bytes)))
-        .sum()
 }
 
 fn parse_lines<const ROOM: usize>(section: &[u8], spans: &mut [Span]) -> Result<(), PeerError> {
@@ -300,9 +277,19 @@ mod tests {
 
     use super::*;
 
+    /// Finds and parses the section, which there is nothing behind.
+    fn read<'b>(
+        section: &'b [u8],
+        spans: &'b mut Spans,
+        limits: &Limits,
+    ) -> Result<Fields<'b>, PeerError> {
+        let fields = section.iter().filter(|byte| **byte == b'\n').count();
+        parse_fields(section, fields.saturating_sub(1), spans, limits)
+    }
+
     fn parse(section: &[u8]) -> Result<Vec<(String, Vec<u8>)>, PeerError> {
         let mut spans = Spans::new();
-        let fields = parse_trailers(section, &mut spans, &Limits::default())?;
+        let fields = read(section, &mut spans, &Limits::default())?;
         Ok(fields
             .iter()
             .map(|(name, value)| (name.into(), value.into()))
@@ -318,7 +305,7 @@ mod tests {
     fn fields_keep_their_order_and_spelling() {
         let mut spans = Spans::new();
         let section = b"Cookie: a\r\nX-Y: 1\r\ncookie: b\r\n\r\n";
-        let fields = parse_trailers(section, &mut spans, &Limits::default()).unwrap();
+        let fields = read(section, &mut spans, &Limits::default()).unwrap();
         let expected: [(&str, &[u8]); 3] = [("Cookie", b"a"), ("X-Y", b"1"), ("cookie", b"b")];
         assert_eq!(fields.iter().collect::<Vec<_>>(), expected);
         assert_eq!(
@@ -450,11 +437,11 @@ mod tests {
             let mut section = "Name: value\r\n".repeat(allowed);
             let mut spans = Spans::new();
             let fields = [section.as_bytes(), b"\r\n"].concat();
-            let fields = parse_trailers(&fields, &mut spans, &limits).unwrap();
+            let fields = read(&fields, &mut spans, &limits).unwrap();
             assert_eq!(fields.len(), allowed);
             assert!(fields.iter().all(|field| field == ("Name", b"value")));
             section.push_str("A: b\r\n\r\n");
-            let error = parse_trailers(section.as_bytes(), &mut spans, &limits).unwrap_err();
+            let error = read(section.as_bytes(), &mut spans, &limits).unwrap_err();
             assert_eq!(error, PeerError::TooManyFields);
         }
         let limits = Limits {
@@ -462,7 +449,7 @@ mod tests {
             ..Limits::default()
         };
         let section = ["A: b\r\n".repeat(129).as_bytes(), b"\r\n"].concat();
-        let error = parse_trailers(&section, &mut Spans::new(), &limits).unwrap_err();
+        let error = read(&section, &mut Spans::new(), &limits).unwrap_err();
         assert_eq!(error, PeerError::TooManyFields);
     }
 }

@@ -4,6 +4,7 @@
 //! stands anywhere else. Everything that parses what it finds can therefore agree with it about
 //! where a line ends, which is what request smuggling lives on.
 
+use crate::syntax::Class;
 use crate::{Limits, PeerError};
 
 /// The longest method. Those that are registered have 17 bytes at most; RFC 9112 section 3 has a
@@ -25,6 +26,20 @@ pub(crate) struct Finder {
     /// Where the part that is being scanned began; for lines, where the current one did.
     mark: u32,
     part: Part,
+    outline: Outline,
+}
+
+/// What was seen of a section on the way to its end, for its parser to rely on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Outline {
+    /// Where the method is; it is a token.
+    pub(crate) method: u32,
+    pub(crate) method_end: u32,
+    /// Where the target ends, which begins behind the space behind the method. All of its bytes are
+    /// of [`Class::QUERY`].
+    pub(crate) target_end: u32,
+    /// How many field lines there are.
+    pub(crate) fields: u32,
 }
 
 /// The part of a section that the search has come to.
@@ -70,6 +85,11 @@ impl Finder {
         self.find_end(window(input, limits), limits)
     }
 
+    /// What was seen of the section that was found.
+    pub(crate) fn outline(&self) -> Outline {
+        self.outline
+    }
+
     fn find_end(&mut self, window: &[u8], limits: &Limits) -> Result<Option<usize>, PeerError> {
         let end = if self.part == Part::Lines {
             self.scan_lines(window)?
@@ -89,9 +109,30 @@ impl Finder {
         Ok(end)
     }
 
+    /// Takes the request line at one go, if it is all there and as nearly all are. What is wrong
+    /// with another is for the scan to say.
+    fn take_request_line(&mut self, window: &[u8], longest: usize) -> Option<()> {
+        let end = find_break(window, 0);
+        let line = window[..end].strip_suffix(b" HTTP/1.1")?;
+        let method_end = line.iter().position(|byte| *byte == b' ')?;
+        let (method, target) = (&line[..method_end], &line[method_end + 1..]);
+        let fits = (1..=METHOD).contains(&method.len()) && (1..=longest).contains(&target.len());
+        let is_valid = Class::TOKEN.has_all(method) && Class::QUERY.has_all(target);
+        if !(fits && is_valid && window[end..].starts_with(b"\r\n")) {
+            return None;
+        }
+        self.outline.method_end = offset(method_end);
+        self.outline.target_end = offset(line.len());
+        self.begin(Part::Lines, end + 2);
+        Some(())
+    }
+
     /// Scans as much of the request line as there is; at its end, the part is `Lines`.
     fn scan_request_line(&mut self, window: &[u8], longest: usize) -> Result<(), PeerError> {
         if self.part == Part::Start {
+            if self.take_request_line(window, longest).is_some() {
+                return Ok(());
+            }
             match window {
                 [] | [b'\r'] => return Ok(()),
                 [b'\r', b'\n', ..] => self.begin(Part::Method, 2),
@@ -122,8 +163,8 @@ impl Finder {
                     // Fewer than three parts; with two it is HTTP/0.9.
                     Some(_) => return Err(PeerError::RequestLine),
                 },
-                (b' ', Part::Method) if at > mark => self.begin(Part::Target, at + 1),
-                (b' ', Part::Target) if at > mark => self.begin(Part::Version, at + 1),
+                (b' ', Part::Method) if at > mark => self.end_method(window, at)?,
+                (b' ', Part::Target) if at > mark => self.end_target(window, at)?,
                 // The first space, a second in a row, or a third.
                 (b' ', _) => return Err(PeerError::RequestLine),
                 (_, Part::Target) => return Err(PeerError::Target),
@@ -134,13 +175,34 @@ impl Finder {
         Ok(())
     }
 
+    fn end_method(&mut self, window: &[u8], end: usize) -> Result<(), PeerError> {
+        if !Class::TOKEN.has_all(&window[self.mark as usize..end]) {
+            return Err(PeerError::Method);
+        }
+        (self.outline.method, self.outline.method_end) = (self.mark, offset(end));
+        self.begin(Part::Target, end + 1);
+        Ok(())
+    }
+
+    fn end_target(&mut self, window: &[u8], end: usize) -> Result<(), PeerError> {
+        if !Class::QUERY.has_all(&window[self.mark as usize..end]) {
+            return Err(PeerError::Target);
+        }
+        self.outline.target_end = offset(end);
+        self.begin(Part::Version, end + 1);
+        Ok(())
+    }
+
     /// Goes from line to line until an empty one.
     fn scan_lines(&mut self, window: &[u8]) -> Result<Option<usize>, PeerError> {
         let (mut at, mut line) = (self.scanned as usize, self.mark as usize);
         let end = loop {
             at = find_break(window, at);
             match line_end(window, at)? {
-                Some(next) if at > line => (at, line) = (next, next),
+                Some(next) if at > line => {
+                    self.outline.fields += 1;
+                    (at, line) = (next, next);
+                }
                 end => break end,
             }
         };

@@ -60,16 +60,16 @@ pub(crate) fn semantics(head: &Head<'_>, limits: &Limits) -> Result<Semantics, P
         return Err(PeerError::Expectation);
     }
     let content = seen.content(version, limits)?;
-    let method = head.method();
+    let method = head.method_bytes();
     Ok(Semantics {
         content,
         close: seen.close || (!is_1_1 && !seen.keep_alive),
         // HTTP/1.0 knows no interim responses, and without content there is nothing to wait with.
         expect: is_1_1 && seen.expect_continue && content != ContentFraming::None,
         version,
-        is_head: method == "HEAD",
-        is_safe: matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE"),
-        is_connect: method == "CONNECT",
+        is_head: method == b"HEAD",
+        is_safe: matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE"),
+        is_connect: method == b"CONNECT",
         upgrade: is_1_1 && seen.connection_upgrade && seen.upgrade,
     })
 }
@@ -246,7 +246,7 @@ mod tests {
 
     use super::*;
     use crate::Spans;
-    use crate::head::parse_head;
+    use crate::head::read_head;
 
     fn read_line(line: &str, fields: &str) -> Result<Semantics, PeerError> {
         let limits = Limits {
@@ -255,7 +255,7 @@ mod tests {
         };
         let head = format!("{line}\r\n{fields}\r\n");
         let mut spans = Spans::new();
-        let head = parse_head(head.as_bytes(), &mut spans, &limits)?;
+        let head = read_head(head.as_bytes(), &mut spans, &limits)?.unwrap();
         semantics(&head, &limits)
     }
 
@@ -337,7 +337,7 @@ mod tests {
             ..Limits::default()
         };
         let mut spans = Spans::new();
-        let head = parse_head(head, &mut spans, &limits).unwrap();
+        let head = read_head(head, &mut spans, &limits).unwrap().unwrap();
         assert_eq!(semantics(&head, &limits), Err(PeerError::ContentTooLarge));
     }
 

@@ -2,7 +2,7 @@
 
 use crate::chunk::{ChunkDecoder, Piece};
 use crate::control::{Content, Event, Stage};
-use crate::fields::{Fields, Spans, parse_trailers};
+use crate::fields::{Fields, Spans, parse_fields};
 use crate::finder::Finder;
 use crate::framing::{ContentFraming, Semantics, semantics};
 use crate::head::{Head, Version, parse_head};
@@ -129,8 +129,8 @@ impl Inbound {
 }
 
 /// Whether a target in absolute-form is of the scheme that needs a secured connection.
-fn is_https(target: &str) -> bool {
-    const SCHEME: &str = "https://";
+fn is_https(target: &[u8]) -> bool {
+    const SCHEME: &[u8] = b"https://";
     let scheme = target.get(..SCHEME.len());
     scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
 }
@@ -233,12 +233,13 @@ impl Connection {
             Ok(None) => return Received::NOTHING,
             Err(error) => return self.refused(error),
         };
-        let parsed = parse_head(head, spans, limits).and_then(|parsed| {
-            if !t.config.secure && is_https(parsed.target()) {
-                return Err(PeerError::Misdirected);
-            }
-            semantics(&parsed, limits).map(|semantics| (parsed, semantics))
-        });
+        let parsed =
+            parse_head(head, self.inbound.finder.outline(), spans, limits).and_then(|parsed| {
+                if !t.config.secure && is_https(parsed.target_bytes()) {
+                    return Err(PeerError::Misdirected);
+                }
+                semantics(&parsed, limits).map(|semantics| (parsed, semantics))
+            });
         match parsed {
             Ok((parsed, semantics)) => {
                 self.begin_request(&semantics);
@@ -333,7 +334,8 @@ impl Connection {
             Ok(None) => return Received::NOTHING,
             Err(error) => return self.refused(error),
         };
-        match parse_trailers(section, spans, limits) {
+        let count = self.inbound.finder.outline().fields as usize;
+        match parse_fields(section, count, spans, limits) {
             Ok(fields) => {
                 self.inbound.finder = Finder::default();
                 self.apply(Event::ContentEnd);

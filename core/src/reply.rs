@@ -95,6 +95,58 @@ impl Connection {
         F: IntoIterator<Item = (&'a [u8], &'a [u8])>,
         O: Sink,
     {
+        self.begin_reply(t, status, length, date, fields, out)?;
+        self.settle(t);
+        Ok(())
+    }
+
+    /// Writes a whole reply to `out`: what [`reply_head`](Connection::reply_head), the content and
+    /// [`reply_end`](Connection::reply_end) would write one behind the other, in one step.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`reply_head`](Connection::reply_head).
+    pub fn reply<'a, F, O>(
+        &mut self,
+        t: Tick<'_>,
+        status: Status,
+        content: &[u8],
+        date: &HttpDate,
+        fields: F,
+        out: &mut O,
+    ) -> Result<(), MisuseError>
+    where
+        F: IntoIterator<Item = (&'a [u8], &'a [u8])>,
+        O: Sink,
+    {
+        let length = BodyLength::Known(content.len() as u64);
+        self.begin_reply(t, status, length, date, fields, out)?;
+        if self.reply_has_content() {
+            out.put(content);
+            self.queue(t, content.len() as u64);
+        }
+        if let Encoder::Length(rest) = &mut self.outbound.encoder {
+            *rest = 0;
+        }
+        self.apply(Event::ReplyEnd);
+        self.count_reply();
+        self.settle(t);
+        Ok(())
+    }
+
+    fn begin_reply<'a, F, O>(
+        &mut self,
+        t: Tick<'_>,
+        status: Status,
+        length: BodyLength,
+        date: &HttpDate,
+        fields: F,
+        out: &mut O,
+    ) -> Result<(), MisuseError>
+    where
+        F: IntoIterator<Item = (&'a [u8], &'a [u8])>,
+        O: Sink,
+    {
         self.observe(t);
         let Stage::Running(content) = self.stage() else {
             return Err(MisuseError::OutOfOrder);
@@ -122,7 +174,6 @@ impl Connection {
         self.outbound.encoder = encoder;
         self.apply(Event::ReplyHead { until_close });
         self.queue(t, (out.len() - start) as u64);
-        self.settle(t);
         Ok(())
     }
 

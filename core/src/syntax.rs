@@ -94,6 +94,12 @@ const fn is_in(byte: u8, set: &[u8]) -> bool {
     false
 }
 
+/// `bytes`, all of them ASCII, as text.
+pub(crate) fn ascii(bytes: &[u8]) -> &str {
+    // It cannot fail; without `unsafe` it has to be asked.
+    core::str::from_utf8(bytes).unwrap_or_default()
+}
+
 /// The elements of a comma-separated list, without the white space around them; empty elements
 /// are skipped, as RFC 9110 section 5.6.1.2 asks of a recipient.
 ///

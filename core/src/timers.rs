@@ -70,6 +70,10 @@ pub(crate) struct Timers {
     wait: Wait,
     /// When the wait for input began, or last made progress.
     since: Time,
+    /// When sealing began, as far as `input` knows.
+    sealing: Time,
+    /// Whether `since` has moved, which `input` does not know of yet.
+    moved: bool,
     /// How long the current request's content has been waited for without progress, before the
     /// wait was interrupted by a handler that did not ask for more.
     spent: Duration,
@@ -89,6 +93,8 @@ impl Timers {
             now: t.now,
             wait: Wait::Nothing,
             since: t.now,
+            sealing: t.sealing,
+            moved: false,
             spent: Duration::ZERO,
             content: Meter::default(),
             taken: Meter::default(),
@@ -115,13 +121,14 @@ impl Timers {
     /// Content has come.
     pub(crate) fn content_came(&mut self, t: Tick<'_>, bytes: u64) {
         if self.content.add(t, bytes) {
-            self.since = self.now;
+            self.silence_broken();
         }
     }
 
-    /// A lingering peer has sent something.
+    /// The peer has sent something that its wait begins anew with.
     pub(crate) fn silence_broken(&mut self) {
         self.since = self.now;
+        self.moved = true;
     }
 
     /// The peer was asked for, and has not acknowledged everything: it is not asked again at once,
@@ -150,16 +157,36 @@ impl Timers {
         }
     }
 
-    /// Brings the deadlines in line with the control state.
+    /// Brings the deadlines in line with the control state. It is asked for at every input, and
+    /// mostly there is nothing to bring in line: that is found out where it is asked.
+    #[inline(always)]
     pub(crate) fn settle(&mut self, t: Tick<'_>, control: &Control) {
         let wait = Wait::of(control);
-        if wait != self.wait {
-            self.change_wait(wait);
+        if wait != self.wait || self.moved || t.sealing != self.sealing {
+            self.settle_input(t, wait);
         }
-        self.input = self.input_deadline(t);
         if !control.unflushed {
             self.output = Time::NEVER;
         }
+        let lingers = matches!(control.stage, Stage::Lingering | Stage::Querying);
+        if control.half_closed || lingers || self.linger != Time::NEVER {
+            self.settle_end(t, control, lingers);
+        }
+    }
+
+    #[inline(never)]
+    fn settle_input(&mut self, t: Tick<'_>, wait: Wait) {
+        if wait != self.wait {
+            self.change_wait(wait);
+        }
+        self.sealing = t.sealing;
+        self.moved = false;
+        self.input = self.input_deadline(t);
+    }
+
+    /// The deadlines of a connection of which one side has ended.
+    #[inline(never)]
+    fn settle_end(&mut self, t: Tick<'_>, control: &Control, lingers: bool) {
         let handled = matches!(
             control.stage,
             Stage::Asked(_) | Stage::Running(_) | Stage::Replying(_)
@@ -169,7 +196,7 @@ impl Timers {
         } else if self.half_close == Time::NEVER {
             self.half_close = self.now.after(t.config.drain.half_close_grace);
         }
-        if !matches!(control.stage, Stage::Lingering | Stage::Querying) {
+        if !lingers {
             self.linger = Time::NEVER;
         } else if self.linger == Time::NEVER {
             self.linger = self.now.after(t.config.drain.linger_max);

@@ -42,8 +42,8 @@ async fn wait(board: &Board, shutdown: &Shutdown) -> Result<String, StatusCode> 
 
 async fn answer(board: Arc<Board>, request: Request<Body>) -> Result<String, StatusCode> {
     if request.method() != Method::POST {
-        let shutdown = request.extensions().get::<Shutdown>();
-        return wait(&board, shutdown.ok_or(StatusCode::INTERNAL_SERVER_ERROR)?).await;
+        let shutdown = Shutdown::of(&request).ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
+        return wait(&board, &shutdown).await;
     }
     let content = Limited::new(request.into_body(), 1024).collect().await;
     let content = content.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;

@@ -10,6 +10,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 
+use crate::ConnectionInfo;
+
 /// The content of a request.
 ///
 /// It is read from the connection only as it is asked for, so that a handler that takes its time
@@ -47,6 +49,7 @@ pub struct Body {
     rest: Bytes,
     channel: Option<Arc<Channel>>,
     size: SizeHint,
+    connection: Option<ConnectionInfo>,
 }
 
 impl Body {
@@ -56,11 +59,31 @@ impl Body {
         Body::from(Bytes::new())
     }
 
-    /// Content that the connection will deliver, `length` bytes if that is known.
-    pub(crate) fn channel(length: Option<u64>, connection: Waker) -> (Body, Feed) {
+    /// The connection that the request came by; `None` of a body that no server has made.
+    #[must_use]
+    pub fn connection(&self) -> Option<&ConnectionInfo> {
+        self.connection.as_ref()
+    }
+
+    /// Content that is all there, of a request that came by `connection`.
+    pub(crate) fn whole(content: Bytes, connection: &ConnectionInfo) -> Body {
+        Body {
+            size: SizeHint::with_exact(content.len() as u64),
+            rest: content,
+            channel: None,
+            connection: Some(connection.clone()),
+        }
+    }
+
+    /// Content that `connection` will deliver, `length` bytes if that is known; `waker` wakes it.
+    pub(crate) fn channel(
+        length: Option<u64>,
+        connection: &ConnectionInfo,
+        waker: Waker,
+    ) -> (Body, Feed) {
         let channel = Arc::new(Channel {
             state: Mutex::new(State::default()),
-            connection,
+            connection: waker,
         });
         let size = length.map(SizeHint::with_exact).unwrap_or_default();
         (
@@ -68,6 +91,7 @@ impl Body {
                 rest: Bytes::new(),
                 channel: Some(Arc::clone(&channel)),
                 size,
+                connection: Some(connection.clone()),
             },
             Feed(channel),
         )
@@ -174,6 +198,7 @@ impl From<Bytes> for Body {
             size: SizeHint::with_exact(content.len() as u64),
             rest: content,
             channel: None,
+            connection: None,
         }
     }
 }

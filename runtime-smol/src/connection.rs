@@ -21,6 +21,9 @@ use crate::{Body, ConnectionInfo, IntoResponse};
 /// Steps that a connection may take before others get their turn.
 const TURN: usize = 64;
 
+/// How much is read at once where heads are expected: many small requests.
+const HEADS: usize = 16 * 1024;
+
 /// A connection and everything that belongs to it.
 pub(crate) struct Served<F: Future<Output: IntoResponse>, T: Transport> {
     pub(crate) core: Connection,
@@ -217,7 +220,11 @@ where
         if takes_input && self.output.is_open() && self.take_input(t, cx, env) {
             return true;
         }
-        self.write(wants.write, t, cx) || self.read(wants.read, t, cx, env)
+        // Content that is there comes before writing, too: what it leads to may share the write.
+        let reads_first = wants.read == Read::Content && self.has_room();
+        (reads_first && self.read(wants.read, t, cx, env))
+            || self.write(wants.write, t, cx)
+            || self.read(wants.read, t, cx, env)
     }
 
     /// Puts the core's own responses into the output.
@@ -302,7 +309,7 @@ where
         gone
     }
 
-    fn read<H>(
+    fn read<H: Fn(Request<Body>) -> F>(
         &mut self,
         read: Read,
         t: Tick<'_>,
@@ -319,9 +326,19 @@ where
             }
             Read::Watch | Read::Head | Read::Content | Read::Look | Read::Discard => {}
         }
+        if let (Read::Content, Some(most)) = (read, self.direct()) {
+            return self.read_content(most, t, cx, env);
+        }
         self.inbox.keep(&env.buffer);
+        // Content behind a head would have to be copied; most of it is read when it is asked for.
+        let most = if read == Read::Head {
+            HEADS
+        } else {
+            env.buffer.len()
+        };
+        let buffer = &mut env.buffer[..most];
         let done = if read == Read::Look {
-            match self.transport.try_read(&mut env.buffer) {
+            match self.transport.try_read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if !self.note_begin(t) {
                         self.core.handle_nothing(t);
@@ -331,7 +348,7 @@ where
                 done => done,
             }
         } else {
-            match self.transport.poll_read(cx, &mut env.buffer) {
+            match self.transport.poll_read(cx, buffer) {
                 Poll::Pending => return self.note_begin(t),
                 Poll::Ready(done) => done,
             }

@@ -5,21 +5,22 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
+use http::Request;
 use neap_core::{Phase, Progress, State, Time};
 
-use crate::Address;
 use crate::handle::Shared;
 use crate::ledger::Ledger;
 use crate::report::Aborted;
+use crate::{Address, Body};
 
-/// The connection that a request came by; among the extensions of each request.
+/// The connection that a request came by. Each request's [`Body`] knows it.
 ///
 /// ```
 /// use http::Request;
 /// use neap_smol::{Body, ConnectionInfo};
 ///
 /// async fn who_am_i(request: Request<Body>) -> String {
-///     match request.extensions().get::<ConnectionInfo>() {
+///     match ConnectionInfo::of(&request) {
 ///         Some(connection) => connection.peer().to_string(),
 ///         None => "somebody without a socket".into(),
 ///     }
@@ -38,6 +39,12 @@ pub(crate) struct Info {
 }
 
 impl ConnectionInfo {
+    /// The connection that `request` came by; `None` of a request that no server has made.
+    #[must_use]
+    pub fn of(request: &Request<Body>) -> Option<&ConnectionInfo> {
+        request.body().connection()
+    }
+
     pub(crate) fn new(
         peer: Address,
         local: Address,
@@ -160,8 +167,7 @@ impl ConnectionInfo {
     }
 }
 
-/// Tells a handler of the server's shutdown; among the extensions of each request. What to make of
-/// it is the handler's choice:
+/// Tells a handler of the server's shutdown. What to make of it is the handler's choice:
 ///
 /// - **Finish**: a handler that will be done soon does nothing, and the drain waits for it. It may
 ///   look at [`is_draining`](Shutdown::is_draining), to leave out what is not urgent.
@@ -178,7 +184,7 @@ impl ConnectionInfo {
 ///
 /// /// Waits for news, and sends the client elsewhere if the server stops first.
 /// async fn long_poll(request: Request<Body>) -> &'static str {
-///     let Some(shutdown) = request.extensions().get::<Shutdown>() else {
+///     let Some(shutdown) = Shutdown::of(&request) else {
 ///         return "";
 ///     };
 ///     let news = async { "news" };
@@ -197,6 +203,12 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
+    /// What tells the handler of `request`; `None` of a request that no server has made.
+    #[must_use]
+    pub fn of(request: &Request<Body>) -> Option<Shutdown> {
+        ConnectionInfo::of(request).map(ConnectionInfo::shutdown)
+    }
+
     /// Whether the drain has begun, a lame duck's time included. True until it is called off.
     #[must_use]
     pub fn is_draining(&self) -> bool {

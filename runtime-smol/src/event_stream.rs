@@ -9,11 +9,11 @@ use std::time::Duration;
 use async_io::Timer;
 use bytes::Bytes;
 use futures_lite::Stream;
-use http::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::{Request, Response};
 use http_body::Frame;
 
-use crate::{BoxError, IntoResponse, Shutdown};
+use crate::{Body, BoxError, IntoResponse, Shutdown};
 
 /// How long nothing is sent before a comment is, by default: proxies end what is silent for a
 /// minute.
@@ -125,8 +125,8 @@ pub struct EventStream<S>(Heartbeat<S, fn() -> ServerSentEvent>);
 
 impl<S: Stream<Item = ServerSentEvent>> EventStream<S> {
     /// The response to `request`, of which it takes the [`Shutdown`].
-    pub fn of<B>(request: &http::Request<B>, events: S) -> EventStream<S> {
-        EventStream::with(request.extensions().get().cloned(), events)
+    pub fn of(request: &Request<Body>, events: S) -> EventStream<S> {
+        EventStream::with(Shutdown::of(request), events)
     }
 
     /// One that ends when `shutdown` asks.

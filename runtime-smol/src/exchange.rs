@@ -5,9 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, HOST};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
+use http::response::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use http_body::{Body as _, Frame};
 use neap_core::{BodyLength, Fields, Head};
 
@@ -39,41 +40,39 @@ impl<F: Future<Output: IntoResponse>> Places<F> {
 
     /// Drops what is in them. A destructor that panics is the handler's fault like any other.
     pub(crate) fn clear(&mut self) -> Result<(), Panicked> {
-        let handler = catch(|| self.handler.set(None));
+        let handler = match *self.handler {
+            Some(_) => catch(|| self.handler.set(None)),
+            None => Ok(()),
+        };
         let body = catch(|| self.body.set(None));
         handler.and(body)
     }
 
     pub(crate) fn start(&mut self, make: impl FnOnce() -> F) -> Result<(), Panicked> {
-        let future = catch(make)?;
-        self.handler.set(Some(future));
-        Ok(())
+        catch(|| self.handler.set(Some(make())))
     }
 
     /// Polls the handler; puts the body of its response in its place.
-    pub(crate) fn poll_response(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Response<()>, Panicked>> {
-        let Some(handler) = self.handler.as_mut().as_pin_mut() else {
-            return Poll::Pending;
-        };
-        let response = match catch(|| handler.poll(cx).map(IntoResponse::into_response)) {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(response)) => response,
-            Err(panicked) => return Poll::Ready(Err(panicked)),
-        };
-        let (parts, body) = response.into_parts();
-        self.body.set(Some(body));
-        let dropped = catch(|| self.handler.set(None));
-        Poll::Ready(dropped.map(|()| Response::from_parts(parts, ())))
+    pub(crate) fn poll_response(&mut self, cx: &mut Context<'_>) -> Poll<Result<Parts, Panicked>> {
+        // All of it at one go: what comes out of here is moved once more.
+        let polled = catch(|| {
+            let handler = self.handler.as_mut().as_pin_mut()?;
+            let Poll::Ready(response) = handler.poll(cx) else {
+                return None;
+            };
+            let (parts, body) = response.into_response().into_parts();
+            self.body.set(Some(body));
+            self.handler.set(None);
+            Some(parts)
+        });
+        match polled.transpose() {
+            Some(done) => Poll::Ready(done),
+            None => Poll::Pending,
+        }
     }
 
     /// Polls the response's body for its next frame; `Ok(None)` is its end.
-    pub(crate) fn poll_body(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Frame<DataOf<F>>>, BodyFailure>> {
+    pub(crate) fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<NextFrame<DataOf<F>>> {
         let Some(body) = self.body.as_mut().as_pin_mut() else {
             return Poll::Ready(Ok(None));
         };
@@ -87,6 +86,25 @@ impl<F: Future<Output: IntoResponse>> Places<F> {
         }
     }
 
+    /// Polls the response's body, which says that it has `length` bytes, for all of them in one
+    /// piece.
+    pub(crate) fn poll_whole(&mut self, length: u64, cx: &mut Context<'_>) -> First<DataOf<F>> {
+        if length == 0 {
+            return First::Whole(None);
+        }
+        match self.poll_body(cx) {
+            Poll::Pending => First::Later,
+            Poll::Ready(Ok(Some(frame))) => match frame.into_data() {
+                Ok(data) if data.chunk().len() as u64 == length && self.is_body_over() => {
+                    First::Whole(Some(data))
+                }
+                Ok(data) => First::Frame(Ok(Some(Frame::data(data)))),
+                Err(frame) => First::Frame(Ok(Some(frame))),
+            },
+            Poll::Ready(other) => First::Frame(other),
+        }
+    }
+
     /// Whether the response's body has nothing more to give.
     pub(crate) fn is_body_over(&self) -> bool {
         self.body
@@ -97,9 +115,9 @@ impl<F: Future<Output: IntoResponse>> Places<F> {
 
     /// How long the response is. For HEAD, and where the body does not know, the handler's own
     /// `Content-Length` says it.
-    pub(crate) fn length(&self, response: &Response<()>, is_head: bool) -> BodyLength {
+    pub(crate) fn length(&self, response: &Parts, is_head: bool) -> BodyLength {
         let declared = || {
-            let value = response.headers().get(CONTENT_LENGTH)?;
+            let value = response.headers.get(CONTENT_LENGTH)?;
             value.to_str().ok()?.parse().ok()
         };
         let known = self
@@ -114,6 +132,19 @@ impl<F: Future<Output: IntoResponse>> Places<F> {
         };
         length.map_or(BodyLength::Unknown, BodyLength::Known)
     }
+}
+
+/// The next frame of a response's body; `None` is its end.
+pub(crate) type NextFrame<D> = Result<Option<Frame<D>>, BodyFailure>;
+
+/// What a response's body gives before the head is written.
+pub(crate) enum First<D> {
+    /// Nothing yet.
+    Later,
+    /// All that it has.
+    Whole(Option<D>),
+    /// What is to follow the head.
+    Frame(NextFrame<D>),
 }
 
 /// Why a response's body ended early.
@@ -182,11 +213,12 @@ impl Texts {
 /// Makes the handler's request. `None` if the target is one that [`Uri`] does not take.
 pub(crate) fn request(head: &Head<'_>, body: Body, texts: &mut Texts) -> Option<Request<Body>> {
     let fields = head.fields();
-    let values = fields.iter().map(|(_, value)| value);
-    let mut text = texts.copy(std::iter::once(head.target().as_bytes()).chain(values));
+    let target = head.target_bytes();
+    let values = fields.lines().map(|(_, value)| value);
+    let mut text = texts.copy(std::iter::once(target).chain(values));
     let mut request = Request::new(body);
-    *request.uri_mut() = Uri::from_maybe_shared(text.split_to(head.target().len())).ok()?;
-    *request.method_mut() = Method::from_bytes(head.method().as_bytes()).ok()?;
+    *request.uri_mut() = Uri::from_maybe_shared(text.split_to(target.len())).ok()?;
+    *request.method_mut() = Method::from_bytes(head.method_bytes()).ok()?;
     *request.version_mut() = match head.version() {
         neap_core::Version::Http10 => Version::HTTP_10,
         neap_core::Version::Http11 => Version::HTTP_11,
@@ -203,7 +235,7 @@ pub(crate) fn request(head: &Head<'_>, body: Body, texts: &mut Texts) -> Option<
 /// The trailer section, for the handler.
 pub(crate) fn trailers(fields: Fields<'_>) -> Option<HeaderMap> {
     let mut text = Vec::new();
-    for (_, value) in fields {
+    for (_, value) in fields.lines() {
         text.extend_from_slice(value);
     }
     header_map(fields, text.into())
@@ -212,8 +244,8 @@ pub(crate) fn trailers(fields: Fields<'_>) -> Option<HeaderMap> {
 /// `fields` as a map; `text` holds their values one behind the other.
 fn header_map(fields: Fields<'_>, mut text: Bytes) -> Option<HeaderMap> {
     let mut map = HeaderMap::with_capacity(fields.len());
-    for (name, value) in fields {
-        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+    for (name, value) in fields.lines() {
+        let name = HeaderName::from_bytes(name).ok()?;
         let value = HeaderValue::from_maybe_shared(text.split_to(value.len())).ok()?;
         map.append(name, value);
     }

@@ -58,6 +58,12 @@ impl Inbox {
         }
     }
 
+    /// `bytes` have come behind all of it.
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
+        debug_assert!(self.fresh.is_empty(), "the thread's buffer is free");
+        self.kept.extend_from_slice(bytes);
+    }
+
     /// Throws all of it away; returns how much that was.
     pub(crate) fn discard(&mut self) -> usize {
         let count = self.len();

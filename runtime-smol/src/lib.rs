@@ -29,9 +29,9 @@
 //! on another thread, keeps the deadline.
 //!
 //! A handler is a function from [`http::Request`]`<`[`Body`]`>` to a future of anything that is
-//! [`IntoResponse`]. Among the extensions of its request are the [`ConnectionInfo`], who the client
-//! is, and [`Shutdown`], whether the server is stopping and how long it will take. Where a request
-//! wishes for another protocol there is an [`Upgrade`], too.
+//! [`IntoResponse`]. Of a request, [`ConnectionInfo::of`] tells who the client is, [`Shutdown::of`]
+//! whether the server is stopping and how long it will take, and [`Upgrade::of`] whether it wishes
+//! for another protocol.
 //!
 //! # Features
 //!
@@ -89,8 +89,10 @@ mod park;
 mod probe;
 #[cfg(all(test, neap_loom))]
 mod races;
+mod receiving;
 mod refusal;
 mod registry;
+mod replying;
 mod report;
 mod response;
 mod run_queue;

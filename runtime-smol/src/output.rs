@@ -11,7 +11,7 @@ use crate::environment::Environment;
 
 /// From this size on a piece of content is written from where it lies. Smaller ones are copied
 /// behind their head: that costs less than another slice.
-const LARGE: usize = 16 * 1024;
+pub(crate) const LARGE: usize = 16 * 1024;
 
 /// What waits to be written, in this order: `bytes`, then `tail` with its `suffix`.
 #[derive(Debug)]

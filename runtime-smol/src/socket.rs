@@ -9,6 +9,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use rustix::buffer::{Buffer, spare_capacity};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 
 use crate::Address;
@@ -35,6 +36,46 @@ impl Socket {
         }
     }
 
+    /// Reads by `receive` into room for `most` bytes, when there is something to read.
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        most: usize,
+        mut receive: impl FnMut(&Source) -> rustix::io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        if !self.more {
+            ready!(self.source.poll_readable(cx))?;
+            self.more = true;
+        }
+        loop {
+            match self.try_receive(most, &mut receive) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.source.poll_readable(cx))?;
+                }
+                done => return Poll::Ready(done),
+            }
+        }
+    }
+
+    /// Reads by `receive` into room for `most` bytes, without waiting.
+    fn try_receive(
+        &mut self,
+        most: usize,
+        mut receive: impl FnMut(&Source) -> rustix::io::Result<usize>,
+    ) -> io::Result<usize> {
+        let read = retry(|| receive(&self.source));
+        // The end of the stream is found again by reading, the reactor may not report it twice.
+        self.more = matches!(read, Ok(read) if read == most || read == 0);
+        let used_up = match &read {
+            Ok(_) => !self.more,
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        };
+        if used_up {
+            self.source.read_all();
+        }
+        read
+    }
+
     /// Writes without waiting.
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let flags = SendFlags::NOSIGNAL;
@@ -50,34 +91,26 @@ impl Socket {
 
 impl Transport for Socket {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        if !self.more {
-            ready!(self.source.poll_readable(cx))?;
-            self.more = true;
-        }
-        loop {
-            match self.try_read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.source.poll_readable(cx))?;
-                }
-                done => return Poll::Ready(done),
-            }
-        }
+        let most = buffer.len();
+        self.poll_receive(cx, most, |source| receive(source, &mut *buffer))
+    }
+
+    fn poll_read_to(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<u8>,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        let room = buffer.len() + most;
+        self.poll_receive(cx, most, |source| {
+            buffer.reserve_exact(room - buffer.len());
+            receive(source, spare_capacity(buffer))
+        })
     }
 
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let capacity = buffer.len();
-        let read = retry(|| rustix::net::recv(&self.source, &mut *buffer, RecvFlags::empty()));
-        let read = read.map(|(read, _)| read);
-        // The end of the stream is found again by reading, the reactor may not report it twice.
-        self.more = matches!(read, Ok(read) if read == capacity || read == 0);
-        let used_up = match &read {
-            Ok(_) => !self.more,
-            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
-        };
-        if used_up {
-            self.source.read_all();
-        }
-        read
+        let most = buffer.len();
+        self.try_receive(most, |source| receive(source, &mut *buffer))
     }
 
     fn poll_hangup(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -125,6 +158,10 @@ impl Transport for Socket {
     fn descriptor(&self) -> Weak<OwnedFd> {
         self.source.descriptor()
     }
+}
+
+fn receive(source: &Source, buffer: impl Buffer<u8>) -> rustix::io::Result<usize> {
+    rustix::net::recv(source, buffer, RecvFlags::empty()).map(|(_, count)| count)
 }
 
 fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {

@@ -12,6 +12,7 @@ use crate::environment::Environment;
 use crate::event::Event;
 use crate::exchange::{Exchange, Stage};
 use crate::line::Line;
+use crate::replying::bytes_of;
 use crate::system::Transport;
 
 impl<F, T> Served<F, T>
@@ -32,8 +33,7 @@ where
             return false;
         };
         let status = Status::new(response.status().as_u16()).unwrap_or(Status::OK);
-        let fields = response.headers().iter();
-        let fields = fields.map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
+        let fields = bytes_of(response.headers());
         let out = self.output.buffer(env);
         match self.core.reply_upgrade(t, status, &env.date, fields, out) {
             Ok(()) => {

@@ -139,6 +139,30 @@ pub trait Transport {
     /// If the connection is broken.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
+    /// Reads what there is, at most `most` bytes, to the end of `buffer`, like
+    /// [`poll_read`](Transport::poll_read). One that can tells first whether there is something to
+    /// read, and makes room only then.
+    ///
+    /// # Errors
+    ///
+    /// If the connection is broken.
+    fn poll_read_to(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<u8>,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        let len = buffer.len();
+        buffer.resize(len + most, 0);
+        let read = self.poll_read(cx, &mut buffer[len..]);
+        let count = match &read {
+            Poll::Ready(Ok(count)) => *count,
+            Poll::Ready(Err(_)) | Poll::Pending => 0,
+        };
+        buffer.truncate(len + count);
+        read
+    }
+
     /// Reads without waiting, asking the system itself and nobody's memory.
     ///
     /// # Errors

@@ -43,11 +43,19 @@ pub fn service<S, B>(service: S) -> impl Fn(Request<Body>) -> Calling<S> + Clone
 where
     S: Service<Request<Body>, Response = Response<B>> + Clone,
 {
-    move |request| Calling {
-        peer: request.extensions().get().cloned(),
-        request: Some(request),
-        service: service.clone(),
-        called: None,
+    move |mut request: Request<Body>| {
+        let peer = ConnectionInfo::of(&request).cloned();
+        if let Some(info) = &peer {
+            // Layers may change the body, which knows it.
+            request.extensions_mut().insert(info.shutdown());
+            request.extensions_mut().insert(info.clone());
+        }
+        Calling {
+            peer,
+            request: Some(request),
+            service: service.clone(),
+            called: None,
+        }
     }
 }
 

@@ -299,7 +299,7 @@ fn trailers_go_both_ways() {
 fn requests_know_both_ends_of_their_connection() {
     let running = Running::start(|server| {
         let handler = |request: Request<Body>| async move {
-            let connection = request.extensions().get::<ConnectionInfo>().unwrap();
+            let connection = ConnectionInfo::of(&request).unwrap();
             format!("{} to {}", connection.peer(), connection.local())
         };
         server.run(handler).unwrap()
@@ -580,11 +580,7 @@ fn a_handler_that_would_not_end_is_asked_to_once_nobody_new_is_accepted() {
         |server| server.config(config),
         |server| {
             let handler = |request: Request<Body>| async move {
-                let shutdown = request
-                    .extensions()
-                    .get::<ConnectionInfo>()
-                    .unwrap()
-                    .shutdown();
+                let shutdown = ConnectionInfo::of(&request).unwrap().shutdown();
                 let before = shutdown.is_draining();
                 shutdown.stop_asked().await;
                 format!("{before} {}", shutdown.is_draining())

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use futures_lite::future::{block_on, pending, poll_once};
 use http::Request;
-use neap_smol::{Body, Config, ConnectionInfo, Progress, Server, Shutdown};
+use neap_smol::{Body, Config, Progress, Server, Shutdown};
 
 use common::{GET, Running, read_all};
 
@@ -32,8 +32,7 @@ fn start(config: Config) -> (Running, TcpStream, Shutdown) {
         |server| server.config(config),
         |server: Server| {
             let handler = move |request: Request<Body>| {
-                let shutdown = request.extensions().get::<Shutdown>();
-                sender.send(shutdown.unwrap().clone()).unwrap();
+                sender.send(Shutdown::of(&request).unwrap()).unwrap();
                 async { pending::<&'static str>().await }
             };
             server.run(handler).unwrap()
@@ -94,9 +93,8 @@ fn without_a_deadline_there_is_none_to_know() {
 fn the_token_of_the_request_and_of_its_connection_are_the_same() {
     let running = Running::start(|server| {
         let handler = |request: Request<Body>| {
-            let extensions = request.extensions();
-            let own = extensions.get::<Shutdown>().unwrap().clone();
-            let connections = extensions.get::<ConnectionInfo>().unwrap().shutdown();
+            let own = Shutdown::of(&request).unwrap();
+            let connections = request.body().connection().unwrap().shutdown();
             async move {
                 own.stop_asked().await;
                 connections.stop_asked().await;

@@ -82,7 +82,7 @@ async fn handle(request: Request<neap_smol::Body>) -> Response<Content> {
         // Nobody is sent it any more.
         return Response::new(Content(Box::pin(stream::once("".into()))));
     }
-    let connection = request.extensions().get::<ConnectionInfo>();
+    let connection = ConnectionInfo::of(&request);
     let content = match (path.split_once("block/"), connection) {
         (Some((_, millis)), _) => {
             let millis = millis.parse().unwrap_or_default();

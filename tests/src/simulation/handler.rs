@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
-use neap_smol::{Body, BoxError, ConnectionInfo, Full, Shutdown};
+use neap_smol::{Body, BoxError, Full, Shutdown};
 
 use super::faults::Fault;
 use super::kernel::Happening;
@@ -116,10 +116,7 @@ impl Handling {
         };
         let guard = self.begin(client, number);
         let handler = self.script.clients[client].requests[number].handler;
-        let stop = request
-            .extensions()
-            .get::<ConnectionInfo>()
-            .map(ConnectionInfo::shutdown);
+        let stop = Shutdown::of(&request);
         let content = self
             .content(handler, (id, number), request, stop, guard)
             .await;
