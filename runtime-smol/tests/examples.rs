@@ -32,14 +32,20 @@ fn folder() -> &'static Path {
         let test = std::env::current_exe().unwrap();
         // target/PROFILE/deps/TEST
         let profile = test.ancestors().nth(2).unwrap();
+        // The features of this test, so that they are built already.
+        let mut features = "rustls,tower".to_owned();
+        for (name, is_on) in [
+            ("json", cfg!(feature = "json")),
+            ("metrics", cfg!(feature = "metrics")),
+            ("tracing", cfg!(feature = "tracing")),
+        ] {
+            if is_on {
+                features.push(',');
+                features.push_str(name);
+            }
+        }
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args([
-            "build",
-            "--quiet",
-            "--examples",
-            "--features",
-            "rustls,tower",
-        ]);
+        cargo.args(["build", "--quiet", "--examples", "--features", &features]);
         cargo.arg("--target-dir").arg(profile.parent().unwrap());
         if profile.ends_with("release") {
             cargo.arg("--release");
