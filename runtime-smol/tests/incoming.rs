@@ -8,8 +8,12 @@ mod common;
 #[path = "../examples/pipe.rs"]
 mod pipe;
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
 use futures_lite::future::{block_on, pending, poll_once, zip};
-use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use futures_lite::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use neap_smol::system::{Connector, Host, Incoming, Stream, incoming};
 use neap_smol::{Address, Handles, Ownership, Phase, Progress, Server};
 
@@ -79,6 +83,73 @@ fn content_larger_than_the_pipe_goes_both_ways() {
         assert!(response.ends_with(&content), "{}", response.len());
     };
     let (report, _) = block_on(zip(serving, zip(sending, receiving)));
+    assert!(report.is_clean(), "{report}");
+}
+
+/// Keeps what is written until it is flushed.
+struct Lazy {
+    duplex: Duplex,
+    kept: Vec<u8>,
+}
+
+impl AsyncRead for Lazy {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.duplex).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Lazy {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.kept.extend_from_slice(buffer);
+        Poll::Ready(Ok(buffer.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.kept.is_empty() {
+            let Lazy { duplex, kept } = &mut *self;
+            let count = ready!(Pin::new(duplex).poll_write(cx, kept))?;
+            kept.drain(..count);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.duplex).poll_close(cx)
+    }
+}
+
+#[test]
+fn what_a_stream_took_is_flushed() {
+    let (connector, listener) = incoming();
+    let server = Server::on(Host::new()).socket(listener, Address::Unnamed, Ownership::Sole);
+    let handle = server.handle();
+    let (mut near, far) = Duplex::pair(10);
+    let far = Lazy {
+        duplex: far,
+        kept: Vec::new(),
+    };
+    assert!(
+        connector
+            .connect(Stream::new(far), Address::Unnamed)
+            .is_ok()
+    );
+    handle.drain();
+    let asking = async {
+        near.write_all(GET.as_bytes()).await.unwrap();
+        let mut response = String::new();
+        near.read_to_string(&mut response).await.unwrap();
+        assert!(response.ends_with("hello"), "{response}");
+    };
+    let serving = server.serve(|_request| async { "hello" });
+    let (report, ()) = block_on(zip(serving, asking));
     assert!(report.is_clean(), "{report}");
 }
 

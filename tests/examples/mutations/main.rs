@@ -6,6 +6,7 @@
 
 mod connection;
 mod connections;
+mod embedding;
 mod input;
 mod lifecycle;
 mod listeners;
@@ -56,6 +57,8 @@ struct Test {
     package: &'static str,
     /// The integration test that it is in, or none for the library's own.
     target: Option<&'static str>,
+    /// Whether it takes the package's features beyond the default ones.
+    has_features: bool,
     name: &'static str,
 }
 
@@ -63,6 +66,7 @@ const fn in_core(target: &'static str, name: &'static str) -> Test {
     Test {
         package: "neap-core",
         target: Some(target),
+        has_features: false,
         name,
     }
 }
@@ -71,6 +75,7 @@ const fn in_core_itself(name: &'static str) -> Test {
     Test {
         package: "neap-core",
         target: None,
+        has_features: false,
         name,
     }
 }
@@ -79,7 +84,16 @@ const fn in_runtime(target: &'static str, name: &'static str) -> Test {
     Test {
         package: "neap-smol",
         target: Some(target),
+        has_features: false,
         name,
+    }
+}
+
+/// For what only a feature brings.
+const fn in_runtime_with_features(target: &'static str, name: &'static str) -> Test {
+    Test {
+        has_features: true,
+        ..in_runtime(target, name)
     }
 }
 
@@ -87,6 +101,7 @@ const fn in_runtime_itself(name: &'static str) -> Test {
     Test {
         package: "neap-smol",
         target: None,
+        has_features: false,
         name,
     }
 }
@@ -95,6 +110,7 @@ const fn in_model(name: &'static str) -> Test {
     Test {
         package: "neap-tests",
         target: Some("model"),
+        has_features: false,
         name,
     }
 }
@@ -180,6 +196,9 @@ impl Copy {
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .args(["test", "--no-run", "--quiet", "--locked"])
             .args(["--message-format=json", "-p", test.package]);
+        if test.has_features {
+            cargo.arg("--all-features");
+        }
         match test.target {
             Some(target) => cargo.args(["--test", target]),
             None => cargo.arg("--lib"),
@@ -295,6 +314,7 @@ fn main() -> io::Result<ExitCode> {
         sealing::MUTATIONS,
         connections::MUTATIONS,
         runtime::MUTATIONS,
+        embedding::MUTATIONS,
     ];
     let all = lists.iter().copied().flatten();
     let mut mutations: Vec<&Mutation> = all
