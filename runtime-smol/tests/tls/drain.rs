@@ -59,7 +59,13 @@ fn alike(config: Config, scene: impl Fn(&Stage) -> Vec<String>) -> (Vec<String>,
     assert_eq!(plain.0, secure.0);
     let sums = |report: &Report| {
         let outcomes = report.outcomes.to_string();
-        (outcomes, report.requests, report.lost, report.forced)
+        (
+            outcomes,
+            report.requests,
+            report.lost,
+            report.forced,
+            report.stuck,
+        )
     };
     assert_eq!(sums(&plain.1), sums(&secure.1));
     secure
@@ -137,6 +143,24 @@ fn the_deadline_cuts_off_alike() {
     assert!(seen[0].starts_with("HTTP/1.1 503 "), "{seen:?}");
     assert_eq!(seen[1], "", "no last chunk");
     assert_eq!(report.lost, 2);
+}
+
+/// A thread that is blocked encrypts nothing: the watchdog ends the sockets themselves.
+#[test]
+fn a_handler_that_blocks_is_cut_off_alike() {
+    let mut config = Config::default();
+    config.drain.deadline = Duration::from_millis(300);
+    config.drain.close_grace = Duration::from_millis(1);
+    let (seen, report) = alike(config, |stage| {
+        let mut idle = stage.sending(GET);
+        read_until(&mut idle, "hello");
+        let mut blocked = stage.sending("GET /block HTTP/1.1\r\nHost: a\r\n\r\n");
+        wait_for(&stage.running.handle, |census| census.busy == 1);
+        stage.running.handle.drain();
+        vec![all(&mut blocked), all(&mut idle)]
+    });
+    assert_eq!(seen, ["", ""]);
+    assert_eq!((report.stuck, report.lost), (1, 1), "{report}");
 }
 
 /// Who waits in the queue when the drain begins has not even begun a handshake.

@@ -76,6 +76,10 @@ async fn app(request: Request<Body>) -> Result<impl IntoResponse, Response<Begun
         "/echo" => request.into_body().collect(100_000_000).await.unwrap(),
         "/much" => vec![b'x'; 20_000_000].into(),
         "/never" => pending().await,
+        // Its thread is left behind.
+        "/block" => loop {
+            std::thread::park();
+        },
         "/late" => {
             smol::Timer::after(Duration::from_millis(300)).await;
             "late".into()
