@@ -23,6 +23,9 @@ use crate::system::Transport;
 /// end that the FIN behind it shows, too.
 const CLOSE_NOTIFY: Duration = Duration::from_secs(5);
 
+/// Reads in one go before others get their turn: records may hold nothing that is to be had.
+const READS: usize = 32;
+
 /// A connection that TLS carries, on top of another.
 #[derive(Debug)]
 pub struct TlsTransport<T> {
@@ -31,6 +34,8 @@ pub struct TlsTransport<T> {
     handshake: Handshake,
     /// How much of the plaintext that was taken is not in the kernel yet.
     unsent: usize,
+    /// There may be more to read, which waits for its turn.
+    goes_on: bool,
     is_closing: bool,
     close_limit: Option<Timer>,
 }
@@ -48,6 +53,7 @@ impl<T: Transport> TlsTransport<T> {
             session,
             handshake: Handshake::awaited(tls),
             unsent: 0,
+            goes_on: false,
             is_closing: false,
             close_limit: None,
         })
@@ -59,7 +65,7 @@ impl<T: Transport> TlsTransport<T> {
         buffer: &mut [u8],
         read: &mut dyn FnMut(&mut T, &mut [u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        loop {
+        for _ in 0..READS {
             match self.session.reader().read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // The end without `close_notify`. A request tells by itself whether it is whole.
@@ -77,6 +83,8 @@ impl<T: Transport> TlsTransport<T> {
                 self.handshake.complete();
             }
         }
+        self.goes_on = true;
+        Err(io::ErrorKind::WouldBlock.into())
     }
 
     /// Writes the records that wait.
@@ -102,6 +110,9 @@ impl<T: Transport> Transport for TlsTransport<T> {
             Poll::Ready(read) => read,
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         });
+        if std::mem::take(&mut self.goes_on) {
+            cx.waker().wake_by_ref();
+        }
         // What the handshake answers, or the alert that says why there is none.
         let flushed = self.poll_flush(cx);
         match (received, flushed) {
@@ -283,20 +294,35 @@ impl<T: Transport> Transport for MaybeTls<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::task::Waker;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
 
     use super::*;
 
-    /// Notes what is asked of it.
+    /// Notes what is asked of it; has as much input as there are zeros.
     #[derive(Debug, Default)]
     struct Below {
+        input: Option<Vec<u8>>,
+        reads: usize,
         expects: bool,
         resets: bool,
     }
 
+    fn tls() -> Tls {
+        let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let (certificate, key) = (signed.cert.pem(), signed.signing_key.serialize_pem());
+        Tls::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap()
+    }
+
     impl Transport for Below {
-        fn poll_read(&mut self, _cx: &mut Context<'_>, _to: &mut [u8]) -> Poll<io::Result<usize>> {
-            Poll::Pending
+        fn poll_read(&mut self, _cx: &mut Context<'_>, to: &mut [u8]) -> Poll<io::Result<usize>> {
+            let Some(input) = &mut self.input else {
+                return Poll::Pending;
+            };
+            to[0] = input.pop().unwrap_or_default();
+            self.reads += 1;
+            Poll::Ready(Ok(1))
         }
 
         fn try_read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
@@ -334,10 +360,7 @@ mod tests {
 
     #[test]
     fn what_tls_does_not_know_is_asked_of_the_transport_below() {
-        let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let (certificate, key) = (signed.cert.pem(), signed.signing_key.serialize_pem());
-        let tls = Tls::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
-        let mut carrier = MaybeTls::new(Below::default(), Some(&tls)).unwrap();
+        let mut carrier = MaybeTls::new(Below::default(), Some(&tls())).unwrap();
         let cx = &mut Context::from_waker(Waker::noop());
         assert!(carrier.poll_hangup(cx).is_ready() && carrier.poll_end(cx).is_ready());
         assert!(carrier.poll_read(cx, &mut [0; 9]).is_pending());
@@ -349,5 +372,33 @@ mod tests {
             panic!("it has TLS");
         };
         assert!(inside.transport.expects && inside.transport.resets);
+    }
+
+    /// The rest of a record may be long in coming, a byte at a time and without a pause.
+    #[test]
+    fn others_get_their_turn_while_a_record_goes_on() {
+        // The beginning of a handshake message of 8 KiB, last byte first.
+        let input = vec![0, 0x20, 0, 1, 4, 0x20, 1, 3, 22];
+        let below = Below {
+            input: Some(input),
+            ..Below::default()
+        };
+        let mut transport = TlsTransport::new(below, &tls()).unwrap();
+        let woken = Arc::new(Woken(AtomicUsize::new(0)));
+        let waker = Waker::from(Arc::clone(&woken));
+        for turn in 1..=3 {
+            let read = transport.poll_read(&mut Context::from_waker(&waker), &mut [0; 9]);
+            assert!(read.is_pending(), "{read:?}");
+            assert_eq!(transport.transport.reads, turn * READS);
+            assert_eq!(woken.0.load(Ordering::Relaxed), turn, "it goes on");
+        }
+    }
+
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
