@@ -265,7 +265,8 @@ impl Connection {
         };
         self.apply(Event::Request(content));
         if semantics.close {
-            self.apply(Event::Raise);
+            let is_whole = content == Content::Whole;
+            self.apply(if is_whole { Event::Part } else { Event::Raise });
         }
     }
 

@@ -77,6 +77,8 @@ pub enum Event {
     Server(Phase),
     /// The connection's own phase rises to Draining: the next reply is the last.
     Raise,
+    /// The request that has come whole is the last, as its client says: it sends nothing more.
+    Part,
     /// Part of a head has come.
     Bytes,
     /// A whole head has come, with this much of its content.

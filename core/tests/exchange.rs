@@ -99,6 +99,25 @@ fn lingering_ends_at_the_clients_fin_or_reset() {
     }
 }
 
+/// Nothing more comes that could reset what has been sent. Behind content there may: old clients
+/// send an empty line there, and others more than they said.
+#[test]
+fn who_calls_a_request_without_content_its_last_is_not_lingered_for() {
+    const LAST: &[u8] = b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
+    const OLD: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
+    const CONTENT: &[u8] =
+        b"POST / HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: 1\r\n\r\n";
+    for (request, lingers) in [(LAST, false), (OLD, false), (CONTENT, true)] {
+        let mut world = given(request);
+        world.on(Connection::want_content);
+        world.input(&b"."[..usize::from(lingers)]);
+        assert!(world.reply().contains("connection: close"));
+        world.on(Connection::handle_fin_sent).unwrap();
+        let state = if lingers { State::Linger } else { State::Gone };
+        assert_eq!(world.connection.state(), state);
+    }
+}
+
 #[test]
 fn input_prolongs_lingering_also_while_the_send_queue_is_asked_for() {
     let mut world = lingering();

@@ -155,6 +155,20 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         test: drain("lingering_ends_with_silence_once_everything_is_acknowledged"),
     },
     Mutation {
+        guard: "§5 no linger for a client that has called its request the last",
+        file: CONTROL,
+        from: "(c.half_closed || c.parting)",
+        to: "c.half_closed",
+        test: exchange("who_calls_a_request_without_content_its_last_is_not_lingered_for"),
+    },
+    Mutation {
+        guard: "§5 linger all the same if it has content",
+        file: INPUT,
+        from: "let is_whole = content == Content::Whole;",
+        to: "let is_whole = content != Content::Whole;",
+        test: exchange("who_calls_a_request_without_content_its_last_is_not_lingered_for"),
+    },
+    Mutation {
         guard: "§5 linger ends at the client's FIN",
         file: CONTROL,
         from: "    EofLingering: Lingering | Querying, Eof => to(Gone);\n",

@@ -52,6 +52,7 @@ named! { EVENTS, event_name: Event;
     [Event::Server(Phase::Closing)] => "Closing";
     [Event::Server(Phase::Done)] => "Done";
     [Event::Raise] => "close asked for";
+    [Event::Part] => "last of its client";
     [Event::Bytes] => "bytes";
     [Event::Request(Content::Whole)] => "request";
     [Event::Request(Content::Expected)] => "request that expects 100";

@@ -26,6 +26,7 @@ pub fn reports(control: &Control) -> Vec<Event> {
             Refuse,
             Expired(Timer::Input),
         ],
+        Stage::Asked(Content::Whole) => vec![Event::Started, Event::Raise, Event::Part, Refuse],
         Stage::Asked(_) => vec![Event::Started, Event::Raise, Refuse],
         Running(_) => vec![Event::Raise, Abandon, Refuse],
         Replying(_) => vec![ReplyEnd, ReplyCut, Refuse],

@@ -271,9 +271,10 @@ fn state_properties() -> [Property<Table>; 7] {
             },
         ),
         Property::always(
-            "no linger for a client that has ended its side",
+            "no linger for a client that sends nothing more",
             |_, walk: &Walk| {
-                !(matches!(walk.control.stage, Lingering | Querying) && walk.control.half_closed)
+                let silent = walk.control.half_closed || walk.control.parting;
+                !(matches!(walk.control.stage, Lingering | Querying) && silent)
             },
         ),
         Property::always(

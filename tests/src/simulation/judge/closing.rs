@@ -27,6 +27,9 @@ impl Connection<'_> {
         if gone(record.fin) || gone(record.reset) || self.times.over <= at {
             return true;
         }
+        if self.has_parted() {
+            return record.ended.is_some();
+        }
         let Some(ended) = record.ended else {
             return false;
         };
@@ -37,6 +40,14 @@ impl Connection<'_> {
         at + EXACT >= ended + windows.linger_max
             || (acknowledged && at + EXACT >= input + windows.linger_short)
             || self.read_after(ended) >= LINGER
+    }
+
+    /// Whether the request that was answered last is one without content, which its client has
+    /// called its last: it sends nothing that could destroy the answer.
+    fn has_parted(&self) -> bool {
+        let last = self.written.len().checked_sub(1);
+        last.and_then(|last| self.script.requests.get(last))
+            .is_some_and(|last| (last.close || last.old) && last.content.is_none())
     }
 
     /// When the exchange that the server's end follows was over, and whether something was said.
