@@ -218,7 +218,7 @@ fn tls_runs_on_a_pipe() {
     let config = config.with_root_certificates(roots).with_no_client_auth();
     let name = ServerName::try_from("localhost").unwrap();
     let mut session = ClientConnection::new(Arc::new(config), name).unwrap();
-    std::io::Write::write_all(&mut session.writer(), GET.as_bytes()).unwrap();
+    io::Write::write_all(&mut session.writer(), GET.as_bytes()).unwrap();
     let client = async {
         let mut response = Vec::new();
         let mut buffer = [0; 7];
@@ -232,7 +232,7 @@ fn tls_runs_on_a_pipe() {
             let count = near.read(&mut buffer).await.unwrap();
             let taken = session.read_tls(&mut &buffer[..count]).unwrap();
             session.process_new_packets().unwrap();
-            match std::io::Read::read_to_end(&mut session.reader(), &mut response) {
+            match io::Read::read_to_end(&mut session.reader(), &mut response) {
                 Ok(_) => break String::from_utf8(response).unwrap(),
                 Err(error) => assert!(taken > 0, "it ends without close_notify: {error}"),
             }
