@@ -144,6 +144,16 @@ impl Server {
     /// It serves through the drain and closes last; its connections hold nothing and stand in no
     /// report.
     ///
+    /// ```
+    /// use neap_smol::Server;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let server = Server::bind("127.0.0.1:0")?.admin(&"127.0.0.1:0".parse().unwrap())?;
+    /// println!("health checks on http://{}", server.admin_addresses()[0]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// If it cannot be bound.

@@ -142,7 +142,21 @@ impl<S: System> Server<S> {
     }
 
     /// Whether requests are timed, for [`Handle::metrics`]. Default: as soon as there is an admin
-    /// listener to tell them.
+    /// listener to tell them. An endpoint of your own asks for it:
+    ///
+    /// ```no_run
+    /// use neap_smol::Server;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let server = Server::bind("127.0.0.1:8080")?.metrics(true);
+    /// let handle = server.handle();
+    /// server.run(move |_request| {
+    ///     let metrics = handle.metrics();
+    ///     async { metrics }
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "metrics")]
     #[must_use]
     pub fn metrics(self, on: bool) -> Server<S> {

@@ -26,7 +26,23 @@ const CLOSE_NOTIFY: Duration = Duration::from_secs(5);
 /// Reads in one go before others get their turn: records may hold nothing that is to be had.
 const READS: usize = 32;
 
-/// A connection that TLS carries, on top of another.
+/// A connection that TLS carries, on top of another: for listeners of your own, those of
+/// [`Server::tls`](crate::Server::tls) have it.
+///
+/// ```
+/// use neap_smol::Tls;
+/// use neap_smol::system::{Incoming, Stream, TlsTransport, incoming};
+/// use smol::net::unix::UnixStream;
+///
+/// type Listener = Incoming<TlsTransport<Stream<UnixStream>>>;
+///
+/// fn accepted(stream: UnixStream, tls: &Tls) -> std::io::Result<()> {
+///     let (connector, _listener): (_, Listener) = incoming();
+///     let transport = TlsTransport::new(Stream::new(stream), tls)?;
+///     let _ = connector.connect(transport, neap_smol::Address::Unnamed);
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct TlsTransport<T> {
     transport: T,
