@@ -32,6 +32,7 @@ pub struct ConnectionInfo(Arc<Info>);
 pub(crate) struct Info {
     peer: Address,
     local: Address,
+    is_secure: bool,
     server: Arc<Shared>,
     ledger: Ledger,
     #[cfg(feature = "tracing")]
@@ -48,6 +49,7 @@ impl ConnectionInfo {
     pub(crate) fn new(
         peer: Address,
         local: Address,
+        is_secure: bool,
         server: &Arc<Shared>,
         ledger: Ledger,
     ) -> ConnectionInfo {
@@ -56,6 +58,7 @@ impl ConnectionInfo {
             span: crate::trace::connection(&peer, &local),
             peer,
             local,
+            is_secure,
             server: Arc::clone(server),
             ledger,
         }))
@@ -108,6 +111,12 @@ impl ConnectionInfo {
         &self.0.local
     }
 
+    /// Whether TLS carries it, up to here.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.0.is_secure
+    }
+
     /// Tells of the server's shutdown, like the request's own [`Shutdown`].
     #[must_use]
     pub fn shutdown(&self) -> Shutdown {
@@ -158,7 +167,8 @@ impl ConnectionInfo {
     pub(crate) fn of_nobody() -> ConnectionInfo {
         let nobody = Address::Unnamed;
         let ledger = Ledger::new(Time::ZERO, Weak::new());
-        ConnectionInfo::new(nobody.clone(), nobody, &Arc::new(Shared::new(None)), ledger)
+        let server = Arc::new(Shared::new(None));
+        ConnectionInfo::new(nobody.clone(), nobody, false, &server, ledger)
     }
 
     /// How many know it, beside those that only may.

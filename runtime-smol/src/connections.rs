@@ -81,7 +81,7 @@ impl<F: Future<Output: IntoResponse>, T: Transport> Connections<F, T> {
             local,
         } = arrival;
         let ledger = Ledger::new(t.now, transport.descriptor());
-        let info = ConnectionInfo::new(peer, local, &self.shared, ledger);
+        let info = ConnectionInfo::new(peer, local, transport.is_secure(), &self.shared, ledger);
         let count = || {
             let accepted = &self.shared.totals.accepted;
             accepted.fetch_add(1, Ordering::Relaxed);

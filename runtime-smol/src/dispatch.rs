@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::Request;
-use neap_core::{Item, PeerError, Tick};
+use neap_core::{Config, Item, PeerError, Tick};
 
 use crate::account::Account;
 use crate::connection::Served;
@@ -32,7 +32,17 @@ where
         if input.is_empty() {
             return false;
         }
-        let received = self.core.handle_input(t, input, &mut env.spans);
+        let config;
+        let known = if self.transport.is_secure() {
+            config = secured(*t.config);
+            Tick {
+                config: &config,
+                ..t
+            }
+        } else {
+            t
+        };
+        let received = self.core.handle_input(known, input, &mut env.spans);
         let feed = self
             .exchange
             .as_mut()
@@ -168,4 +178,10 @@ where
         }
         env.give_places(exchange.places);
     }
+}
+
+/// The same settings for a connection that is secured.
+fn secured(mut config: Config) -> Config {
+    config.secure = true;
+    config
 }

@@ -144,6 +144,10 @@ impl<T: Transport> Transport for TlsTransport<T> {
         self.receive(buffer, &mut T::try_read)
     }
 
+    fn is_secure(&self) -> bool {
+        true
+    }
+
     fn has_begun(&self) -> bool {
         self.handshake.stage == Stage::Begun
     }
@@ -269,6 +273,19 @@ impl<T: Transport> Transport for MaybeTls<T> {
 
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         either!(self, it => it.try_read(buffer))
+    }
+
+    fn poll_read_to(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<u8>,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        either!(self, it => it.poll_read_to(cx, buffer, most))
+    }
+
+    fn is_secure(&self) -> bool {
+        either!(self, it => it.is_secure())
     }
 
     fn has_begun(&self) -> bool {

@@ -179,6 +179,25 @@ fn what_is_no_certificate_says_so() {
     );
 }
 
+/// RFC 9110 section 7.4: over TLS an `https` target is what it should be, and elsewhere it is not.
+#[test]
+fn requests_are_known_to_be_secured_and_https_targets_are_served() {
+    let identity = Identity::new("localhost");
+    let running = start(Some(&identity.tls()), Config::default());
+    let ask = |target: &str| {
+        let mut client = identity.connect(running.connect());
+        let request = format!("GET {target} HTTP/1.0\r\nHost: localhost\r\n\r\n");
+        client.write_all(request.as_bytes()).unwrap();
+        rest(&mut client).0
+    };
+    assert!(ask("/secure").ends_with("true"));
+    assert!(ask("https://localhost/secure").ends_with("true"));
+    let running = start(None, Config::default());
+    let ask = |target: &str| running.exchange(&GET.replacen('/', target, 1));
+    assert!(ask("/secure").ends_with("false"));
+    assert!(ask("https://test/secure").starts_with("HTTP/1.1 421 "));
+}
+
 #[test]
 fn the_admin_listener_speaks_no_tls() {
     let identity = Identity::new("localhost");

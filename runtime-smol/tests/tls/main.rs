@@ -19,7 +19,9 @@ use bytes::Bytes;
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Frame;
-use neap_smol::{Body, BoxError, Config, IntoResponse, Report, Server, Tls, Upgrade};
+use neap_smol::{
+    Body, BoxError, Config, ConnectionInfo, IntoResponse, Report, Server, Tls, Upgrade,
+};
 
 use client::Identity;
 use common::Running;
@@ -75,6 +77,10 @@ async fn app(request: Request<Body>) -> Result<impl IntoResponse, Response<Begun
         "/" => "hello".into(),
         "/echo" => request.into_body().collect(100_000_000).await.unwrap(),
         "/much" => vec![b'x'; 20_000_000].into(),
+        "/secure" => {
+            let connection = ConnectionInfo::of(&request).unwrap();
+            connection.is_secure().to_string().into()
+        }
         "/never" => pending().await,
         // Its thread is left behind.
         "/block" => loop {

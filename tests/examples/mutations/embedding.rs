@@ -46,6 +46,13 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         test: tls("handshake::http_1_1_is_agreed_on_and_nothing_else"),
     },
     Mutation {
+        guard: "https targets are served over TLS",
+        file: "runtime-smol/src/dispatch.rs",
+        from: "            config = secured(*t.config);\n",
+        to: "            config = *t.config;\n",
+        test: tls("handshake::requests_are_known_to_be_secured_and_https_targets_are_served"),
+    },
+    Mutation {
         guard: "a certificate is exchanged",
         file: TLS,
         from: "        self.0.config.store(other.0.config.load_full());\n",
