@@ -130,7 +130,6 @@ impl<'b> Fields<'b> {
     }
 
     /// Like [`iter`](Fields::iter), with names as bytes, which costs less.
-    #[must_use]
     pub fn lines(&self) -> impl Iterator<Item = (&'b [u8], &'b [u8])> + Clone + use<'b> {
         let section = self.section;
         self.spans

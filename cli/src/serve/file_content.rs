@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use blocking::Task;
-use bytes::Bytes;
-use rustix::buffer::spare_capacity;
+use bytes::{Bytes, BytesMut};
 
 /// Bytes read at a time. A response needs this much memory whatever the length of the file; fewer
 /// would be more trips to another thread, more would not be noticeably fewer.
@@ -25,6 +24,8 @@ pub(crate) struct FileContent {
     left: u64,
     /// Already read, while the file was being opened.
     first: Option<Bytes>,
+    /// The last piece, whose memory the next one gets, if the client has taken it by then.
+    last: Bytes,
     reading: Option<Task<io::Result<Bytes>>>,
 }
 
@@ -37,6 +38,7 @@ impl FileContent {
             offset,
             left: length,
             first: None,
+            last: Bytes::new(),
             reading: None,
         }
     }
@@ -45,7 +47,7 @@ impl FileContent {
     /// that is allowed, and spares the content a second trip there.
     pub(crate) fn read_first(&mut self) -> io::Result<()> {
         if let Some(file) = &self.file {
-            let piece = read_piece(file, self.offset, self.left)?;
+            let piece = read_piece(file, BytesMut::new(), self.offset, self.left)?;
             if piece.len() as u64 == self.left {
                 self.file = None;
             }
@@ -75,10 +77,21 @@ impl FileContent {
         let Some(file) = &self.file else {
             return Poll::Ready(Ok(Bytes::new()));
         };
-        let reading = self.reading.get_or_insert_with(|| {
+        if self.reading.is_none() {
+            let mut room = std::mem::take(&mut self.last)
+                .try_into_mut()
+                .unwrap_or_default();
+            // What the system has in memory needs no other thread.
+            if let Some(piece) = read_cached(file, &mut room, self.offset, self.left) {
+                return Poll::Ready(Ok(piece));
+            }
             let (file, offset, left) = (Arc::clone(file), self.offset, self.left);
-            blocking::unblock(move || read_piece(&file, offset, left))
-        });
+            let read = move || read_piece(&file, room, offset, left);
+            self.reading = Some(blocking::unblock(read));
+        }
+        let Some(reading) = &mut self.reading else {
+            return Poll::Pending;
+        };
         let piece = ready!(Pin::new(reading).poll(context));
         self.reading = None;
         Poll::Ready(piece)
@@ -93,19 +106,47 @@ impl FileContent {
         self.left -= piece.len() as u64;
         if self.left == 0 {
             self.file = None;
+        } else {
+            self.last = piece.clone();
         }
         Ok(piece)
     }
 }
 
-/// Reads at most `left` bytes, at least one unless the file ends at `offset`.
-fn read_piece(file: &File, offset: u64, left: u64) -> io::Result<Bytes> {
+/// Reads at most `left` bytes, at least one unless the file ends at `offset`, into `room`.
+fn read_piece(file: &File, mut room: BytesMut, offset: u64, left: u64) -> io::Result<Bytes> {
+    make_room(&mut room, left);
+    let count = rustix::io::retry_on_intr(|| rustix::io::pread(file, &mut room[..], offset))?;
+    room.truncate(count);
+    Ok(room.freeze())
+}
+
+/// The same for what can be read without waiting; `None` where that is nothing, or not known.
+#[cfg(target_os = "linux")]
+fn read_cached(file: &File, room: &mut BytesMut, offset: u64, left: u64) -> Option<Bytes> {
+    make_room(room, left);
+    let read = || {
+        let slice = &mut [io::IoSliceMut::new(room)];
+        let flags = rustix::io::ReadWriteFlags::NOWAIT;
+        rustix::io::preadv2(file, slice, offset, flags)
+    };
+    let count = rustix::io::retry_on_intr(read)
+        .ok()
+        .filter(|count| *count > 0)?;
+    room.truncate(count);
+    Some(std::mem::take(room).freeze())
+}
+
+/// Other systems do not say what they have in memory.
+#[cfg(not(target_os = "linux"))]
+fn read_cached(_: &File, _: &mut BytesMut, _: u64, _: u64) -> Option<Bytes> {
+    None
+}
+
+/// Only memory that is new is cleared for it.
+fn make_room(room: &mut BytesMut, left: u64) {
     let length = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
-    let mut piece = Vec::with_capacity(length);
-    rustix::io::retry_on_intr(|| rustix::io::pread(file, spare_capacity(&mut piece), offset))?;
-    // The allocator may have given more room than was asked for, and pread filled it.
-    piece.truncate(length);
-    Ok(piece.into())
+    room.resize(length, 0);
 }
 
 #[cfg(test)]
