@@ -171,8 +171,8 @@ pub trait Transport {
     /// broken.
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Whether nobody on the way can read or change what is sent: a request for an `https` target is
-    /// served then (RFC 9110 section 7.4).
+    /// Whether nobody on the way can read or change what is sent: a request for an `https` target
+    /// is served then (RFC 9110 section 7.4).
     fn is_secure(&self) -> bool {
         false
     }

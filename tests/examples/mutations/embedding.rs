@@ -90,7 +90,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         guard: "events that never pause end at the drain",
         file: "runtime-smol/src/event_stream.rs",
         from: "            if stop.as_mut().poll(cx).is_ready() {\n",
-        to: "            if this.events.as_mut().poll_next(cx).is_pending()\n                && stop.as_mut().poll(cx).is_ready() {\n",
+        to: "            let waits = this.events.as_mut().poll_next(cx).is_pending();\n            \
+             if waits && stop.as_mut().poll(cx).is_ready() {\n",
         test: in_runtime("event_stream", "events_that_never_pause_end_at_the_drain"),
     },
     Mutation {
