@@ -30,7 +30,7 @@ Targets:
   GET /              Hello, World!
   POST /echo         the content, returned while it is coming in (PUT as well)
   GET /delay/MS      an answer after so many milliseconds
-  GET /block/MS      the same, but it blocks the server's thread: for testing
+  GET /block/MS      the same, but it blocks a thread of the server: for testing
   GET /stream/N/MS   N chunks, so many milliseconds apart
   GET /bytes/N       N bytes
   any /status/CODE   a response with this status, 200 to 599
@@ -161,6 +161,9 @@ pub(crate) struct Common {
         hide_short_help = true
     )]
     pub(crate) max_connections: Option<NonZeroUsize>,
+    /// Threads that serve [default: as many as there are cores]
+    #[arg(long, value_name = "N", env = "NEAP_THREADS")]
+    pub(crate) threads: Option<NonZeroUsize>,
     /// What tells when sockets are ready
     #[arg(
         long,
@@ -345,6 +348,7 @@ mod tests {
             ("neap echo --deadline 30", "write 30s"),
             ("neap echo --backlog 0", "1..=65535"),
             ("neap echo --max-connections 0", "zero"),
+            ("neap echo --threads 0", "zero"),
             ("neap echo --log loud", "common, combined, json"),
         ] {
             let error = common(line).unwrap_err();

@@ -74,10 +74,14 @@ pub(crate) fn bind(server: Server, common: &Common, files: usize) -> Result<Boun
         .log_targets(common.log_targets)
         .reuse_port(common.reuse_port)
         .backlog(common.backlog);
+    let threads = common
+        .threads
+        .or_else(|| std::thread::available_parallelism().ok())
+        .map_or(1, NonZeroUsize::get);
     let most = common
         .max_connections
-        .map_or_else(|| max_connections(files), NonZeroUsize::get);
-    server = server.max_connections(most);
+        .map_or_else(|| max_connections(files, threads), NonZeroUsize::get);
+    server = server.max_connections(most).threads(threads);
     if let Some(certificate) = &certificate {
         server = server.tls(&certificate.tls);
     }
@@ -106,12 +110,17 @@ fn cannot_listen(address: &Address) -> impl FnOnce(io::Error) -> StartError {
 }
 
 /// What the limit of open files leaves room for, with some to spare for the process itself.
-fn max_connections(files: usize) -> usize {
+fn max_connections(files: usize, threads: usize) -> usize {
     const SPARE: usize = 64;
+    /// What a thread waits with.
+    const FILES_OF_THREAD: usize = 2;
     let limit = getrlimit(Resource::Nofile).current;
     let limit = limit.and_then(|limit| usize::try_from(limit).ok());
     let limit = limit.unwrap_or(usize::MAX);
-    (limit.saturating_sub(SPARE) / files).max(1)
+    let spare = FILES_OF_THREAD
+        .saturating_mul(threads)
+        .saturating_add(SPARE);
+    (limit.saturating_sub(spare) / files).max(1)
 }
 
 /// Says where the server listens, serves until it has drained, and says how that went.

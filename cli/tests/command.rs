@@ -185,3 +185,37 @@ fn a_log_that_nobody_reads_holds_neither_a_request_nor_the_end() {
     server.signal(Signal::TERM);
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
 }
+
+/// How many threads serve, by their names: `neap-1` and so on, or `neap` where there is one.
+fn threads_of(server: &Server) -> usize {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", server.child.id())).unwrap();
+    let comms = tasks.map(|task| task.unwrap().path().join("comm"));
+    let names = comms.filter_map(|comm| std::fs::read_to_string(comm).ok());
+    let digits = |name: &String| {
+        let number = name.trim_end().strip_prefix("neap-")?;
+        number.parse::<usize>().ok()
+    };
+    names.filter(|name| digits(name).is_some()).count()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn it_serves_on_as_many_threads_as_it_is_told_and_as_there_are_cores_unless_it_is() {
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let default = if cores == 1 { 0 } else { cores };
+    let flags = ["--threads", "3"];
+    for (flags, threads) in [(&flags[..], 3), (&["--threads", "1"], 0), (&[], default)] {
+        let words = [&["echo", "-p", "0"], flags].concat();
+        let server = Server::start(&mut neap(&words));
+        // The last of them has started when it answers.
+        let mut client = server.connect();
+        client
+            .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            .unwrap();
+        client.read_exact(&mut [0; 15]).unwrap();
+        assert_eq!(threads_of(&server), threads, "{flags:?}");
+        drop(client);
+        server.signal(Signal::TERM);
+        assert_eq!(server.end().0, Some(0));
+    }
+}

@@ -10,17 +10,18 @@ use std::task::{Context, Waker};
 use http::{Method, Request, Response, StatusCode};
 use neap_core::{Config, HttpDate, Listening, Phase, Tick, Time};
 
+use crate::conductor::TransportOf;
 use crate::connections::Connections;
 use crate::environment::Environment;
 use crate::event::Observer;
-use crate::handle::Shared;
 use crate::listener::{Listener, Watched};
 use crate::listeners::{Duty, Listeners};
 use crate::refusal::Refusals;
 use crate::registry::Registry;
 use crate::run_queue::{Part, PartWaker};
 use crate::seal::Rung;
-use crate::serve::TransportOf;
+use crate::serving::{Here, Serving};
+use crate::shared::Shared;
 use crate::system::System;
 use crate::{Body, Full, Handle, IntoResponse};
 
@@ -33,8 +34,7 @@ type Answering = Box<dyn Fn(Request<Body>) -> Answer + Send>;
 /// The admin listeners and their connections.
 pub(crate) struct Admin<S: System> {
     listeners: Listeners<S::Listener>,
-    connections: Connections<Answer, TransportOf<S>>,
-    env: Environment<Answering, Answer>,
+    serving: Here<Answering, Answer, TransportOf<S>>,
     waking: (Arc<PartWaker>, Waker),
 }
 
@@ -48,13 +48,15 @@ impl<S: System> Admin<S> {
         let own = Arc::new(Shared::beside(server));
         let handle = Handle::new(server);
         let answer: Answering = Box::new(move |request| ready(answer(&handle, &request)));
-        let waking = PartWaker::new(&server.queue, Part::AdminListeners);
+        let waking = PartWaker::new(&server.seat.queue, Part::AdminListeners);
         let waker = Waker::from(Arc::clone(&waking));
         waker.wake_by_ref();
+        let seat = Arc::clone(&own.seat);
+        let connections = Connections::new(Arc::clone(&own), seat, Part::AdminConnection);
+        let env = Environment::new(answer, observer, Refusals::default());
         Admin {
             listeners: Listeners::new(listeners, CONNECTIONS, Rung::Plain),
-            connections: Connections::new(own, Part::AdminConnection),
-            env: Environment::new(answer, observer, Refusals::default()),
+            serving: Here::new(&own, connections, env),
             waking: (waking, waker),
         }
     }
@@ -65,11 +67,11 @@ impl<S: System> Admin<S> {
     }
 
     pub(crate) fn registry(&self) -> Arc<Registry> {
-        self.connections.registry()
+        self.serving.connections.registry()
     }
 
     pub(crate) fn next_deadline(&self) -> Time {
-        self.connections
+        self.serving
             .next_deadline()
             .min(self.listeners.next_deadline())
     }
@@ -88,23 +90,19 @@ impl<S: System> Admin<S> {
         config: &Config,
         date: HttpDate,
     ) {
-        self.env.date = date;
-        if self
-            .connections
-            .poll(index, tick(now, Phase::Running, config), &mut self.env)
-        {
+        self.serving.set_date(date);
+        let t = tick(now, Phase::Running, config);
+        if self.serving.poll(index, t) {
             self.listeners.room_was_made();
             self.accept(now, config, date);
         }
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Time, config: &Config, date: HttpDate) {
-        self.env.date = date;
+        self.serving.set_date(date);
         self.listeners.handle_timeout(now);
-        while self
-            .connections
-            .expire(tick(now, Phase::Running, config), &mut self.env)
-        {
+        let t = tick(now, Phase::Running, config);
+        while self.serving.expire(t) {
             self.listeners.room_was_made();
         }
         self.accept(now, config, date);
@@ -112,19 +110,17 @@ impl<S: System> Admin<S> {
 
     /// The server is done: so is this.
     pub(crate) fn end(&mut self, now: Time, config: &Config) {
-        self.connections
-            .poll_all(tick(now, Phase::Done, config), &mut self.env);
+        self.serving.poll_all(tick(now, Phase::Done, config));
     }
 
     fn accept(&mut self, now: Time, config: &Config, date: HttpDate) {
-        self.env.date = date;
+        self.serving.set_date(date);
         let Admin {
             listeners,
-            connections,
-            env,
+            serving,
             waking,
         } = self;
-        let observer = env.observer.clone();
+        let observer = serving.env.observer.clone();
         let listening = Listening::Accept;
         let duty = Duty {
             listening,
@@ -134,10 +130,10 @@ impl<S: System> Admin<S> {
         };
         let t = tick(now, Phase::Running, config);
         let mut cx = Context::from_waker(&waking.1);
-        listeners.poll(&duty, connections.len(), &mut cx, |arrival| {
-            let index = connections.insert(t, arrival);
-            connections.poll(index, t, env);
-            connections.len()
+        let open = serving.open();
+        listeners.poll(&duty, open, &mut cx, |arrival| {
+            serving.admit(t, arrival);
+            serving.open()
         });
     }
 }

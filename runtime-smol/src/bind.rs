@@ -4,16 +4,15 @@ use std::future::Future;
 use std::io;
 use std::net::ToSocketAddrs;
 use std::os::fd::OwnedFd;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::task::Waker;
-use std::thread;
 
 use http::Request;
 
 use crate::listener::Listener;
 use crate::listening::{Kernel, NativeListener, Options};
 use crate::system::Native;
+use crate::threads::Threads;
 use crate::{Address, Body, IntoResponse, Reactor, Report, Server, watchdog};
 
 /// Connections that wait to be accepted, by default: as many as most systems allow.
@@ -180,9 +179,9 @@ impl Server {
         Ok(self)
     }
 
-    /// Serves on a thread of its own until the shutdown is done, and reports. The handler's
-    /// futures need not be `Send`: they never leave that thread. The caller's thread listens for
-    /// signals and keeps the deadline.
+    /// Serves on a thread of its own, or on [as many as it is told](Server::threads), until the
+    /// shutdown is done, and reports. The handler's futures need not be `Send`: they never leave
+    /// their thread. The caller's thread listens for signals and keeps the deadline.
     ///
     /// A handler that blocks its thread cannot put that off: when the time is up, all connections
     /// and listeners are ended and the report is returned, with the handler counted as
@@ -191,7 +190,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// If there is no listener, or no thread to be had.
+    /// If there is no listener, or a thread is not to be had.
     ///
     /// # Panics
     ///
@@ -210,27 +209,14 @@ impl Server {
         let mut signals = self.system.signals.take();
         // What has come before counts from the first turn on.
         watchdog::hear(&shared, &mut signals, Waker::noop());
-        let worker = thread::Builder::new().name("neap".into());
-        let worker = worker.spawn(move || self.serve_parked(handler))?;
+        let threads = Threads::start(self, handler)?;
         match watchdog::watch(&shared, &mut signals) {
-            Some(report) => Ok(report),
-            None => worker.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Some(report) => {
+                threads.join_unblocked();
+                Ok(report)
+            }
+            None => threads.join(),
         }
-    }
-}
-
-impl Server {
-    /// Serves on this thread, which waits in the server's own reactor if it has one.
-    fn serve_parked<H, F>(mut self, handler: H) -> io::Result<Report>
-    where
-        H: Fn(Request<Body>) -> F,
-        F: Future<Output: IntoResponse>,
-    {
-        #[cfg(target_os = "linux")]
-        if let Some(park) = self.system.park() {
-            return park.block_on(self.serve(handler));
-        }
-        Ok(async_io::block_on(self.serve(handler)))
     }
 }
 

@@ -4,17 +4,17 @@ use std::future::Future;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
-use http::{Request, Uri};
+use http::Request;
 use neap_core::{Connection, Handler, Outcome, Read, State, Step, Tick, Time, Wants, Write};
 
 use crate::environment::Environment;
-use crate::event::{Event, Holder};
+use crate::event::Event;
 use crate::exchange::{DataOf, Exchange, Stage, catch};
-use crate::handle::Shared;
 use crate::input::Inbox;
 use crate::output::Output;
 use crate::refusal::RefusalPage;
 use crate::registry::Entry;
+use crate::shared::Shared;
 use crate::system::Transport;
 use crate::{Body, ConnectionInfo, IntoResponse};
 
@@ -34,8 +34,6 @@ pub(crate) struct Served<F: Future<Output: IntoResponse>, T: Transport> {
     /// The handler, or the response's body, may have something new: poll it.
     pub(crate) handler_due: bool,
     pub(crate) info: ConnectionInfo,
-    /// The target of the request under way, if the log may name it.
-    pub(crate) target: Option<Uri>,
     /// What it was last seen doing, before it began to end.
     doing: State,
     /// Last, so that the connection leaves the registry after its socket is closed.
@@ -56,7 +54,6 @@ where
             exchange: None,
             handler_due: false,
             info,
-            target: None,
             doing: State::Fresh,
             entry,
         }
@@ -103,17 +100,6 @@ where
         let exchange = self.exchange.as_ref();
         let replying = exchange.is_some_and(|exchange| exchange.stage == Stage::Replying);
         self.info.ledger().note(self.core.tally(), replying);
-    }
-
-    /// What the log says of it, if it holds the drain.
-    pub(crate) fn holder(&self, t: Tick<'_>) -> Option<Holder> {
-        let state = self.core.state();
-        state.is_held(&t.config.drain).then(|| Holder {
-            peer: self.info.peer().clone(),
-            state,
-            age: t.now.since(self.info.ledger().accepted),
-            target: self.target.clone(),
-        })
     }
 
     pub(crate) fn is_idle(&self) -> bool {

@@ -8,9 +8,10 @@ use std::time::Instant;
 use http::Request;
 use neap_core::{Phase, Progress, State, Time};
 
-use crate::handle::Shared;
+use crate::event::Holder;
 use crate::ledger::Ledger;
 use crate::report::Aborted;
+use crate::shared::Shared;
 use crate::{Address, Body};
 
 /// The connection that a request came by. Each request's [`Body`] knows it.
@@ -95,6 +96,17 @@ impl ConnectionInfo {
             age: now.since(ledger.accepted),
             bytes_in: ledger.received(),
             bytes_out: ledger.sent(),
+        }
+    }
+
+    /// What the log says of it, if it holds the drain by being `state`.
+    pub(crate) fn holder(&self, state: State, now: Time) -> Holder {
+        let ledger = self.ledger();
+        Holder {
+            peer: self.peer().clone(),
+            state,
+            age: now.since(ledger.accepted),
+            target: ledger.target(),
         }
     }
 

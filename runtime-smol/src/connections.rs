@@ -7,17 +7,17 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use http::Request;
-use neap_core::{State, Tick, Time};
+use neap_core::{Phase, State, Tick, Time};
 
 use crate::connection::Served;
 use crate::deadlines::Deadlines;
 use crate::environment::Environment;
-use crate::event::Holder;
-use crate::handle::{NOBODY, Shared};
 use crate::ledger::Ledger;
 use crate::listeners::Arrival;
 use crate::registry::Registry;
 use crate::run_queue::{Part, PartWaker};
+use crate::seat::{NOBODY, Seat};
+use crate::shared::Shared;
 use crate::system::Transport;
 use crate::{Body, ConnectionInfo, IntoResponse};
 
@@ -27,6 +27,8 @@ pub(crate) struct Connections<F: Future<Output: IntoResponse>, T: Transport> {
     free: Vec<usize>,
     deadlines: Deadlines,
     shared: Arc<Shared>,
+    /// The thread that they are on.
+    seat: Arc<Seat>,
     /// How the run queue names a connection of these.
     part: fn(usize) -> Part,
 }
@@ -38,12 +40,13 @@ struct Slot<F: Future<Output: IntoResponse>, T: Transport> {
 }
 
 impl<F: Future<Output: IntoResponse>, T: Transport> Connections<F, T> {
-    pub(crate) fn new(shared: Arc<Shared>, part: fn(usize) -> Part) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, seat: Arc<Seat>, part: fn(usize) -> Part) -> Self {
         Connections {
             slots: Vec::new(),
             free: Vec::new(),
             deadlines: Deadlines::default(),
             shared,
+            seat,
             part,
         }
     }
@@ -54,7 +57,7 @@ impl<F: Future<Output: IntoResponse>, T: Transport> Connections<F, T> {
     }
 
     pub(crate) fn registry(&self) -> Arc<Registry> {
-        Arc::clone(&self.shared.registry)
+        Arc::clone(&self.seat.registry)
     }
 
     /// When the next of them has a deadline.
@@ -62,11 +65,17 @@ impl<F: Future<Output: IntoResponse>, T: Transport> Connections<F, T> {
         self.deadlines.next()
     }
 
-    /// Takes in an accepted socket. It is in the registry before anything is awaited.
-    pub(crate) fn insert(&mut self, t: Tick<'_>, arrival: Arrival<T>) -> usize {
+    /// Takes in an accepted socket, which `count` counts. It is in the registry before anything is
+    /// awaited.
+    pub(crate) fn insert(
+        &mut self,
+        t: Tick<'_>,
+        arrival: Arrival<T>,
+        count: impl FnOnce(),
+    ) -> usize {
         let index = self.free.pop().unwrap_or_else(|| {
             let index = self.slots.len();
-            let waking = PartWaker::new(&self.shared.queue, (self.part)(index));
+            let waking = PartWaker::new(&self.seat.queue, (self.part)(index));
             let waker = Waker::from(Arc::clone(&waking));
             self.slots.push(Slot {
                 connection: None,
@@ -82,14 +91,8 @@ impl<F: Future<Output: IntoResponse>, T: Transport> Connections<F, T> {
         } = arrival;
         let ledger = Ledger::new(t.now, transport.descriptor());
         let info = ConnectionInfo::new(peer, local, transport.is_secure(), &self.shared, ledger);
-        let count = || {
-            let accepted = &self.shared.totals.accepted;
-            accepted.fetch_add(1, Ordering::Relaxed);
-        };
-        let entry = self
-            .shared
-            .registry
-            .enter(index, State::Fresh, &info, count);
+        let registry = &self.seat.registry;
+        let entry = registry.enter(index, State::Fresh, &info, count);
         self.slots[index].connection = Some(Served::new(t, transport, info, entry));
         index
     }
@@ -129,11 +132,25 @@ impl<F: Future<Output: IntoResponse>, T: Transport> Connections<F, T> {
         true
     }
 
-    /// Turns connection `index`, just inserted, away.
-    pub(crate) fn turn_away(&mut self, index: usize, t: Tick<'_>) {
+    /// What carries connection `index`, if that has not ended.
+    pub(crate) fn transport(&mut self, index: usize) -> Option<&mut T> {
+        let connection = self.slots[index].connection.as_mut();
+        connection.map(|connection| &mut connection.transport)
+    }
+
+    /// Begins with connection `index`, just inserted. A client that came too late is turned away.
+    pub(crate) fn begin<H: Fn(Request<Body>) -> F>(
+        &mut self,
+        index: usize,
+        t: Tick<'_>,
+        env: &mut Environment<H, F>,
+    ) {
         if let Some(connection) = &mut self.slots[index].connection {
-            connection.turn_away(t);
+            if t.phase >= Phase::Closing {
+                connection.turn_away(t);
+            }
         }
+        self.poll(index, t, env);
     }
 
     /// Begins to close an idle connection, if there is one.
@@ -151,17 +168,6 @@ impl<F: Future<Output: IntoResponse>, T: Transport> Connections<F, T> {
         }
     }
 
-    /// The first `most` of those that hold the drain.
-    pub(crate) fn holders(&self, most: usize, t: Tick<'_>) -> Vec<Holder> {
-        let open = self
-            .slots
-            .iter()
-            .filter_map(|slot| slot.connection.as_ref());
-        open.filter_map(|connection| connection.holder(t))
-            .take(most)
-            .collect()
-    }
-
     /// Lets `act` on connection `index`, and looks after what follows from it.
     fn with(
         &mut self,
@@ -174,9 +180,9 @@ impl<F: Future<Output: IntoResponse>, T: Transport> Connections<F, T> {
         let Some(connection) = &mut slot.connection else {
             return false;
         };
-        self.shared.polled.store(index, Ordering::Relaxed);
+        self.seat.polled.store(index, Ordering::Relaxed);
         let polled = act(connection, &mut Context::from_waker(&slot.waker));
-        self.shared.polled.store(NOBODY, Ordering::Relaxed);
+        self.seat.polled.store(NOBODY, Ordering::Relaxed);
         if let Poll::Ready(outcome) = polled {
             if let Some(connection) = slot.connection.take() {
                 connection.end(outcome, t.now, &self.shared);

@@ -91,7 +91,7 @@ where
             return self.fail(t, env);
         }
         if self.info.logs_targets() {
-            self.target = Some(request.uri().clone());
+            self.info.ledger().set_target(Some(request.uri().clone()));
         }
         let mut feed = None;
         if self.core.content_length() != Some(0) {
@@ -147,7 +147,8 @@ where
             }
             Poll::Ready(Ok(response)) => {
                 self.meet_demand(t);
-                self.reply(&response, t, cx, env);
+                // It may have taken its time, in which another thread began the drain.
+                self.reply(&response, env.at_present(t), cx, env);
                 true
             }
             Poll::Ready(Err(_)) => {
@@ -169,7 +170,9 @@ where
         let Some(mut exchange) = self.exchange.take() else {
             return;
         };
-        self.target = None;
+        if self.info.logs_targets() {
+            self.info.ledger().set_target(None);
+        }
         drop(exchange.feed.take());
         if exchange.places.clear().is_err() {
             env.observer.tell(&Event::HandlerPanicked {

@@ -1,13 +1,15 @@
 //! What all connections of a server share while one of them is polled.
 
 use std::future::Future;
+use std::sync::Arc;
 
-use neap_core::{HttpDate, Spans};
+use neap_core::{HttpDate, Spans, Tick};
 
 use crate::IntoResponse;
 use crate::event::Observer;
 use crate::exchange::{Places, Texts};
 use crate::refusal::Refusals;
+use crate::shared::Shared;
 
 /// One read's worth of input.
 const READ_BUFFER: usize = 64 * 1024;
@@ -28,6 +30,8 @@ pub(crate) struct Environment<H, F: Future<Output: IntoResponse>> {
     pub(crate) date: HttpDate,
     pub(crate) observer: Observer,
     pub(crate) refusals: Refusals,
+    /// Where another thread than this one moves the lifecycle: whom to ask how far it is.
+    conducted: Option<Arc<Shared>>,
     places: Vec<Places<F>>,
     outputs: Vec<Vec<u8>>,
 }
@@ -42,8 +46,28 @@ impl<H, F: Future<Output: IntoResponse>> Environment<H, F> {
             date: HttpDate([b' '; 29]),
             observer,
             refusals,
+            conducted: None,
             places: Vec::new(),
             outputs: Vec::new(),
+        }
+    }
+
+    /// The same where another thread moves the lifecycle of `server`.
+    pub(crate) fn conducted_by(mut self, server: &Arc<Shared>) -> Self {
+        self.conducted = Some(Arc::clone(server));
+        self
+    }
+
+    /// `t`, brought up to date where the phase may have changed since it was read.
+    pub(crate) fn at_present<'t>(&self, t: Tick<'t>) -> Tick<'t> {
+        let Some(conducted) = &self.conducted else {
+            return t;
+        };
+        let (phase, sealing) = conducted.standing();
+        Tick {
+            phase,
+            sealing,
+            ..t
         }
     }
 

@@ -42,9 +42,9 @@ pub enum Event<'a> {
         /// How many hold it.
         held: usize,
     },
-    /// The server's thread was blocked when the shutdown's time was up: a watchdog has cut off who
-    /// was left, and the report is final. The server's thread cannot say this itself; the observer
-    /// is called on another one.
+    /// A thread of the server was blocked when the shutdown's time was up: a watchdog has cut off
+    /// who was left, and the report is final. That thread cannot say this itself; the observer is
+    /// called on another one.
     Blocked {
         /// Handlers that block their thread.
         stuck: u64,

@@ -1,18 +1,14 @@
 //! A server's handle: stops it and looks at it, from anywhere.
 
-use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
-use event_listener::Event as Bell;
 use http::{Response, StatusCode};
-use neap_core::{Census, Outcome, Phase, Progress, Tally, Time};
+use neap_core::{Census, Phase, Progress};
 
-use crate::course::{Command, Course};
-use crate::registry::Registry;
-use crate::report::{Aborted, Report, Totals};
-use crate::run_queue::{Part, RunQueue};
-use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
-use crate::sync::{Event, Mutex, MutexGuard};
+use crate::course::Command;
+use crate::report::Report;
+use crate::shared::Shared;
+use crate::sync::atomic::Ordering;
 use crate::{Full, IntoResponse, watchdog};
 
 /// A handle to a server, to stop it and to look at it. Clones are handles to the same server;
@@ -132,7 +128,7 @@ impl Handle {
     /// How many connections are in which state now.
     #[must_use]
     pub fn census(&self) -> Census {
-        self.shared.registry.census()
+        self.shared.census()
     }
 
     /// What became of all connections and requests that have ended so far.
@@ -151,10 +147,10 @@ impl Handle {
         self.shared.reached(progress).await;
     }
 
-    /// Waits for a sign of life: for the server's thread to take another turn. It does not come
-    /// while a handler blocks the thread, or before the server is run or served; from a server that
-    /// is done it comes at once. A watchdog, systemd's for instance, should hear from the program
-    /// only as long as this does. Cancel safe.
+    /// Waits for a sign of life: for the server's thread, and each if there are several, to take
+    /// another turn. It does not come while a handler blocks one of them, or before the server is
+    /// run or served; from a server that is done it comes at once. A watchdog, systemd's for
+    /// instance, should hear from the program only as long as this does. Cancel safe.
     pub async fn heartbeat(&self) {
         self.shared.heartbeat().await;
     }
@@ -164,238 +160,5 @@ impl Handle {
     pub async fn done(&self) -> Report {
         self.reached(Progress::Done).await;
         self.report()
-    }
-}
-
-/// No connection's number.
-pub(crate) const NOBODY: usize = usize::MAX;
-
-/// What a server shares with its handles and wakers.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) queue: Arc<RunQueue>,
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) totals: Totals,
-    /// When the server's time began, if it is the real one.
-    origin: Option<Instant>,
-    course: Mutex<Course>,
-    /// Rings for the watchdog, when the course has changed.
-    pub(crate) bell: Bell,
-    /// The connection that is being polled, or [`NOBODY`].
-    pub(crate) polled: AtomicUsize,
-    /// Signs of life: the number of the last that was asked for, and of the last that was given.
-    beats_asked: AtomicU64,
-    beats_given: AtomicU64,
-    /// The parts of the report that are not sums.
-    outline: Mutex<Report>,
-    /// What `/readyz` says from the drain's first moment on.
-    pub(crate) draining_status: AtomicU16,
-    /// Whether the log may name targets.
-    pub(crate) log_targets: AtomicBool,
-    /// Whether requests are timed.
-    #[cfg(feature = "metrics")]
-    pub(crate) is_measured: AtomicBool,
-    #[cfg(feature = "metrics")]
-    pub(crate) requests: crate::metrics::Requests,
-    progress: AtomicU8,
-    /// Rings when the progress changes.
-    changed: Event,
-    /// Rings when a sign of life is given, and with the other: to those alone who wait for one.
-    beaten: Event,
-}
-
-impl Shared {
-    pub(crate) fn new(origin: Option<Instant>) -> Shared {
-        Shared {
-            queue: Arc::default(),
-            registry: Arc::default(),
-            totals: Totals::default(),
-            origin,
-            course: Mutex::default(),
-            bell: Bell::new(),
-            polled: AtomicUsize::new(NOBODY),
-            beats_asked: AtomicU64::new(0),
-            beats_given: AtomicU64::new(0),
-            outline: Mutex::new(Report::empty()),
-            draining_status: AtomicU16::new(StatusCode::SERVICE_UNAVAILABLE.as_u16()),
-            log_targets: AtomicBool::new(false),
-            #[cfg(feature = "metrics")]
-            is_measured: AtomicBool::new(false),
-            #[cfg(feature = "metrics")]
-            requests: crate::metrics::Requests::default(),
-            progress: AtomicU8::new(Progress::Running as u8),
-            changed: Event::new(),
-            beaten: Event::new(),
-        }
-    }
-
-    /// Another one on the same run queue.
-    pub(crate) fn beside(other: &Shared) -> Shared {
-        Shared {
-            queue: Arc::clone(&other.queue),
-            ..Shared::new(None)
-        }
-    }
-
-    pub(crate) fn course(&self) -> MutexGuard<'_, Course> {
-        self.course.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn outline(&self) -> MutexGuard<'_, Report> {
-        self.outline.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether other threads can keep the server's deadlines.
-    pub(crate) fn has_clock(&self) -> bool {
-        self.origin.is_some()
-    }
-
-    /// The server's time, if other threads can tell, or else [`Time::NEVER`].
-    pub(crate) fn now(&self) -> Time {
-        self.origin
-            .map_or(Time::NEVER, |origin| Time::ZERO.after(origin.elapsed()))
-    }
-
-    /// When the drain's deadline is, if it drains and has one; for upgraded connections their own,
-    /// which may be before it.
-    pub(crate) fn deadline(&self, upgraded: bool) -> Option<Instant> {
-        let course = self.course();
-        let (lifecycle, config) = (&course.lifecycle, &course.rules.config);
-        let deadline = lifecycle.deadline(config)?;
-        let sealing = lifecycle.tick(Time::ZERO, config).sealing;
-        let goodbye = sealing.after(config.drain.upgraded_grace);
-        self.instant(if upgraded {
-            deadline.min(goodbye)
-        } else {
-            deadline
-        })
-    }
-
-    /// The moment at which it is `time`; `None` if that never comes.
-    pub(crate) fn instant(&self, time: Time) -> Option<Instant> {
-        let since = Duration::from_nanos(time.as_nanos());
-        let origin = self.origin.filter(|_| time != Time::NEVER)?;
-        origin.checked_add(since)
-    }
-
-    /// The report as far as what has ended goes.
-    pub(crate) fn sums(&self) -> Report {
-        let outline = self.outline();
-        Report {
-            outcomes: self.totals.outcomes(),
-            requests: self.totals.requests(),
-            lost: self.totals.lost(),
-            accepted: self.totals.accepted.load(Ordering::Relaxed),
-            ..outline.clone()
-        }
-    }
-
-    /// A connection has ended.
-    pub(crate) fn ended(&self, outcome: Outcome, tally: Tally, aborted: impl FnOnce() -> Aborted) {
-        self.totals.add(outcome, tally);
-        if outcome == Outcome::Aborted {
-            let mut outline = self.outline();
-            if outline.aborted.len() < Report::ABORTED_KEPT {
-                outline.aborted.push(aborted());
-            }
-        }
-    }
-
-    /// Notes what is asked, and when, and rings.
-    fn ask(&self, command: Command) {
-        let now = self.now();
-        self.course().ask(now, command);
-        self.queue.push(Part::Control);
-        self.bell.notify(usize::MAX);
-    }
-
-    pub(crate) fn progress(&self) -> Progress {
-        let stored = self.progress.load(Ordering::Acquire);
-        PROGRESS
-            .into_iter()
-            .find(|step| *step as u8 == stored)
-            .unwrap_or(Progress::Done)
-    }
-
-    /// Done is the end, whoever says so.
-    pub(crate) fn set_progress(&self, progress: Progress) {
-        let step = |stored| {
-            let changes = stored != progress as u8 && stored != Progress::Done as u8;
-            changes.then_some(progress as u8)
-        };
-        let (set, fetch) = (Ordering::AcqRel, Ordering::Acquire);
-        if self.progress.fetch_update(set, fetch, step).is_ok() {
-            self.changed.notify(usize::MAX);
-            self.beaten.notify(usize::MAX);
-        }
-    }
-
-    pub(crate) async fn reached(&self, progress: Progress) {
-        until(&self.changed, || self.progress() >= progress).await;
-    }
-
-    async fn heartbeat(&self) {
-        let asked = self.beats_asked.fetch_add(1, Ordering::AcqRel) + 1;
-        self.queue.push(Part::Control);
-        let given = || self.beats_given.load(Ordering::Acquire) >= asked;
-        let is_done = || self.progress() == Progress::Done;
-        until(&self.beaten, || given() || is_done()).await;
-    }
-
-    /// The server takes a turn.
-    pub(crate) fn beat(&self) {
-        let asked = self.beats_asked.load(Ordering::Acquire);
-        if self.beats_given.swap(asked, Ordering::AcqRel) != asked {
-            self.beaten.notify(usize::MAX);
-        }
-    }
-}
-
-/// Waits for something whose coming `bell` rings for.
-async fn until(bell: &Event, has_come: impl Fn() -> bool) {
-    loop {
-        // Listened first and looked after that, so that no change falls in between.
-        let rung = bell.listen();
-        if has_come() {
-            return;
-        }
-        rung.await;
-    }
-}
-
-const PROGRESS: [Progress; 6] = [
-    Progress::Running,
-    Progress::LameDuck,
-    Progress::Sealing,
-    Progress::Waiting,
-    Progress::Closing,
-    Progress::Done,
-];
-
-/// Held by whoever is the server: when it is gone, the server is done.
-#[derive(Debug)]
-pub(crate) struct Owner(pub(crate) Arc<Shared>);
-
-impl Drop for Owner {
-    fn drop(&mut self) {
-        watchdog::end(&self.0);
-        self.0.set_progress(Progress::Done);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A thread that was blocked when its server was cut off goes on with the shutdown later.
-    #[test]
-    fn a_server_that_is_done_stays_done() {
-        let shared = Shared::new(None);
-        shared.set_progress(Progress::LameDuck);
-        shared.set_progress(Progress::Running);
-        assert_eq!(shared.progress(), Progress::Running, "it was called off");
-        shared.set_progress(Progress::Done);
-        shared.set_progress(Progress::Sealing);
-        assert_eq!(shared.progress(), Progress::Done);
     }
 }

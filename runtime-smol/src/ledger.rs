@@ -1,9 +1,10 @@
 //! What a connection has done so far, written by its server and readable from other threads.
 
 use std::os::fd::OwnedFd;
-use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 
+use http::Uri;
 use neap_core::{Fate, Tally, Time};
 
 /// Each number has one writer, so that a plain store counts.
@@ -18,6 +19,8 @@ pub(crate) struct Ledger {
     requests: AtomicU64,
     /// The head of the current response has been written.
     replying: AtomicBool,
+    /// The target of the request under way, if the log may name it.
+    target: Mutex<Option<Uri>>,
 }
 
 impl Ledger {
@@ -29,7 +32,21 @@ impl Ledger {
             sent: AtomicU64::new(0),
             requests: AtomicU64::new(0),
             replying: AtomicBool::new(false),
+            target: Mutex::default(),
         }
+    }
+
+    /// The target of the request under way, if the log may name it.
+    pub(crate) fn target(&self) -> Option<Uri> {
+        self.lock_target().clone()
+    }
+
+    pub(crate) fn set_target(&self, target: Option<Uri>) {
+        *self.lock_target() = target;
+    }
+
+    fn lock_target(&self) -> MutexGuard<'_, Option<Uri>> {
+        self.target.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bytes read from the client.

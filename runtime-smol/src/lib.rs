@@ -28,6 +28,11 @@
 //! blocks its thread could hold all of that up: from the drain's beginning to its end a watchdog,
 //! on another thread, keeps the deadline.
 //!
+//! [`Server::run`] serves on several threads where [`Server::threads`] asks for them. Each has
+//! connections, a reactor and a run queue of its own; one more accepts, and conducts the shutdown,
+//! so that there is one lifecycle however many there are. Who was accepted waits for the first
+//! thread that has time.
+//!
 //! A handler is a function from [`http::Request`]`<`[`Body`]`>` to a future of anything that is
 //! [`IntoResponse`]. Of a request, [`ConnectionInfo::of`] tells who the client is, [`Shutdown::of`]
 //! whether the server is stopping and how long it will take, and [`Upgrade::of`] whether it wishes
@@ -53,6 +58,7 @@ mod admin;
 mod bind;
 mod body;
 mod clock;
+mod conductor;
 mod connection;
 mod connection_info;
 mod connections;
@@ -86,6 +92,7 @@ mod native;
 mod output;
 #[cfg(target_os = "linux")]
 mod park;
+mod pool;
 mod probe;
 #[cfg(all(test, neap_loom))]
 mod races;
@@ -97,8 +104,11 @@ mod report;
 mod response;
 mod run_queue;
 mod seal;
+mod seat;
 mod serve;
 mod server;
+mod serving;
+mod shared;
 mod shutdown;
 mod signals;
 mod sock_diag;
@@ -107,6 +117,7 @@ mod source;
 mod switched;
 mod sync;
 pub mod system;
+mod threads;
 #[cfg(feature = "rustls")]
 mod tls;
 #[cfg(feature = "tower")]
@@ -115,6 +126,7 @@ mod tower;
 mod trace;
 mod upgrade;
 mod watchdog;
+mod worker;
 
 pub use address::{Address, AddressError};
 pub use body::{Body, BodyError};

@@ -97,6 +97,10 @@ impl<L: ListeningSocket> Listener<L> {
         &self.socket
     }
 
+    pub(crate) fn socket_mut(&mut self) -> &mut L {
+        &mut self.socket
+    }
+
     /// Keeps new handshakes from beginning; says how. That cannot be undone.
     pub(crate) fn seal(&self, first: Rung) -> Rung {
         seal(&self.socket, first)

@@ -25,6 +25,7 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// A connection that has just been accepted.
+#[derive(Debug)]
 pub(crate) struct Arrival<T> {
     pub(crate) transport: T,
     pub(crate) peer: Address,
@@ -123,6 +124,11 @@ impl<L: ListeningSocket> Listeners<L> {
     pub(crate) fn is_anybody_waiting(&self) -> bool {
         let unseen = |slot: &Slot<L>| slot.listener.is_some() && slot.ready;
         !self.full && (self.paused_until.is_some() || self.slots.iter().any(unseen))
+    }
+
+    /// Whether accepting waits for a connection to end.
+    pub(crate) fn wait_for_room(&self) -> bool {
+        self.full || self.paused_until.is_some()
     }
 
     /// The server is done: closes those that are left, and counts whom that loses.

@@ -88,6 +88,13 @@ pub(crate) type Carrier = crate::tls::MaybeTls<Socket>;
 #[cfg(not(feature = "rustls"))]
 pub(crate) type Carrier = Socket;
 
+/// Registers the socket that `carrier` has with `sources`, if it is not registered yet.
+pub(crate) fn settle(carrier: &mut Carrier, sources: &Sources) -> io::Result<()> {
+    #[cfg(feature = "rustls")]
+    let carrier = carrier.inner();
+    carrier.settle(sources)
+}
+
 /// A socket of the kernel that listens.
 #[derive(Debug)]
 pub struct NativeListener {
@@ -166,12 +173,17 @@ impl NativeListener {
         rustix::io::ioctl_fionbio(&fd, true)?;
         let address = Address::from_raw(Some(rustix::net::getsockname(&fd)?));
         let socket = NativeListener {
-            source: kernel.sources.register(fd)?,
+            source: kernel.sources.register(Arc::new(fd))?,
             address: address.clone(),
             kernel: kernel.clone(),
             handshakes: Handshakes::default(),
         };
         Ok((socket, address))
+    }
+
+    /// Leaves it to other threads to register the connections, each with a reactor of its own.
+    pub(crate) fn accept_for_others(&mut self) {
+        self.kernel.sources = Sources::Later;
     }
 
     fn tcp(&self) -> io::Result<SocketAddr> {
@@ -212,7 +224,7 @@ impl ListeningSocket for NativeListener {
             }
             _ => None,
         };
-        let source = self.kernel.sources.register(fd)?;
+        let source = self.kernel.sources.register(Arc::new(fd))?;
         let socket = Socket::new(source, Arc::clone(&self.kernel.probe));
         Ok(Accepted {
             transport: self.kernel.carrier(socket)?,

@@ -1,6 +1,7 @@
 //! The system in production: its clocks, async-io's timer, signals of the process.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -63,15 +64,44 @@ impl Native {
         }
     }
 
-    /// Lets the thread that calls this turn the server's own reactor, if there is one.
+    /// The same system for another thread of the server: the same time, and a reactor of its own.
+    pub(crate) fn beside(&self) -> Native {
+        let reactor = self.kernel.sources.reactor();
+        Native {
+            origin: self.origin,
+            kernel: Kernel::new(reactor),
+            ..Native::new(self.options)
+        }
+    }
+
+    /// Where the thread that calls this waits for its server: in the server's own reactor, which it
+    /// turns from then on, if there is one.
+    pub(crate) fn wait_here(&mut self) -> Place {
+        #[cfg(target_os = "linux")]
+        if let Sources::Own(epoll) = &self.kernel.sources {
+            let park = Arc::new(Park::new(Arc::clone(epoll)));
+            self.turning = Turning::Park(Arc::clone(&park));
+            return Place { park: Some(park) };
+        }
+        Place::default()
+    }
+}
+
+/// Where a thread waits for its server.
+#[derive(Default)]
+pub(crate) struct Place {
     #[cfg(target_os = "linux")]
-    pub(crate) fn park(&mut self) -> Option<Arc<Park>> {
-        let Sources::Own(epoll) = &self.kernel.sources else {
-            return None;
-        };
-        let park = Arc::new(Park::new(Arc::clone(epoll)));
-        self.turning = Turning::Park(Arc::clone(&park));
-        Some(park)
+    park: Option<Arc<Park>>,
+}
+
+impl Place {
+    /// Runs `future` to its end on this thread.
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> io::Result<T> {
+        #[cfg(target_os = "linux")]
+        if let Some(park) = &self.park {
+            return park.block_on(future);
+        }
+        Ok(async_io::block_on(future))
     }
 }
 

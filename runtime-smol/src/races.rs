@@ -1,6 +1,6 @@
 //! Every order in which threads may come, tried by loom: the broadcast of the phase, the run queue,
-//! handles and the registry. A wake-up that can be lost would leave a server that is
-//! not done, or a deadlock.
+//! handles, the registry and the pool of threads. A wake-up that can be lost would leave a server
+//! that is not done, a connection that nobody serves, or a deadlock.
 //!
 //! `RUSTFLAGS="--cfg neap_loom" cargo test -p neap-smol --lib --release races`
 
@@ -9,12 +9,14 @@ use std::task::{Wake, Waker};
 
 use loom::future::block_on;
 use loom::thread::{self, JoinHandle};
-use neap_core::{Progress, State};
+use neap_core::{Phase, Progress, State, Time};
 
 use crate::course::Command;
-use crate::handle::Shared;
+use crate::pool::Pool;
 use crate::registry::Registry;
 use crate::run_queue::{Part, PartWaker, RunQueue};
+use crate::seat::{Rest, Seat};
+use crate::shared::Shared;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::{ConnectionInfo, Handle};
 
@@ -117,7 +119,7 @@ fn a_command_through_a_handle_is_heard_whenever_it_is_given() {
         let program = thread::spawn(move || handle.drain());
         let ears = Arc::clone(&shared);
         let look = move || take(&ears) == [Command::Drain];
-        let server = Server::new(&shared.queue, Looks::AfterClearing, look);
+        let server = Server::new(&shared.seat.queue, Looks::AfterClearing, look);
         assert!(server.run(vec![program]));
     });
 }
@@ -137,7 +139,7 @@ fn two_commands_are_heard_in_their_order_whenever_they_are_given() {
             heard.extend(take(&ears));
             heard == [Command::Cancel, Command::Drain]
         };
-        let server = Server::new(&shared.queue, Looks::AfterClearing, look);
+        let server = Server::new(&shared.seat.queue, Looks::AfterClearing, look);
         assert!(server.run(vec![program]));
     });
 }
@@ -196,5 +198,132 @@ fn a_connection_is_counted_at_most_once_and_not_when_it_is_gone() {
         assert!(census.open() <= 1, "{census:?}");
         server.join().expect("it does not panic");
         assert_eq!(registry.census().open(), 0);
+    });
+}
+
+/// A thread of a pool, and how many it has taken in.
+struct Worker {
+    pool: Arc<Pool<()>>,
+    seat: Arc<Seat>,
+    taken: usize,
+    /// How many it takes in before it is blocked.
+    most: usize,
+}
+
+impl Worker {
+    fn all(pool: &Arc<Pool<()>>, most: [usize; 2]) -> [Worker; 2] {
+        std::array::from_fn(|index| Worker {
+            pool: Arc::clone(pool),
+            seat: Arc::clone(&pool.seats()[index]),
+            taken: 0,
+            most: most[index],
+        })
+    }
+
+    /// Polls, until the thread sleeps or is blocked.
+    fn poll(&mut self) {
+        self.seat.set(Rest::Up);
+        while self.taken < self.most {
+            let open = self.taken + 1;
+            let taken = self.pool.take(&self.seat, |()| ((), open));
+            self.taken += usize::from(taken.is_some());
+            if taken.is_none() && self.pool.sleep(&self.seat) {
+                return;
+            }
+        }
+    }
+
+    /// The same, if it has been rung.
+    fn poll_if_rung(&mut self) -> bool {
+        let is_rung = self.seat.queue.take(&mut Vec::new());
+        if is_rung && self.taken < self.most {
+            self.poll();
+        }
+        is_rung
+    }
+}
+
+/// Two connections are admitted beside two threads, which take in so many at most. How many are
+/// taken in when nobody is rung any more. Every order would be too many: a thread is interrupted
+/// so often at most.
+fn taken_in(most: [usize; 2]) {
+    let mut orders = loom::model::Builder::new();
+    orders.preemption_bound = Some(2);
+    orders.check(move || {
+        let pool = Arc::new(Pool::<()>::new(2));
+        let [mut near, mut far] = Worker::all(&pool, most);
+        let conductor = Arc::clone(&pool);
+        let conductor = thread::spawn(move || {
+            conductor.admit((), || {});
+            conductor.admit((), || {});
+        });
+        let thread = thread::spawn(move || {
+            near.poll();
+            near
+        });
+        far.poll();
+        conductor.join().expect("it does not panic");
+        let mut near = thread.join().expect("it does not panic");
+        while near.poll_if_rung() | far.poll_if_rung() {}
+        assert_eq!(near.taken + far.taken, 2);
+    });
+}
+
+#[test]
+fn who_is_admitted_is_taken_in_whenever_threads_fall_asleep() {
+    taken_in([2, 2]);
+}
+
+#[test]
+fn who_is_admitted_is_taken_in_although_one_thread_is_blocked() {
+    taken_in([1, 2]);
+}
+
+#[test]
+fn a_connection_that_is_taken_in_is_counted_once_at_any_moment() {
+    loom::model(|| {
+        let pool = Arc::new(Pool::<()>::new(1));
+        pool.admit((), || {});
+        let (taking, seat) = (Arc::clone(&pool), Arc::clone(&pool.seats()[0]));
+        let thread = thread::spawn(move || {
+            let info = ConnectionInfo::of_nobody();
+            let enter = |()| (seat.registry.enter(0, State::Fresh, &info, || {}), 1);
+            taking.take(&seat, enter)
+        });
+        let lobby = pool.lobby();
+        let open = pool.seats()[0].registry.census().open();
+        assert_eq!(lobby.len() + open, 1);
+        drop(lobby);
+        drop(thread.join().expect("it does not panic"));
+    });
+}
+
+#[test]
+fn who_waits_for_room_hears_of_it_whenever_it_is_made() {
+    loom::model(|| {
+        let pool = Arc::new(Pool::<()>::new(1));
+        let seat = Arc::clone(&pool.seats()[0]);
+        pool.note(&seat, 1);
+        let departures = pool.departures();
+        let worker = Arc::clone(&pool);
+        let worker = thread::spawn(move || worker.note(&seat, 0));
+        let is_there = pool.wait_for_room(departures);
+        let is_rung = worker.join().expect("it does not panic");
+        assert!(is_there ^ is_rung, "{is_there} {is_rung}");
+    });
+}
+
+#[test]
+fn who_sees_that_sealing_has_begun_sees_since_when() {
+    loom::model(|| {
+        let shared = Arc::new(Shared::new(None));
+        let conductor = Arc::clone(&shared);
+        let conductor = thread::spawn(move || {
+            conductor.set_sealing(Time::ZERO);
+            conductor.set_progress(Progress::Sealing);
+        });
+        let (phase, since) = shared.standing();
+        assert!(phase == Phase::Running || since == Time::ZERO);
+        conductor.join().expect("it does not panic");
     });
 }

@@ -94,17 +94,26 @@ impl Registry {
         }
     }
 
-    /// Lets `look` see everybody who is connected. Meanwhile nobody comes or goes.
-    pub(crate) fn hold<T>(&self, look: impl FnOnce(&[Connected]) -> T) -> T {
-        let book = self.lock();
+    /// Holds it: meanwhile nobody comes or goes.
+    pub(crate) fn hold(&self) -> Held<'_> {
+        Held(self.lock())
+    }
+}
+
+/// A registry that is held.
+pub(crate) struct Held<'a>(MutexGuard<'a, Book>);
+
+impl Held<'_> {
+    /// Everybody who is connected.
+    pub(crate) fn everybody(&self) -> Vec<Connected> {
+        let book = &self.0;
         let connected = |(index, who): (usize, &Weak<Info>)| {
             let stored = book.chunks[index / CHUNK].0[index % CHUNK].load(Ordering::Acquire);
             let state = STATES[usize::from(stored)];
             let info = ConnectionInfo::upgrade(who).filter(|_| state != State::Gone)?;
             Some(Connected { index, state, info })
         };
-        let everybody: Vec<Connected> = book.who.iter().enumerate().filter_map(connected).collect();
-        look(&everybody)
+        book.who.iter().enumerate().filter_map(connected).collect()
     }
 }
 
@@ -187,10 +196,9 @@ mod tests {
         let (near, info) = enter(&registry, 3, State::Busy);
         let (far, _other) = enter(&registry, 700, State::Idle);
         let everybody = || {
-            registry.hold(|everybody| {
-                let each = everybody.iter();
-                each.map(|one| (one.index, one.state)).collect::<Vec<_>>()
-            })
+            let everybody = registry.hold().everybody();
+            let each = everybody.iter();
+            each.map(|one| (one.index, one.state)).collect::<Vec<_>>()
         };
         assert_eq!(everybody(), [(3, State::Busy), (700, State::Idle)]);
         far.leave(|| {});

@@ -10,14 +10,19 @@ use http::{Request, StatusCode};
 use neap_core::{Config, Refusal};
 
 use crate::admin::Admin;
+use crate::conductor::{Conductor, Parts};
+use crate::connections::Connections;
 use crate::course::Rules;
+use crate::environment::Environment;
 use crate::event::{Event, Observer};
-use crate::handle::{Owner, Shared};
 use crate::listener::{Listener, Ownership};
 use crate::listeners::Listeners;
 use crate::refusal::{RefusalPage, Refusals};
+use crate::run_queue::Part;
 use crate::seal::Rung;
-use crate::serve::{Parts, Serve};
+use crate::serve::Serve;
+use crate::serving::Here;
+use crate::shared::{Owner, Shared};
 use crate::system::{Native, System};
 use crate::{Address, Body, Handle, Interrupt, IntoResponse};
 
@@ -37,14 +42,16 @@ use crate::{Address, Body, Handle, Interrupt, IntoResponse};
 /// ```
 pub struct Server<S: System = Native> {
     pub(crate) system: S,
-    config: Config,
+    pub(crate) config: Config,
     max_connections: usize,
+    /// How many threads [`run`](Server::run) serves on.
+    pub(crate) threads: usize,
     seal: Rung,
     pub(crate) listeners: Vec<Listener<S::Listener>>,
     pub(crate) admin: Vec<Listener<S::Listener>>,
     interrupt: Interrupt,
-    observer: Observer,
-    refusals: Refusals,
+    pub(crate) observer: Observer,
+    pub(crate) refusals: Refusals,
     pub(crate) owner: Owner,
 }
 
@@ -57,6 +64,7 @@ impl<S: System> Server<S> {
             system,
             config: Config::default(),
             max_connections: usize::MAX,
+            threads: 1,
             seal: Rung::default(),
             listeners: Vec::new(),
             admin: Vec::new(),
@@ -110,6 +118,33 @@ impl<S: System> Server<S> {
         self
     }
 
+    /// How many threads [`run`](Server::run) serves on; zero counts as one. Each has a clone of the
+    /// handler, a reactor and connections of its own, whose handlers never leave it. What is said
+    /// for the whole server, [`max_connections`](Server::max_connections) for one, holds for all of
+    /// them together. Default: 1, because a program that embeds a server may have other uses for
+    /// its cores.
+    ///
+    /// One more thread accepts, and conducts the shutdown. Whom it accepts is taken in by a thread
+    /// that has time, that with the fewest connections first; so a handler that blocks its thread
+    /// blocks the connections that are on it already, and nobody else.
+    ///
+    /// ```no_run
+    /// use neap_smol::Server;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let cores = std::thread::available_parallelism()?;
+    /// let server = Server::bind("127.0.0.1:8080")?.threads(cores.get());
+    /// let report = server.run(|_request| async { "Hello, World!" })?;
+    /// println!("{report}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Server<S> {
+        self.threads = threads;
+        self
+    }
+
     /// The first rung of the ladder that is tried when a listener is sealed. Default: the first
     /// there is, which is right unless it is the rungs below that you want to see at work.
     #[must_use]
@@ -126,7 +161,8 @@ impl<S: System> Server<S> {
     }
 
     /// Calls `observe` with everything that an operator may want to know. It is called on the
-    /// server's thread and should return soon.
+    /// thread that has something to tell, of several perhaps at the same time, and should return
+    /// soon.
     #[must_use]
     pub fn on_event(mut self, observe: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Server<S> {
         self.observer = Observer(Some(Arc::new(observe)));
@@ -165,7 +201,8 @@ impl<S: System> Server<S> {
     }
 
     /// Gives the server's own responses, to requests that break the protocol for instance, another
-    /// look than a short text. It is called on the server's thread and should return soon.
+    /// look than a short text. It is called on the thread that serves, of several perhaps at the
+    /// same time, and should return soon.
     ///
     /// ```
     /// use http::HeaderValue;
@@ -232,7 +269,8 @@ impl<S: System> Server<S> {
     /// connections and listeners, and [`Handle::done`] gives the report; this future gives the same
     /// when its thread comes back to it. It is a thread that begins with the drain and ends with
     /// the server. Signals are read by this future: one that comes while its thread is blocked
-    /// counts from the moment it is not any more. [`run`](Server::run) has no such limits.
+    /// counts from the moment it is not any more. [`run`](Server::run) has no such limits. One
+    /// future runs on one thread at a time, whatever [`threads`](Server::threads) says.
     ///
     /// ```
     /// use futures_lite::future::{block_on, zip};
@@ -252,6 +290,15 @@ impl<S: System> Server<S> {
         H: Fn(Request<Body>) -> F,
         F: Future<Output: IntoResponse>,
     {
+        let shared = Arc::clone(&self.owner.0);
+        let seat = Arc::clone(&shared.seat);
+        let env = Environment::new(handler, self.observer.clone(), self.refusals.clone());
+        let connections = Connections::new(Arc::clone(&shared), seat, Part::Connection);
+        Serve(self.conducting(Here::new(&shared, connections, env)))
+    }
+
+    /// The server on its way, with `serving` to serve whom it accepts.
+    pub(crate) fn conducting<C>(self, serving: C) -> Conductor<C, S> {
         let observer = self.observer.clone();
         let admin =
             (!self.admin.is_empty()).then(|| Admin::new(self.admin, &self.owner.0, observer));
@@ -274,10 +321,9 @@ impl<S: System> Server<S> {
             listeners,
             admin,
             observer: self.observer,
-            refusals: self.refusals,
             owner: self.owner,
         };
-        Serve::new(parts, handler)
+        Conductor::new(parts, serving)
     }
 }
 

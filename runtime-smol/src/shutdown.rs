@@ -1,30 +1,24 @@
 //! The server's future on its way through the shutdown: what moves the lifecycle, and who is told.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::Request;
 use neap_core::{Phase, Progress, SignalEffect, Time};
 
+use crate::conductor::{Conductor, TransportOf};
 use crate::course::Command;
 use crate::event::Event;
 use crate::report::Report;
-use crate::serve::Serve;
+use crate::serving::Serving;
 use crate::system::System;
-use crate::{Body, Handle, IntoResponse, watchdog};
+use crate::{Handle, watchdog};
 
 /// How often the log says who holds the drain, and how many of them.
 const NOTICE: Duration = Duration::from_secs(5);
 const NOTICED: usize = 5;
 
-impl<H, F, S> Serve<H, F, S>
-where
-    H: Fn(Request<Body>) -> F,
-    F: Future<Output: IntoResponse>,
-    S: System,
-{
+impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
     /// Signals and commands.
     pub(crate) fn take_commands(&mut self, now: Time) {
         self.wakers.control.0.clear();
@@ -33,7 +27,10 @@ where
         while let Poll::Ready(signal) = self.system.poll_stop(&mut cx) {
             shared.course().ask(now, Command::Signal(signal));
         }
-        shared.beat();
+        shared.beat(&shared.seat);
+        if self.serving.departures() != self.departures {
+            self.listeners.room_was_made();
+        }
         let (asked, rules) = {
             let mut course = shared.course();
             (course.take_asked(), course.rules)
@@ -45,7 +42,7 @@ where
             let Command::Signal(signal) = command else {
                 continue;
             };
-            self.env.observer.tell(&Event::Signal {
+            self.observer.tell(&Event::Signal {
                 name: signal.name(),
                 ignored: effect == SignalEffect::Ignored,
             });
@@ -65,21 +62,21 @@ where
         self.armed = Time::NEVER;
         self.listeners.handle_timeout(now);
         if let Some(admin) = &mut self.admin {
-            admin.handle_timeout(now, &self.config, self.env.date);
+            admin.handle_timeout(now, &self.config, self.date);
         }
         // Connections first: one that has just ended by itself was in time.
         let t = self.lifecycle.tick(now, &self.config);
-        while self.connections.expire(t, &mut self.env) {
+        while self.serving.expire(t) {
             self.listeners.room_was_made();
         }
         self.lifecycle.handle_timeout(now, &self.config);
         self.tell(now);
         if now >= self.notice {
             self.notice = now.after(NOTICE);
-            let held = self.owner.0.registry.census().held(&self.config.drain);
+            let held = self.owner.0.census().held(&self.config.drain);
             let t = self.lifecycle.tick(now, &self.config);
-            let holders = self.connections.holders(NOTICED, t);
-            self.env.observer.tell(&Event::Waiting {
+            let holders = self.owner.0.holders(NOTICED, t.now, &self.config.drain);
+            self.observer.tell(&Event::Waiting {
                 holders: &holders,
                 held,
             });
@@ -93,8 +90,8 @@ where
             if before == Phase::Running || before == Phase::Done {
                 return;
             }
-            let census = self.owner.0.registry.census();
-            let waiting = self.listeners.is_anybody_waiting();
+            let census = self.owner.0.census();
+            let waiting = self.listeners.is_anybody_waiting() || self.serving.is_anybody_waiting();
             let before_sealing = self.lifecycle.progress() < Progress::Sealing;
             self.lifecycle.handle_waiting(now, &self.config, waiting);
             self.lifecycle.handle_census(now, &self.config, &census);
@@ -122,13 +119,14 @@ where
         shared.course().lifecycle = self.lifecycle.clone();
         shared.bell.notify(usize::MAX);
         let phase = self.told.phase();
+        shared.set_sealing(self.lifecycle.tick(now, &self.config).sealing);
         if phase == Phase::Draining {
             watchdog::begin(shared);
         }
         if phase != told.phase() && phase != Phase::Done {
-            let census = self.owner.0.registry.census();
+            let census = self.owner.0.census();
             let deadline = self.config.drain.deadline;
-            self.env.observer.tell(&Event::Phase {
+            self.observer.tell(&Event::Phase {
                 phase,
                 census,
                 held: census.held(&self.config.drain),
@@ -146,7 +144,7 @@ where
             self.owner.0.set_progress(self.told);
         }
         let t = self.lifecycle.tick(now, &self.config);
-        self.connections.poll_all(t, &mut self.env);
+        self.serving.poll_all(t);
         self.listeners.room_was_made();
     }
 

@@ -14,7 +14,7 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 
 use crate::Address;
 use crate::probe::Probe;
-use crate::source::Source;
+use crate::source::{Source, Sources};
 use crate::system::Transport;
 
 /// A connected stream socket of the kernel.
@@ -34,6 +34,11 @@ impl Socket {
             more: true,
             probe,
         }
+    }
+
+    /// Registers it with `sources`, if it is not registered yet.
+    pub(crate) fn settle(&mut self, sources: &Sources) -> io::Result<()> {
+        self.source.settle(sources)
     }
 
     /// Reads by `receive` into room for `most` bytes, when there is something to read.
@@ -187,7 +192,7 @@ mod tests {
     fn unheard() -> io::Result<(Socket, UnixStream)> {
         let (near, far) = UnixStream::pair()?;
         near.set_nonblocking(true)?;
-        let source = Sources::of(Reactor::Own).register(near.into())?;
+        let source = Sources::of(Reactor::Own).register(Arc::new(near.into()))?;
         Ok((Socket::new(source, Arc::new(Probe::new())), far))
     }
 

@@ -25,6 +25,8 @@ pub(crate) enum Sources {
     #[cfg(target_os = "linux")]
     Own(Arc<crate::epoll::Epoll>),
     AsyncIo,
+    /// That of another thread, which is yet to be found.
+    Later,
 }
 
 impl Sources {
@@ -42,13 +44,21 @@ impl Sources {
         Sources::AsyncIo
     }
 
+    /// Which reactor it is.
+    pub(crate) fn reactor(&self) -> Reactor {
+        match self {
+            Sources::AsyncIo => Reactor::AsyncIo,
+            _ => Reactor::Own,
+        }
+    }
+
     /// Registers a descriptor that does not block.
-    pub(crate) fn register(&self, fd: OwnedFd) -> io::Result<Source> {
-        let fd = Arc::new(fd);
+    pub(crate) fn register(&self, fd: Arc<OwnedFd>) -> io::Result<Source> {
         match self {
             #[cfg(target_os = "linux")]
             Sources::Own(epoll) => Ok(Source::Own(crate::epoll::Registered::new(fd, epoll)?)),
             Sources::AsyncIo => Ok(Source::AsyncIo(Async::new_nonblocking(fd)?)),
+            Sources::Later => Ok(Source::Unknown(fd)),
         }
     }
 }
@@ -59,6 +69,8 @@ pub(crate) enum Source {
     #[cfg(target_os = "linux")]
     Own(crate::epoll::Registered),
     AsyncIo(Async<Arc<OwnedFd>>),
+    /// Nobody knows: it is not registered, and cannot be waited for.
+    Unknown(Arc<OwnedFd>),
 }
 
 impl AsFd for Source {
@@ -67,17 +79,27 @@ impl AsFd for Source {
             #[cfg(target_os = "linux")]
             Source::Own(own) => own.as_fd(),
             Source::AsyncIo(source) => source.as_fd(),
+            Source::Unknown(fd) => fd.as_fd(),
         }
     }
 }
 
 impl Source {
+    /// Registers it with `sources`, if it is not registered yet.
+    pub(crate) fn settle(&mut self, sources: &Sources) -> io::Result<()> {
+        if let Source::Unknown(fd) = self {
+            *self = sources.register(Arc::clone(fd))?;
+        }
+        Ok(())
+    }
+
     /// Arranges for `cx` to be woken when reading, or accepting, is worth a try.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             #[cfg(target_os = "linux")]
             Source::Own(own) => own.poll_readable(cx).map(Ok),
             Source::AsyncIo(source) => source.poll_readable(cx),
+            Source::Unknown(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         }
     }
 
@@ -87,6 +109,7 @@ impl Source {
             #[cfg(target_os = "linux")]
             Source::Own(own) => own.poll_writable(cx).map(Ok),
             Source::AsyncIo(source) => source.poll_writable(cx),
+            Source::Unknown(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         }
     }
 
@@ -96,7 +119,7 @@ impl Source {
         match self {
             #[cfg(target_os = "linux")]
             Source::Own(own) => own.poll_hangup(cx),
-            Source::AsyncIo(_) => Poll::Pending,
+            Source::AsyncIo(_) | Source::Unknown(_) => Poll::Pending,
         }
     }
 
@@ -105,7 +128,7 @@ impl Source {
         match self {
             #[cfg(target_os = "linux")]
             Source::Own(own) => own.read_all(),
-            Source::AsyncIo(_) => {}
+            Source::AsyncIo(_) | Source::Unknown(_) => {}
         }
     }
 
@@ -114,7 +137,7 @@ impl Source {
         match self {
             #[cfg(target_os = "linux")]
             Source::Own(own) => own.wrote_all(),
-            Source::AsyncIo(_) => {}
+            Source::AsyncIo(_) | Source::Unknown(_) => {}
         }
     }
 
@@ -124,6 +147,7 @@ impl Source {
             #[cfg(target_os = "linux")]
             Source::Own(own) => own.descriptor(),
             Source::AsyncIo(source) => Arc::downgrade(source.get_ref()),
+            Source::Unknown(fd) => Arc::downgrade(fd),
         }
     }
 }

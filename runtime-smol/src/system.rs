@@ -140,8 +140,8 @@ pub trait Transport {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
     /// Reads what there is, at most `most` bytes, to the end of `buffer`, like
-    /// [`poll_read`](Transport::poll_read). One that can tells first whether there is something to
-    /// read, and makes room only then.
+    /// [`poll_read`](Transport::poll_read). One that can tell whether there is something to read makes
+    /// room only then; by default the room is cleared each time, and 16 KiB at most.
     ///
     /// # Errors
     ///
@@ -153,7 +153,7 @@ pub trait Transport {
         most: usize,
     ) -> Poll<io::Result<usize>> {
         let len = buffer.len();
-        buffer.resize(len + most, 0);
+        buffer.resize(len + most.min(16 * 1024), 0);
         let read = self.poll_read(cx, &mut buffer[len..]);
         let count = match &read {
             Poll::Ready(Ok(count)) => *count,

@@ -9,10 +9,9 @@
 //! signals. With [`Server::serve`](crate::Server::serve) it is a thread that begins with the drain
 //! and ends with the server. Where time is not the real one, there is none.
 
-use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
@@ -23,16 +22,16 @@ use rustix::net::Shutdown;
 
 use crate::course::{Command, Course, Watch};
 use crate::event::Event;
-use crate::handle::Shared;
+use crate::ledger::Ledger;
 use crate::probe::Probe;
 use crate::registry::Connected;
-use crate::run_queue::Part;
+use crate::shared::Shared;
 use crate::signals::StopSignals;
 use crate::system::StopSignal;
-use crate::{Address, Report};
+use crate::{Address, ConnectionInfo, Report};
 
 /// How late a server may be that is busy, not blocked: what the system's scheduler takes.
-const MARGIN: Duration = Duration::from_millis(250);
+pub(crate) const MARGIN: Duration = Duration::from_millis(250);
 
 /// From here on `server` may be watched: it serves.
 pub(crate) fn allow(server: &Shared) {
@@ -174,24 +173,11 @@ fn look(server: &Shared, now: Time, late: &mut Option<Time>) -> Look {
 /// Ends `server` in its stead: from here on it is over, whatever its thread still does.
 fn cut_off(server: &Shared, course: &mut Course, foreseen: &Lifecycle, now: Time) -> Report {
     course.is_over = true;
-    let mut report = server.registry.hold(|everybody| {
-        let polled = server.polled.load(Ordering::Relaxed);
-        for Connected { state, info, .. } in everybody {
-            let outcome = outcome(*state);
-            let tally = info.ledger().tally(outcome == Outcome::Aborted);
-            server.ended(outcome, tally, || info.aborted(*state, now));
-            end_connection(*state, info.peer(), info.ledger().descriptor.upgrade());
-        }
-        let mut report = server.sums();
-        report.stuck = everybody.iter().filter(|one| one.index == polled).count() as u64;
-        report
-    });
+    let mut report = end_connections(server, now);
     if let Some(admin) = &course.admin {
-        admin.hold(|everybody| {
-            for Connected { info, .. } in everybody {
-                end_connection(State::Idle, info.peer(), info.ledger().descriptor.upgrade());
-            }
-        });
+        for Connected { info, .. } in admin.hold().everybody() {
+            end_connection(State::Idle, &info);
+        }
     }
     let probe = Probe::new();
     for (index, listener) in course.listeners.iter().enumerate() {
@@ -209,6 +195,34 @@ fn cut_off(server: &Shared, course: &mut Course, foreseen: &Lifecycle, now: Time
     report
 }
 
+/// Ends every connection, and counts it among those that have ended. Nobody comes or goes until
+/// all are: the report is of one moment.
+fn end_connections(server: &Shared, now: Time) -> Report {
+    let mut lobby = server.pool.get().map(|pool| (pool, pool.lobby()));
+    if let Some((pool, lobby)) = &mut lobby {
+        for _ in 0..pool.turn_out(lobby) {
+            let nothing = Ledger::new(now, Weak::new()).tally(false);
+            server.totals.add(Outcome::ClosedFresh, nothing);
+        }
+    }
+    let held: Vec<_> = server.seats().map(|seat| seat.registry.hold()).collect();
+    let mut stuck = 0;
+    for (seat, held) in server.seats().zip(&held) {
+        let polled = seat.polled.load(Ordering::Relaxed);
+        for Connected { index, state, info } in held.everybody() {
+            let outcome = outcome(state);
+            let tally = info.ledger().tally(outcome == Outcome::Aborted);
+            server.ended(outcome, tally, || info.aborted(state, now));
+            end_connection(state, &info);
+            stuck += u64::from(index == polled);
+        }
+    }
+    Report {
+        stuck,
+        ..server.sums()
+    }
+}
+
 /// How a connection ends whose server is cut off.
 fn outcome(state: State) -> Outcome {
     match state {
@@ -222,12 +236,12 @@ fn outcome(state: State) -> Outcome {
 
 /// Ends a connection whose thread is blocked: with a reset if somebody was being served, because a
 /// FIN would make half a response look whole.
-fn end_connection(state: State, peer: &Address, socket: Option<Arc<OwnedFd>>) {
-    let Some(socket) = socket else {
+fn end_connection(state: State, info: &ConnectionInfo) {
+    let Some(socket) = info.ledger().descriptor.upgrade() else {
         return;
     };
     let was_served = matches!(state, State::Head | State::Busy);
-    let is_tcp = matches!(peer, Address::Tcp(_));
+    let is_tcp = matches!(info.peer(), Address::Tcp(_));
     if was_served && is_tcp && rustix::net::connect_unspec(&socket).is_ok() {
         return;
     }
@@ -251,7 +265,7 @@ impl Shared {
         }
         course.ask(now, command);
         drop(course);
-        self.queue.push(Part::Control);
+        self.seat.ring();
     }
 }
 

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use futures_lite::future::{block_on, poll_once};
 use neap_smol::{Config, Handle, Phase, Progress, Serve, Server};
 
-use common::{GET, PATIENCE, read_all};
+use common::{BLOCK, GET, Gate, PATIENCE, read_all};
 
 /// These tests look at the process as a whole: one at a time.
 fn alone() -> MutexGuard<'static, ()> {
@@ -95,6 +95,56 @@ fn after_run_no_thread_and_no_descriptor_is_left_and_the_address_is_free() {
     await_threads(0);
     assert_eq!(descriptors(), before);
     Server::bind(address).unwrap();
+}
+
+#[test]
+fn after_run_on_several_threads_none_of_them_is_left() {
+    let _turn = alone();
+    let before = descriptors();
+    let server = Server::bind("127.0.0.1:0").unwrap().threads(3);
+    let (address, handle) = (server.local_addr().unwrap(), server.handle());
+    let mut client = TcpStream::connect(address).unwrap();
+    client.write_all(GET.as_bytes()).unwrap();
+    let report = server.run(move |_request| {
+        assert_eq!(threads(), 4, "three that serve, and one that accepts");
+        handle.drain();
+        async { "last" }
+    });
+    assert!(report.unwrap().is_clean());
+    assert!(read_all(&mut client).ends_with("last"));
+    drop(client);
+    await_threads(0);
+    assert_eq!(descriptors(), before);
+    Server::bind(address).unwrap();
+}
+
+/// Only the handler that is blocked keeps its thread.
+#[test]
+fn after_run_has_cut_off_one_of_several_threads_only_that_one_is_left() {
+    let _turn = alone();
+    let before = descriptors();
+    let mut config = Config::default();
+    config.drain.deadline = Duration::from_millis(50);
+    config.drain.close_grace = Duration::from_millis(1);
+    let (gate, blocking) = Gate::new();
+    let server = Server::bind("127.0.0.1:0").unwrap().threads(3);
+    let server = server.config(config);
+    let (address, handle) = (server.local_addr().unwrap(), server.handle());
+    let mut client = TcpStream::connect(address).unwrap();
+    client.write_all(BLOCK.as_bytes()).unwrap();
+    let report = server.run(move |request| {
+        let (blocking, handle) = (blocking.clone(), handle.clone());
+        handle.drain();
+        async move { blocking.answer(&request) }
+    });
+    assert_eq!(report.unwrap().stuck, 1);
+    gate.await_blocked();
+    await_threads(1);
+    Server::bind(address).unwrap();
+    gate.open();
+    await_threads(0);
+    drop(client);
+    assert_eq!(descriptors(), before);
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod common;
 use std::fs;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -18,60 +18,7 @@ use futures_lite::future::block_on;
 use http::{Request, Response};
 use neap_smol::{Address, Body, Cause, Config, Outcome, Phase, Report, Server, State};
 
-use common::{GET, PATIENCE, read_all, read_until};
-
-const BLOCK: &str = "GET /block HTTP/1.1\r\nHost: test\r\n\r\n";
-
-/// A handler that blocks its thread at `/block`, until [`Gate`] is dropped.
-#[derive(Clone)]
-struct Blocking {
-    arrived: Sender<()>,
-    gate: Arc<Mutex<Receiver<()>>>,
-}
-
-/// Knows when a handler blocks; lets it go on when it is dropped.
-struct Gate {
-    arrived: Receiver<()>,
-    open: Sender<()>,
-}
-
-impl Gate {
-    fn new() -> (Gate, Blocking) {
-        let (arrive, arrived) = channel();
-        let (open, gate) = channel();
-        let gate = Arc::new(Mutex::new(gate));
-        let blocking = Blocking {
-            arrived: arrive,
-            gate,
-        };
-        (Gate { arrived, open }, blocking)
-    }
-
-    fn await_blocked(&self) {
-        self.arrived.recv_timeout(PATIENCE).unwrap();
-    }
-
-    /// Lets the handler go on, and waits until its server is gone.
-    fn open(self) {
-        drop(self.open);
-        let gone = self.arrived.recv_timeout(PATIENCE);
-        assert_eq!(gone, Err(RecvTimeoutError::Disconnected));
-    }
-}
-
-impl Blocking {
-    fn block(&self) {
-        self.arrived.send(()).unwrap();
-        let _ = self.gate.lock().unwrap().recv();
-    }
-
-    fn answer(&self, request: &Request<Body>) -> &'static str {
-        if request.uri().path() == "/block" {
-            self.block();
-        }
-        "fine"
-    }
-}
+use common::{BLOCK, Blocking, GET, Gate, PATIENCE, is_reset, read_all, read_until};
 
 /// Time is short, because it is the real one.
 fn hasty() -> Config {
@@ -98,12 +45,6 @@ fn run(server: Server, blocking: Blocking) -> Receiver<Report> {
         send.send(server.run(handler).unwrap()).unwrap();
     });
     report
-}
-
-fn is_reset(stream: &mut TcpStream) -> bool {
-    let mut byte = [0];
-    let read = std::io::Read::read(stream, &mut byte);
-    read.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset)
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub enum Program {
     Echo,
     /// `neap echo` on async-io's reactor instead of its own.
     EchoOnAsyncIo,
+    /// `neap echo` on four threads.
+    EchoOnThreads,
     /// `neap serve`; the directory comes first among its options.
     Serve,
     /// The example of `neap-core`, on plain threads.
@@ -61,7 +63,7 @@ impl Program {
     ];
 
     /// All that are judged by the same tests.
-    pub const ALL: [Program; 7] = [
+    pub const ALL: [Program; 8] = [
         Program::Blocking,
         Program::Tokio,
         Program::Mio,
@@ -69,6 +71,7 @@ impl Program {
         Program::Polling,
         Program::Echo,
         Program::EchoOnAsyncIo,
+        Program::EchoOnThreads,
     ];
 
     /// Builds it, once, with the profile of the tests, and says where it is.
@@ -77,7 +80,7 @@ impl Program {
         const PROGRAMS: usize = Program::Twin as usize + 1;
         static BUILT: [OnceLock<PathBuf>; PROGRAMS] = [const { OnceLock::new() }; PROGRAMS];
         let (package, kind, target) = match self {
-            Program::Echo | Program::EchoOnAsyncIo | Program::Serve => {
+            Program::Echo | Program::EchoOnAsyncIo | Program::EchoOnThreads | Program::Serve => {
                 ("neap-cli", "--bin", "neap")
             }
             Program::Blocking => ("neap-core", "--example", "blocking"),
@@ -168,6 +171,9 @@ impl Server {
             Program::EchoOnAsyncIo => {
                 command.args(["echo", "--listen", "127.0.0.1:0", "--reactor", "async-io"])
             }
+            Program::EchoOnThreads => {
+                command.args(["echo", "--listen", "127.0.0.1:0", "--threads", "4"])
+            }
             Program::Serve => command.args(["serve", "--listen", "127.0.0.1:0"]),
             _ => command.arg("127.0.0.1:0"),
         };
@@ -176,9 +182,13 @@ impl Server {
         Server::launch(program, command)
     }
 
-    /// Runs `command`, which starts `program`, and waits until it listens.
+    /// Runs `command`, which starts `program`, and waits until it listens. Unless somebody says how
+    /// many threads the command is to serve on, by a flag or `NEAP_THREADS`, that is one.
     #[must_use]
     pub fn launch(program: Program, mut command: Command) -> Server {
+        if env::var_os("NEAP_THREADS").is_none() {
+            command.env("NEAP_THREADS", "1");
+        }
         command.stdin(Stdio::piped());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the server starts");
@@ -260,6 +270,7 @@ impl Server {
             }
             Program::Echo
             | Program::EchoOnAsyncIo
+            | Program::EchoOnThreads
             | Program::Serve
             | Program::Embedded
             | Program::Events

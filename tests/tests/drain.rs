@@ -26,7 +26,9 @@ fn on_each(test: impl Fn(Server)) {
 
 fn start(program: Program) -> Server {
     match program {
-        Program::Echo | Program::EchoOnAsyncIo => Server::start(program, &["--deadline", "30s"]),
+        Program::Echo | Program::EchoOnAsyncIo | Program::EchoOnThreads => {
+            Server::start(program, &["--deadline", "30s"])
+        }
         _ => Server::start(program, &[]),
     }
 }

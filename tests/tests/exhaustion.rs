@@ -13,7 +13,9 @@ const CLIENTS: usize = 120;
 fn starved(program: Program) -> Server {
     // It would otherwise keep within its limit by not accepting: here it has to find out.
     let options: &[&str] = match program {
-        Program::Echo | Program::EchoOnAsyncIo => &["--max-connections", "10000"],
+        Program::Echo | Program::EchoOnAsyncIo | Program::EchoOnThreads => {
+            &["--max-connections", "10000"]
+        }
         _ => &[],
     };
     let server = Server::start(program, options);

@@ -254,6 +254,14 @@ impl<T: Transport> MaybeTls<T> {
         let transport = TlsTransport::new(transport, tls)?;
         Ok(MaybeTls::Tls(Box::new(transport)))
     }
+
+    /// What carries it.
+    pub(crate) fn inner(&mut self) -> &mut T {
+        match self {
+            MaybeTls::Plain(transport) => transport,
+            MaybeTls::Tls(tls) => &mut tls.transport,
+        }
+    }
 }
 
 /// Calls it on whichever it is.

@@ -2,17 +2,20 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use neap_smol::{Handle, Reactor, Report, Server};
+use http::Request;
+use neap_smol::{Body, Handle, Reactor, Report, Server};
 
 /// How long a test waits before it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A server that listens on a free port. `NEAP_TEST_REACTOR=async-io` has the tests run on the
-/// portable reactor instead of the server's own.
+/// portable reactor instead of the server's own, `NEAP_TEST_THREADS=3` on so many threads those that
+/// use `run`.
 pub(crate) fn listening() -> Server {
     let server = unbound();
     server.listen(&"127.0.0.1:0".parse().unwrap()).unwrap()
@@ -24,7 +27,9 @@ pub(crate) fn unbound() -> Server {
         Ok("async-io") => Reactor::AsyncIo,
         _ => Reactor::Own,
     };
-    Server::new().reactor(reactor)
+    let threads = std::env::var("NEAP_TEST_THREADS").ok();
+    let threads = threads.map_or(1, |threads| threads.parse().unwrap());
+    Server::new().reactor(reactor).threads(threads)
 }
 
 /// A server on a thread of its own; drained when the test is over.
@@ -121,4 +126,68 @@ impl Drop for Witness {
         // Nobody may be listening any more.
         let _ = self.0.send(());
     }
+}
+
+pub(crate) const BLOCK: &str = "GET /block HTTP/1.1\r\nHost: test\r\n\r\n";
+
+/// A handler that blocks its thread at `/block`, until [`Gate`] is dropped.
+#[derive(Clone)]
+pub(crate) struct Blocking {
+    arrived: Sender<()>,
+    gate: Arc<Mutex<Receiver<()>>>,
+}
+
+/// Knows when a handler blocks; lets it go on when it is dropped.
+pub(crate) struct Gate {
+    arrived: Receiver<()>,
+    open: Sender<()>,
+}
+
+impl Gate {
+    pub(crate) fn new() -> (Gate, Blocking) {
+        let (arrive, arrived) = channel();
+        let (open, gate) = channel();
+        let gate = Arc::new(Mutex::new(gate));
+        let blocking = Blocking {
+            arrived: arrive,
+            gate,
+        };
+        (Gate { arrived, open }, blocking)
+    }
+
+    pub(crate) fn await_blocked(&self) {
+        self.arrived.recv_timeout(PATIENCE).unwrap();
+    }
+
+    /// Lets the handler go on, and waits until its server is gone.
+    pub(crate) fn open(self) {
+        drop(self.open);
+        let gone = self.arrived.recv_timeout(PATIENCE);
+        assert_eq!(gone, Err(RecvTimeoutError::Disconnected));
+    }
+}
+
+impl Blocking {
+    /// Says that a handler has been called.
+    pub(crate) fn arrive(&self) {
+        self.arrived.send(()).unwrap();
+    }
+
+    pub(crate) fn block(&self) {
+        self.arrive();
+        let _ = self.gate.lock().unwrap().recv();
+    }
+
+    pub(crate) fn answer(&self, request: &Request<Body>) -> &'static str {
+        if request.uri().path() == "/block" {
+            self.block();
+        }
+        "fine"
+    }
+}
+
+pub(crate) fn is_reset(stream: &mut TcpStream) -> bool {
+    let mut byte = [0];
+    let read = stream.read(&mut byte);
+    read.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset)
 }

@@ -5,7 +5,7 @@ use crate::{Mutation, Test, in_runtime, in_runtime_itself};
 const CONNECTION: &str = "runtime-smol/src/connection.rs";
 const CONNECTIONS: &str = "runtime-smol/src/connections.rs";
 const SOCKET: &str = "runtime-smol/src/socket.rs";
-const HANDLE: &str = "runtime-smol/src/handle.rs";
+const SHARED: &str = "runtime-smol/src/shared.rs";
 const REGISTRY: &str = "runtime-smol/src/registry.rs";
 const LEDGER: &str = "runtime-smol/src/ledger.rs";
 const REPORT: &str = "runtime-smol/src/report.rs";
@@ -173,21 +173,21 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         guard: "§7 I22 each connection is counted when it ends",
-        file: HANDLE,
+        file: SHARED,
         from: "        self.totals.add(outcome, tally);\n",
         to: "",
         test: BALANCE,
     },
     Mutation {
         guard: "§7 I22 each connection is counted when it is accepted",
-        file: CONNECTIONS,
-        from: "            accepted.fetch_add(1, Ordering::Relaxed);\n",
-        to: "            accepted.fetch_add(0, Ordering::Relaxed);\n",
+        file: SHARED,
+        from: "self.totals.accepted.fetch_add(1, Ordering::Relaxed);",
+        to: "self.totals.accepted.fetch_add(0, Ordering::Relaxed);",
         test: BALANCE,
     },
     Mutation {
         guard: "§9 whom the shutdown cut off is described",
-        file: HANDLE,
+        file: SHARED,
         from: "                outline.aborted.push(aborted());\n",
         to: "",
         test: BALANCE,

@@ -4,7 +4,8 @@ use crate::{Mutation, Test, in_runtime};
 
 const LISTENER: &str = "runtime-smol/src/listener.rs";
 const LISTENERS: &str = "runtime-smol/src/listeners.rs";
-const SERVE: &str = "runtime-smol/src/serve.rs";
+const CONDUCTOR: &str = "runtime-smol/src/conductor.rs";
+const CONNECTIONS: &str = "runtime-smol/src/connections.rs";
 const fn test(name: &'static str) -> Test {
     in_runtime("seam", name)
 }
@@ -31,8 +32,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         guard: "§3 who waits then is turned away",
-        file: SERVE,
-        from: "                connections.turn_away(index, t);\n",
+        file: CONNECTIONS,
+        from: "                connection.turn_away(t);\n",
         to: "",
         test: CLOSING,
     },
@@ -87,14 +88,14 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         guard: "§4 for want of a descriptor an idle connection is closed",
-        file: SERVE,
-        from: "            connections.close_one_idle(t, env);\n",
+        file: CONDUCTOR,
+        from: "            serving.close_one_idle(t);\n",
         to: "",
         test: IDLE,
     },
     Mutation {
         guard: "§4 one is accepted for each connection that ends",
-        file: SERVE,
+        file: CONDUCTOR,
         from: "            self.listeners.room_was_made();\n",
         to: "",
         test: IDLE,
@@ -108,7 +109,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         guard: "§3 failed listeners are a reason to stop",
-        file: SERVE,
+        file: CONDUCTOR,
         from: "            lifecycle.drain(now, config, Cause::Listeners);\n",
         to: "",
         test: FAILED,
@@ -168,7 +169,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         guard: "§1 at Done nobody is accepted",
-        file: SERVE,
+        file: CONDUCTOR,
         from: "if listening == Listening::Ended || self.lifecycle.phase() == Phase::Done {",
         to: "if listening == Listening::Ended {",
         test: AT_THE_END,

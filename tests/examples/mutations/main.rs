@@ -12,6 +12,7 @@ mod lifecycle;
 mod listeners;
 mod runtime;
 mod sealing;
+mod threads;
 mod upgraded;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -315,6 +316,7 @@ fn main() -> io::Result<ExitCode> {
         connections::MUTATIONS,
         runtime::MUTATIONS,
         embedding::MUTATIONS,
+        threads::MUTATIONS,
     ];
     let all = lists.iter().copied().flatten();
     let mut mutations: Vec<&Mutation> = all

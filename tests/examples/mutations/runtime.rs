@@ -3,7 +3,7 @@
 use crate::{Mutation, Test, in_runtime, in_runtime_itself};
 
 const DISPATCH: &str = "runtime-smol/src/dispatch.rs";
-const SERVE: &str = "runtime-smol/src/serve.rs";
+const CONDUCTOR: &str = "runtime-smol/src/conductor.rs";
 const SHUTDOWN: &str = "runtime-smol/src/shutdown.rs";
 const COURSE: &str = "runtime-smol/src/course.rs";
 const SIGNALS: &str = "runtime-smol/src/signals.rs";
@@ -100,12 +100,12 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         guard: "§5 no response slips out between a signal and its effect",
-        file: SERVE,
+        file: CONDUCTOR,
         from: "        for part in &batch {\n",
         to: "        for part in &batch {
             if let Part::Connection(index) = part {
                 let t = self.lifecycle.tick(now, &self.config);
-                self.connections.poll(*index, t, &mut self.env);
+                self.serving.poll(*index, t);
             }
         }
         for part in &batch {\n",
@@ -114,7 +114,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§5 everybody hears of a phase",
         file: SHUTDOWN,
-        from: "        self.connections.poll_all(t, &mut self.env);\n",
+        from: "        self.serving.poll_all(t);\n",
         to: "",
         test: DEADLINE,
     },
@@ -127,14 +127,14 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         guard: "§3 the timer is set for the earliest of all deadlines: connections'",
-        file: SERVE,
-        from: "            .min(self.connections.next_deadline())\n",
+        file: CONDUCTOR,
+        from: "            .min(self.serving.next_deadline())\n",
         to: "",
         test: test("connections::a_stalled_reader_is_reset_and_an_ordinary_end_is_none"),
     },
     Mutation {
         guard: "§3 the timer is set for the earliest of all deadlines: listeners'",
-        file: SERVE,
+        file: CONDUCTOR,
         from: "            .min(self.listeners.next_deadline())",
         to: "",
         test: test("listeners::a_seal_lasts_no_longer_than_its_window_and_says_whom_it_gave_up"),
@@ -232,8 +232,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§6 a handler that blocks its thread is stuck, no other",
         file: WATCHDOG,
-        from: ".filter(|one| one.index == polled)",
-        to: ".filter(|_| polled == polled)",
+        from: "stuck += u64::from(index == polled);",
+        to: "stuck += u64::from(index >= polled.min(0));",
         test: in_runtime(
             "watchdog",
             "who_waits_beside_a_blocked_handler_is_cut_off_and_not_called_stuck",

@@ -6,7 +6,8 @@
 //!
 //! Its answer to a request is the request's target, many times over. It tells on stdout where it
 //! listens, what happens, and at last its report; its exit status is that of the `neap` command.
-//! It ends with whoever holds its stdin.
+//! It ends with whoever holds its stdin. As the command does, it serves on `NEAP_THREADS` threads,
+//! and on one if nobody has said so.
 
 use std::error::Error;
 use std::io::{self, Read};
@@ -53,8 +54,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             _ => return Err(format!("what is {argument}?").into()),
         }
     }
+    let threads = std::env::var("NEAP_THREADS").map_or(Ok(1), |threads| threads.parse())?;
     let server = Server::new()
         .signals()?
+        .threads(threads)
         .config(config)
         .reuse_port(reuse_port)
         .seal(rung)

@@ -1,0 +1,185 @@
+//! The threads of a server that [runs](Server::run).
+
+use std::future::Future;
+use std::io;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use event_listener::Listener as _;
+use http::Request;
+use neap_core::Phase;
+
+use crate::course::Command;
+use crate::environment::Environment;
+use crate::pool::Pool;
+use crate::seat::Seat;
+use crate::serving::Elsewhere;
+use crate::shared::Shared;
+use crate::watchdog::MARGIN;
+use crate::worker::Worker;
+use crate::{Body, IntoResponse, Report, Server};
+
+/// The threads that the caller of [`Server::run`] waits for.
+pub(crate) struct Threads {
+    /// The one that is the server, or conducts it.
+    server: JoinHandle<io::Result<Report>>,
+    /// Those that serve, where there are several.
+    workers: Vec<JoinHandle<io::Result<()>>>,
+    shared: Arc<Shared>,
+}
+
+impl Threads {
+    /// Starts those of `server`.
+    pub(crate) fn start<H, F>(server: Server, handler: H) -> io::Result<Threads>
+    where
+        H: Fn(Request<Body>) -> F + Clone + Send + 'static,
+        F: Future<Output: IntoResponse>,
+    {
+        if server.threads > 1 {
+            return Threads::start_several(server, &handler);
+        }
+        let shared = Arc::clone(&server.owner.0);
+        let place = Place::new(&shared, &shared.seat);
+        Ok(Threads {
+            server: named("neap").spawn(move || {
+                let (_place, mut server) = (place, server);
+                let here = server.system.wait_here();
+                here.block_on(server.serve(handler))
+            })?,
+            workers: Vec::new(),
+            shared,
+        })
+    }
+
+    fn start_several<H, F>(mut server: Server, handler: &H) -> io::Result<Threads>
+    where
+        H: Fn(Request<Body>) -> F + Clone + Send + 'static,
+        F: Future<Output: IntoResponse>,
+    {
+        let shared = Arc::clone(&server.owner.0);
+        let pool = shared.pool.get_or_init(|| Pool::new(server.threads).into());
+        let pool = Arc::clone(pool);
+        for listener in &mut server.listeners {
+            listener.socket_mut().accept_for_others();
+        }
+        let seats = pool.seats().iter().enumerate();
+        // If one cannot be started the server is dropped, which ends the others.
+        let workers = seats.map(|(number, seat)| {
+            let place = Place::new(&shared, seat);
+            place.start_worker(number + 1, &server, &pool, handler.clone())
+        });
+        let workers = workers.collect::<io::Result<Vec<_>>>()?;
+        let serving = Elsewhere::new(&shared, &pool);
+        let place = Place::new(&shared, &shared.seat);
+        let conductor = named("neap").spawn(move || {
+            let (_place, mut server) = (place, server);
+            let here = server.system.wait_here();
+            here.block_on(server.conducting(serving))
+        })?;
+        Ok(Threads {
+            server: conductor,
+            workers,
+            shared,
+        })
+    }
+
+    /// Waits for all of them, which are about to end.
+    pub(crate) fn join(self) -> io::Result<Report> {
+        let report = join(self.server);
+        for worker in self.workers {
+            join(worker)?;
+        }
+        report
+    }
+
+    /// Waits for those that are not blocked: the server is done. The others are left behind.
+    pub(crate) fn join_unblocked(self) {
+        let patience = Instant::now() + MARGIN;
+        loop {
+            let ring = self.shared.bell.listen();
+            let mut seats = self.shared.seats();
+            let are_gone = seats.all(|seat| seat.is_not_to_be_waited_for());
+            if are_gone || ring.wait_deadline(patience).is_none() {
+                break;
+            }
+        }
+        let has_ended: Vec<_> = self.shared.seats().map(|seat| seat.has_ended()).collect();
+        if has_ended[0] {
+            // What it says has been said in its stead.
+            let _ = self.server.join();
+        }
+        for (worker, _) in self
+            .workers
+            .into_iter()
+            .zip(&has_ended[1..])
+            .filter(|(_, is)| **is)
+        {
+            let _ = worker.join();
+        }
+    }
+}
+
+fn named(name: &str) -> thread::Builder {
+    thread::Builder::new().name(name.into())
+}
+
+fn join<T>(thread: JoinHandle<T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// A thread's place in its server, which it leaves when this is dropped.
+struct Place {
+    shared: Arc<Shared>,
+    seat: Arc<Seat>,
+}
+
+impl Place {
+    fn new(shared: &Arc<Shared>, seat: &Arc<Seat>) -> Place {
+        Place {
+            shared: Arc::clone(shared),
+            seat: Arc::clone(seat),
+        }
+    }
+
+    fn start_worker<H, F>(
+        self,
+        number: usize,
+        server: &Server,
+        pool: &Arc<Pool>,
+        handler: H,
+    ) -> io::Result<JoinHandle<io::Result<()>>>
+    where
+        H: Fn(Request<Body>) -> F + Send + 'static,
+        F: Future<Output: IntoResponse>,
+    {
+        let (config, mut system) = (server.config, server.system.beside());
+        let (observer, refusals) = (server.observer.clone(), server.refusals.clone());
+        let pool = Arc::clone(pool);
+        named(&format!("neap-{number}")).spawn(move || {
+            let place = self;
+            let here = system.wait_here();
+            let env = Environment::new(handler, observer, refusals);
+            here.block_on(Worker::new(
+                config,
+                system,
+                env,
+                (&place.shared, &pool, &place.seat),
+            ))
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.seat.ended.store(true, Ordering::Release);
+        if self.shared.standing().0 != Phase::Done {
+            // An observer has panicked, or the reactor failed: the server cannot go on like this.
+            self.shared.ask(Command::Close);
+        }
+        self.shared.seat.ring();
+        self.shared.bell.notify(usize::MAX);
+    }
+}
