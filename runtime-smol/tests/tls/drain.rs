@@ -31,6 +31,15 @@ impl Stage {
         }
     }
 
+    /// Begins the drain, and waits until an idle client has had its last call: by then all threads
+    /// have heard of it.
+    fn drain(&self) {
+        let mut idle = self.sending(GET);
+        read_until(&mut idle, "hello");
+        self.running.handle.drain();
+        all(&mut idle);
+    }
+
     fn sending(&self, bytes: &str) -> Box<dyn Wire> {
         let mut client = self.connect();
         client.write_all(bytes.as_bytes()).unwrap();
@@ -120,7 +129,7 @@ fn an_upload_goes_on() {
         let head = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345";
         let mut client = stage.sending(head);
         wait_for(&stage.running.handle, |census| census.busy == 1);
-        stage.running.handle.drain();
+        stage.drain();
         client.write_all(b"67890").unwrap();
         vec![all(&mut client)]
     });
