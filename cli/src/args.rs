@@ -9,6 +9,7 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use neap_smol::Address;
 
+use crate::certificate::TlsArgs;
 use crate::drain_args::DrainArgs;
 #[cfg(target_os = "linux")]
 use crate::drill;
@@ -53,6 +54,7 @@ Examples:
   neap serve
   neap serve public -p 3000
   neap serve /srv/www --listen 0.0.0.0:80 --listen '[::]:80' --log combined
+  neap serve /srv/www -p 8443 --tls-cert fullchain.pem --tls-key privkey.pem
   NEAP_LISTEN=unix:/run/www.sock NEAP_DEADLINE=8s neap serve /srv/www";
 
 /// An HTTP/1.1 micro-server whose shutdown can be proved
@@ -126,7 +128,9 @@ pub(crate) struct Common {
     /// Share the addresses with other processes that do the same
     #[arg(long, env = "NEAP_REUSE_PORT", value_parser = BoolishValueParser::new())]
     pub(crate) reuse_port: bool,
-    /// Address for health checks, /livez and /readyz, answered through the drain
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
+    /// Address for /livez, /readyz and /metrics, answered through the drain
     #[arg(long, value_name = "ADDR", env = "NEAP_ADMIN", value_delimiter = ',')]
     pub(crate) admin: Vec<Address>,
     /// Answer /livez and /readyz on the main addresses, too

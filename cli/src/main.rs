@@ -10,6 +10,7 @@
 
 mod access_log;
 mod args;
+mod certificate;
 mod date;
 mod drain_args;
 #[cfg(target_os = "linux")]
@@ -100,7 +101,7 @@ fn run_serve(server: Server, serve: &args::Serve) -> Result<Report, StartError> 
             directory: serve.directory.clone(),
             source,
         })?;
-    let server = start::bind(server, &serve.common, SERVE_FILES)?;
+    let bound = start::bind(server, &serve.common, SERVE_FILES)?;
     let log = start::log(serve.common.log)?;
     let follows_links = site.follows_links();
     if !follows_links && serve.common.log != args::LogFormat::Off {
@@ -108,12 +109,12 @@ fn run_serve(server: Server, serve: &args::Serve) -> Result<Report, StartError> 
     }
     let site = Arc::new(site);
     let handler = move |request| serve::handle(Arc::clone(&site), request);
-    start::run(server, &serve.common, &log, handler)
+    start::run(bound, &serve.common, &log, handler)
 }
 
 fn run_echo(server: Server, echo: &args::Echo) -> Result<Report, StartError> {
     start::raise_open_files_limit();
-    let server = start::bind(server, &echo.common, ECHO_FILES)?;
+    let bound = start::bind(server, &echo.common, ECHO_FILES)?;
     let log = start::log(echo.common.log)?;
-    start::run(server, &echo.common, &log, echo::handle)
+    start::run(bound, &echo.common, &log, echo::handle)
 }

@@ -14,6 +14,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::access_log::{AccessLog, Format};
 use crate::args::{Common, LogFormat, ReactorName, ReportFormat};
+use crate::certificate::Certificate;
 use crate::health;
 use crate::inherit;
 use crate::log::{Log, Style};
@@ -44,10 +45,17 @@ pub(crate) fn with_signals() -> Result<Server, StartError> {
     Server::new().signals().map_err(StartError::Signals)
 }
 
+/// A server that listens, and what its certificate is, if it has one.
+pub(crate) struct Bound {
+    server: Server,
+    certificate: Option<Certificate>,
+}
+
 /// Binds every address.
 ///
 /// A connection takes `files` open files at most: itself, and what its request may open.
-pub(crate) fn bind(server: Server, common: &Common, files: usize) -> Result<Server, StartError> {
+pub(crate) fn bind(server: Server, common: &Common, files: usize) -> Result<Bound, StartError> {
+    let certificate = Certificate::load(&common.tls).map_err(StartError::Certificate)?;
     let config = common.drain.config();
     config.check().map_err(StartError::Config)?;
     let reactor = match common.reactor {
@@ -74,6 +82,9 @@ pub(crate) fn bind(server: Server, common: &Common, files: usize) -> Result<Serv
         .max_connections
         .map_or_else(|| max_connections(files, threads), NonZeroUsize::get);
     server = server.max_connections(most).threads(threads);
+    if let Some(certificate) = &certificate {
+        server = server.tls(&certificate.tls);
+    }
     for socket in inherited {
         server = server
             .shared_listener(socket)
@@ -86,7 +97,11 @@ pub(crate) fn bind(server: Server, common: &Common, files: usize) -> Result<Serv
         server = server.admin(address).map_err(cannot_listen(address))?;
     }
     let status = StatusCode::from_u16(common.draining_status);
-    Ok(server.draining_status(status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE)))
+    let server = server.draining_status(status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE));
+    Ok(Bound {
+        server,
+        certificate,
+    })
 }
 
 fn cannot_listen(address: &Address) -> impl FnOnce(io::Error) -> StartError {
@@ -113,7 +128,7 @@ fn max_connections(files: usize, threads: usize) -> usize {
 /// Stdout gets the addresses alone, so that a script can read them and leave. Everything that goes
 /// on happening is told on stderr.
 pub(crate) fn run<H, F, C>(
-    server: Server,
+    bound: Bound,
     common: &Common,
     log: &Log,
     handler: H,
@@ -124,7 +139,17 @@ where
     C: Body + From<Full> + Unpin,
     C::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    announce(&server);
+    let Bound {
+        server,
+        certificate,
+    } = bound;
+    let complaints = (common.log != LogFormat::Off).then(|| log.clone());
+    let is_secure = certificate.is_some();
+    if let Some(certificate) = certificate {
+        let watched = certificate.watch(server.handle(), complaints.clone());
+        watched.map_err(StartError::Run)?;
+    }
+    announce(&server, is_secure);
     let health = common.health.then(|| server.handle());
     let handler = move |request| {
         let checked = health.as_ref().and_then(|it| health::answer(it, &request));
@@ -137,7 +162,6 @@ where
         }
     };
     let drain = common.drain.config().drain;
-    let complaints = (common.log != LogFormat::Off).then(|| log.clone());
     let telling = Telling::start(server.handle(), drain, common.extend_timeout, complaints);
     let telling = telling.map_err(StartError::Run)?;
     let result = match access_format(common.log) {
@@ -200,17 +224,18 @@ fn access_format(format: LogFormat) -> Option<Format> {
     }
 }
 
-fn announce(server: &Server) {
-    let line = |doing: &str, address: &Address| match address {
-        Address::Tcp(address) => format!("{doing} http://{address}\n"),
+fn announce(server: &Server, is_secure: bool) {
+    let scheme = if is_secure { "https" } else { "http" };
+    let line = |doing: &str, scheme: &str, address: &Address| match address {
+        Address::Tcp(address) => format!("{doing} {scheme}://{address}\n"),
         unix => format!("{doing} {unix}\n"),
     };
     let mut lines = String::new();
     for address in server.addresses() {
-        lines += &line("listening on", &address);
+        lines += &line("listening on", scheme, &address);
     }
     for address in server.admin_addresses() {
-        lines += &line("health checks on", &address);
+        lines += &line("health checks on", "http", &address);
     }
     let mut stdout = io::stdout().lock();
     // Nobody may be there to read it, and the server serves all the same.
@@ -224,6 +249,8 @@ fn announce(server: &Server) {
 pub(crate) enum StartError {
     /// The settings contradict each other.
     Config(ConfigError),
+    /// There is no certificate where one was to be.
+    Certificate(io::Error),
     /// The sockets that were to be inherited are of no use.
     Inherit(io::Error),
     /// The handlers of signals could not be installed.
@@ -250,6 +277,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Config(source) => source.fmt(f),
+            StartError::Certificate(source) => write!(f, "cannot speak HTTPS: {source}"),
             StartError::Inherit(source) => write!(f, "cannot take over sockets: {source}"),
             StartError::Signals(source) => write!(f, "cannot handle signals: {source}"),
             StartError::Listen { address, source } => {
@@ -283,7 +311,8 @@ impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             StartError::Config(source) => Some(source),
-            StartError::Inherit(source)
+            StartError::Certificate(source)
+            | StartError::Inherit(source)
             | StartError::Signals(source)
             | StartError::Listen { source, .. }
             | StartError::Directory { source, .. }

@@ -126,6 +126,21 @@ fn half_a_head_may_be_completed_within_its_grace_even_on_a_kept_connection() {
     }
 }
 
+/// A TLS handshake comes before the first byte, and is none of a silent client.
+#[test]
+fn what_begins_before_the_first_byte_has_the_grace_of_half_a_head() {
+    let mut world = World::new();
+    world.on(Connection::handle_begun);
+    assert_eq!(world.connection.state(), State::Head);
+    world.seal();
+    assert_eq!(world.due_in(), Some(5_000));
+    world.pass(4_999);
+    world.input(GET);
+    assert!(world.reply().contains("connection: close"));
+    world.on(Connection::handle_begun);
+    assert_eq!(world.part(), Outcome::Completed);
+}
+
 #[test]
 fn a_head_that_is_not_completed_in_time_gets_408() {
     let mut world = World::new();

@@ -155,6 +155,14 @@ fn answer(handle: &Handle, request: &Request<Body>) -> Response<Full> {
         response.headers_mut().insert(http::header::ALLOW, allow);
         return response;
     }
+    #[cfg(feature = "metrics")]
+    if request.uri().path() == "/metrics" {
+        let mut response = handle.metrics().into_response();
+        let text = http::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+        let fields = response.headers_mut();
+        fields.insert(http::header::CONTENT_TYPE, text);
+        return response;
+    }
     handle
         .health(request.uri().path())
         .unwrap_or_else(|| StatusCode::NOT_FOUND.into_response())

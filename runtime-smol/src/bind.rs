@@ -139,8 +139,19 @@ impl Server {
     }
 
     /// Answers health checks on an address of their own: `/livez` and `/readyz`, see
-    /// [`Handle::health`](crate::Handle::health). It serves through the drain and closes last; its
-    /// connections hold nothing and stand in no report.
+    /// [`Handle::health`](crate::Handle::health); with the feature `metrics`, `/metrics` as well.
+    /// It serves through the drain and closes last; its connections hold nothing and stand in no
+    /// report.
+    ///
+    /// ```
+    /// use neap_smol::Server;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let server = Server::bind("127.0.0.1:0")?.admin(&"127.0.0.1:0".parse().unwrap())?;
+    /// println!("health checks on http://{}", server.admin_addresses()[0]);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -149,6 +160,9 @@ impl Server {
         let plain = self.system.kernel.plain();
         self.admin
             .push(Listener::bind(address, self.system.options, &plain)?);
+        #[cfg(feature = "metrics")]
+        return Ok(self.metrics(true));
+        #[cfg(not(feature = "metrics"))]
         Ok(self)
     }
 

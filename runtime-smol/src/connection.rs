@@ -326,9 +326,8 @@ where
         let done = if read == Read::Look {
             match self.transport.try_read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if !self.note_begin(t) {
-                        self.core.handle_nothing(t);
-                    }
+                    self.note_begin(t);
+                    self.core.handle_nothing(t);
                     return true;
                 }
                 done => done,

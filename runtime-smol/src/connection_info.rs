@@ -33,8 +33,11 @@ pub struct ConnectionInfo(Arc<Info>);
 pub(crate) struct Info {
     peer: Address,
     local: Address,
+    is_secure: bool,
     server: Arc<Shared>,
     ledger: Ledger,
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
 }
 
 impl ConnectionInfo {
@@ -47,12 +50,16 @@ impl ConnectionInfo {
     pub(crate) fn new(
         peer: Address,
         local: Address,
+        is_secure: bool,
         server: &Arc<Shared>,
         ledger: Ledger,
     ) -> ConnectionInfo {
         ConnectionInfo(Arc::new(Info {
+            #[cfg(feature = "tracing")]
+            span: crate::trace::connection(&peer, &local),
             peer,
             local,
+            is_secure,
             server: Arc::clone(server),
             ledger,
         }))
@@ -64,6 +71,16 @@ impl ConnectionInfo {
 
     pub(crate) fn upgrade(info: &Weak<Info>) -> Option<ConnectionInfo> {
         info.upgrade().map(ConnectionInfo)
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(crate) fn span(&self) -> &tracing::Span {
+        &self.0.span
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(crate) fn server(&self) -> &Shared {
+        &self.0.server
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {
@@ -104,6 +121,12 @@ impl ConnectionInfo {
     #[must_use]
     pub fn local(&self) -> &Address {
         &self.0.local
+    }
+
+    /// Whether TLS carries it, up to here.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.0.is_secure
     }
 
     /// Tells of the server's shutdown, like the request's own [`Shutdown`].
@@ -156,7 +179,8 @@ impl ConnectionInfo {
     pub(crate) fn of_nobody() -> ConnectionInfo {
         let nobody = Address::Unnamed;
         let ledger = Ledger::new(Time::ZERO, Weak::new());
-        ConnectionInfo::new(nobody.clone(), nobody, &Arc::new(Shared::new(None)), ledger)
+        let server = Arc::new(Shared::new(None));
+        ConnectionInfo::new(nobody.clone(), nobody, false, &server, ledger)
     }
 
     /// How many know it, beside those that only may.

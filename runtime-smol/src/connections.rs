@@ -90,7 +90,7 @@ impl<F: Future<Output: IntoResponse>, T: Transport> Connections<F, T> {
             local,
         } = arrival;
         let ledger = Ledger::new(t.now, transport.descriptor());
-        let info = ConnectionInfo::new(peer, local, &self.shared, ledger);
+        let info = ConnectionInfo::new(peer, local, transport.is_secure(), &self.shared, ledger);
         let registry = &self.seat.registry;
         let entry = registry.enter(index, State::Fresh, &info, count);
         self.slots[index].connection = Some(Served::new(t, transport, info, entry));

@@ -5,8 +5,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::Request;
-use neap_core::{Item, PeerError, Tick};
+use neap_core::{Config, Item, PeerError, Tick};
 
+use crate::account::Account;
 use crate::connection::Served;
 use crate::environment::Environment;
 use crate::event::Event;
@@ -31,7 +32,17 @@ where
         if input.is_empty() {
             return false;
         }
-        let received = self.core.handle_input(t, input, &mut env.spans);
+        let config;
+        let known = if self.transport.is_secure() {
+            config = secured(*t.config);
+            Tick {
+                config: &config,
+                ..t
+            }
+        } else {
+            t
+        };
+        let received = self.core.handle_input(known, input, &mut env.spans);
         let feed = self
             .exchange
             .as_mut()
@@ -94,12 +105,14 @@ where
         }
         self.note();
         let mut places = env.take_places();
-        let started = places.start(|| (env.handler)(request));
+        let account = Account::begin(&self.info, &request);
+        let started = account.within(|| places.start(|| (env.handler)(request)));
         self.exchange = Some(Exchange {
             places,
             feed,
             line,
             stage: Stage::Handling,
+            account,
         });
         self.handler_due = true;
         if started.is_err() {
@@ -124,7 +137,10 @@ where
             Stage::Replying => return self.send_body(t, cx, env) | self.meet_demand(t),
             Stage::Switched | Stage::Over => return self.run_switched(cx, env),
         }
-        match exchange.places.poll_response(cx) {
+        let Exchange {
+            places, account, ..
+        } = exchange;
+        match account.within(|| places.poll_response(cx)) {
             Poll::Pending => {
                 self.handler_due = false;
                 self.meet_demand(t) | self.meet_grant(t, env)
@@ -165,4 +181,10 @@ where
         }
         env.give_places(exchange.places);
     }
+}
+
+/// The same settings for a connection that is secured.
+fn secured(mut config: Config) -> Config {
+    config.secure = true;
+    config
 }

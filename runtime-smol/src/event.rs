@@ -230,6 +230,8 @@ pub(crate) type Observe = dyn Fn(&Event<'_>) + Send + Sync;
 
 impl Observer {
     pub(crate) fn tell(&self, event: &Event<'_>) {
+        #[cfg(feature = "tracing")]
+        crate::trace::tell(event);
         if let Some(observe) = &self.0 {
             observe(event);
         }

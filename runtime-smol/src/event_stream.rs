@@ -25,7 +25,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// use neap_smol::ServerSentEvent;
 ///
 /// let event = ServerSentEvent::new("two\nlines").name("news").id("7");
-/// assert_eq!(event.to_string(), "event: news\nid: 7\ndata: two\ndata: lines\n\n");
+/// assert_eq!(event.to_string(), "id: 7\nevent: news\ndata: two\ndata: lines\n\n");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerSentEvent(String);

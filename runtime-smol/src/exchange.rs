@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use http_body::{Body as _, Frame};
 use neap_core::{BodyLength, Fields, Head};
 
+use crate::account::Account;
 use crate::body::Feed;
 use crate::line::Line;
 use crate::{Body, BoxError, IntoResponse};
@@ -173,6 +174,7 @@ pub(crate) struct Exchange<F: Future<Output: IntoResponse>> {
     /// To the handler, where the request wishes for another protocol.
     pub(crate) line: Option<Line>,
     pub(crate) stage: Stage,
+    pub(crate) account: Account,
 }
 
 /// How far an exchange has come.

@@ -120,6 +120,11 @@ impl Handle {
         }
     }
 
+    #[cfg(feature = "metrics")]
+    pub(crate) fn requests(&self) -> &crate::metrics::Requests {
+        &self.shared.requests
+    }
+
     /// How many connections are in which state now.
     #[must_use]
     pub fn census(&self) -> Census {

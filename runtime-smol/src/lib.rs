@@ -40,8 +40,19 @@
 //!
 //! # Features
 //!
-//! `signal` (default): `Server::signals`.
+//! - `signal` (default): `Server::signals`.
+//! - `json`: `Body::json`, and `Json` as a response.
+//! - `tower`: services of tower as handlers, axum's `Router` among them; `TimeoutLayer`.
+//! - `rustls`: `Server::tls`, HTTPS.
+//! - `tracing`: spans of connections and requests, and the server's events, for `tracing`.
+//! - `metrics`: `Handle::metrics`, and `/metrics` on the admin listeners.
+//!
+//! None of them brings tokio along. `docs/embedding.md` is a guide from `cargo new` to a server
+//! that drains, `docs/from-async-std.md` the way from tide and async-h1.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod account;
 mod address;
 mod admin;
 mod bind;
@@ -64,7 +75,9 @@ mod event_stream;
 mod exchange;
 mod half_open;
 mod handle;
+mod handles;
 mod handshakes;
+mod incoming;
 mod input;
 #[cfg(feature = "json")]
 mod json;
@@ -73,6 +86,8 @@ mod line;
 mod listener;
 mod listeners;
 mod listening;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod native;
 mod output;
 #[cfg(target_os = "linux")]
@@ -107,6 +122,8 @@ mod threads;
 mod tls;
 #[cfg(feature = "tower")]
 mod tower;
+#[cfg(feature = "tracing")]
+mod trace;
 mod upgrade;
 mod watchdog;
 mod worker;
@@ -117,6 +134,7 @@ pub use connection_info::{ConnectionInfo, Shutdown};
 pub use event::{Event, Holder};
 pub use event_stream::{EventStream, Heartbeat, ServerSentEvent};
 pub use handle::Handle;
+pub use handles::Handles;
 #[cfg(feature = "json")]
 pub use json::{Json, JsonError};
 pub use listener::Ownership;
@@ -146,3 +164,19 @@ pub use rustls;
 #[cfg(all(doctest, feature = "signal"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The guides' examples, compiled where all that they take is there.
+#[cfg(all(
+    doctest,
+    feature = "json",
+    feature = "rustls",
+    feature = "signal",
+    feature = "tower"
+))]
+mod guides {
+    #[doc = include_str!("../../docs/embedding.md")]
+    struct Embedding;
+
+    #[doc = include_str!("../../docs/from-async-std.md")]
+    struct FromAsyncStd;
+}

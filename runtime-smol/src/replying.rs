@@ -12,7 +12,7 @@ use crate::IntoResponse;
 use crate::connection::Served;
 use crate::environment::Environment;
 use crate::event::Event;
-use crate::exchange::{BodyFailure, DataOf, First, NextFrame, Stage};
+use crate::exchange::{BodyFailure, DataOf, Exchange, First, NextFrame, Stage};
 use crate::output::LARGE;
 use crate::system::Transport;
 
@@ -50,7 +50,10 @@ where
         let length = exchange.places.length(response, is_head);
         let first = match length {
             BodyLength::Known(len) if has_room && !is_head && len < LARGE as u64 => {
-                exchange.places.poll_whole(len, cx)
+                let Exchange {
+                    places, account, ..
+                } = exchange;
+                account.within(|| places.poll_whole(len, cx))
             }
             BodyLength::Known(_) | BodyLength::Unknown => First::Later,
         };
@@ -72,6 +75,7 @@ where
             env.observer.tell(&Event::InvalidResponse { peer, error });
             return self.core.handle_failure(t);
         }
+        exchange.account.replied(response.status);
         if matches!(first, First::Whole(_)) {
             return self.drop_exchange(env);
         }
@@ -117,7 +121,10 @@ where
             let frame = if has_ended {
                 Ok(None)
             } else {
-                match exchange.places.poll_body(cx) {
+                let Exchange {
+                    places, account, ..
+                } = exchange;
+                match account.within(|| places.poll_body(cx)) {
                     Poll::Pending => {
                         self.handler_due = false;
                         break;

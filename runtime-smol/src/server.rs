@@ -177,6 +177,29 @@ impl<S: System> Server<S> {
         self
     }
 
+    /// Whether requests are timed, for [`Handle::metrics`]. Default: as soon as there is an admin
+    /// listener to tell them. An endpoint of your own asks for it:
+    ///
+    /// ```no_run
+    /// use neap_smol::Server;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let server = Server::bind("127.0.0.1:8080")?.metrics(true);
+    /// let handle = server.handle();
+    /// server.run(move |_request| {
+    ///     let metrics = handle.metrics();
+    ///     async { metrics }
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "metrics")]
+    #[must_use]
+    pub fn metrics(self, on: bool) -> Server<S> {
+        self.owner.0.is_measured.store(on, Ordering::Relaxed);
+        self
+    }
+
     /// Gives the server's own responses, to requests that break the protocol for instance, another
     /// look than a short text. It is called on the thread that serves, of several perhaps at the
     /// same time, and should return soon.

@@ -38,6 +38,11 @@ pub(crate) struct Shared {
     pub(crate) draining_status: AtomicU16,
     /// Whether the log may name targets.
     pub(crate) log_targets: AtomicBool,
+    /// Whether requests are timed.
+    #[cfg(feature = "metrics")]
+    pub(crate) is_measured: AtomicBool,
+    #[cfg(feature = "metrics")]
+    pub(crate) requests: crate::metrics::Requests,
     progress: AtomicU8,
     /// When sealing began, in nanoseconds; [`Time::NEVER`] before.
     sealing: AtomicU64,
@@ -70,6 +75,10 @@ impl Shared {
             outline: Mutex::new(Report::empty()),
             draining_status: AtomicU16::new(StatusCode::SERVICE_UNAVAILABLE.as_u16()),
             log_targets: AtomicBool::new(false),
+            #[cfg(feature = "metrics")]
+            is_measured: AtomicBool::new(false),
+            #[cfg(feature = "metrics")]
+            requests: crate::metrics::Requests::default(),
             progress: AtomicU8::new(Progress::Running as u8),
             sealing: AtomicU64::new(Time::NEVER.as_nanos()),
             changed: Event::new(),

@@ -112,6 +112,8 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
         if self.told == told {
             return;
         }
+        #[cfg(feature = "tracing")]
+        crate::trace::progress(self.told);
         self.write_outline(now);
         let shared = &self.owner.0;
         shared.course().lifecycle = self.lifecycle.clone();
@@ -155,7 +157,10 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
         self.write_outline(now);
         watchdog::end(&self.owner.0);
         self.owner.0.set_progress(Progress::Done);
-        Handle::new(&self.owner.0).report()
+        let report = Handle::new(&self.owner.0).report();
+        #[cfg(feature = "tracing")]
+        crate::trace::done(&report);
+        report
     }
 
     /// Brings the parts of the report that are not sums up to date.

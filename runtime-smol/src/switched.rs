@@ -10,7 +10,7 @@ use crate::IntoResponse;
 use crate::connection::Served;
 use crate::environment::Environment;
 use crate::event::Event;
-use crate::exchange::Stage;
+use crate::exchange::{Exchange, Stage};
 use crate::line::Line;
 use crate::replying::bytes_of;
 use crate::system::Transport;
@@ -36,7 +36,10 @@ where
         let fields = bytes_of(response.headers());
         let out = self.output.buffer(env);
         match self.core.reply_upgrade(t, status, &env.date, fields, out) {
-            Ok(()) => exchange.stage = Stage::Switched,
+            Ok(()) => {
+                exchange.stage = Stage::Switched;
+                exchange.account.replied(response.status());
+            }
             Err(error) => {
                 line.refuse(error);
                 self.handler_due = true;
@@ -76,7 +79,10 @@ where
         else {
             return false;
         };
-        let Poll::Ready(response) = exchange.places.poll_response(cx) else {
+        let Exchange {
+            places, account, ..
+        } = exchange;
+        let Poll::Ready(response) = account.within(|| places.poll_response(cx)) else {
             return false;
         };
         exchange.stage = Stage::Over;

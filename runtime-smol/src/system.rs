@@ -26,6 +26,7 @@ use neap_core::Time;
 use crate::Address;
 use crate::seal::Rung;
 
+pub use crate::incoming::{Connector, Host, Incoming, Stream, incoming};
 pub use crate::listening::NativeListener;
 pub use crate::native::Native;
 pub use crate::signals::StopSignal;
@@ -169,6 +170,12 @@ pub trait Transport {
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is nothing, another if the connection is
     /// broken.
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Whether nobody on the way can read or change what is sent: a request for an `https` target
+    /// is served then (RFC 9110 section 7.4).
+    fn is_secure(&self) -> bool {
+        false
+    }
 
     /// Whether the peer is in the middle of something that comes before its first byte, a handshake
     /// for instance: the drain waits for that like for half a head.

@@ -45,6 +45,34 @@ fn a_server_of_send_handlers_is_send_and_runs_in_any_executor() {
 }
 
 #[test]
+fn it_runs_in_other_executors_too() {
+    let ask = |address, handle: Handle| {
+        std::thread::spawn(move || {
+            let mut stream = std::net::TcpStream::connect(address).unwrap();
+            stream.write_all(GET.as_bytes()).unwrap();
+            read_until(&mut stream, "Hello, World!");
+            handle.drain();
+        })
+    };
+    let server = listening();
+    let client = ask(server.local_addr().unwrap(), server.handle());
+    let task = async_std::task::spawn(server.serve(hello));
+    assert!(async_std::task::block_on(task).is_clean());
+    client.join().unwrap();
+    let server = listening();
+    let client = ask(server.local_addr().unwrap(), server.handle());
+    // For futures that stay on their thread.
+    let executor = smol::LocalExecutor::new();
+    let local = Rc::new("Hello, World!");
+    let task = executor.spawn(server.serve(move |_request| {
+        let local = Rc::clone(&local);
+        async move { *local }
+    }));
+    assert!(smol::block_on(executor.run(task)).is_clean());
+    client.join().unwrap();
+}
+
+#[test]
 fn handlers_need_not_be_send() {
     let count = Rc::new(Cell::new(0));
     let server = listening();

@@ -196,8 +196,9 @@ impl Server {
         let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let mut line = String::new();
         let read = stdout.read_line(&mut line);
-        let address = line.trim_end().strip_prefix("listening on http://");
-        let Some(address) = address.and_then(|address| address.parse().ok()) else {
+        let url = line.trim_end().strip_prefix("listening on ");
+        let address = url.and_then(|url| Some(url.split_once("://")?.1.parse()));
+        let Some(Ok(address)) = address else {
             let _ = child.kill();
             panic!(
                 "{read:?} {line:?} instead of its address; {:?}",

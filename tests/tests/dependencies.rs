@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-/// The names of all packages that `package` needs by these kinds of edges, with all of its features.
+/// The names of all packages that `package` needs by these kinds of edges, with all its features.
 fn needs(package: &str, edges: &str) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--locked", "--all-features", "--prefix", "none"])

@@ -51,6 +51,7 @@ fn a_lame_duck_is_not_ready_from_its_first_moment_and_serves_all_who_come() {
     for _ in 0..20 {
         assert_eq!(status(&admin, "/readyz"), "503");
         assert_eq!(status(&admin, "/livez"), "200");
+        assert_eq!(status(&admin, "/metrics"), "200");
         let mut client = Client::connect(server.address);
         let response = client.ask(HELLO);
         assert!(

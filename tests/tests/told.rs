@@ -4,7 +4,7 @@
 use neap_tests::client::{Client, End, Framing};
 use neap_tests::process::{Program, Server};
 
-const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const GET: &str = "GET /events HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// The server has ended by itself, and early: the deadline is further away than a test waits.
 fn exits_well(server: Server) {

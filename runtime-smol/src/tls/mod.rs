@@ -29,7 +29,7 @@ const HTTP_1_1: &[u8] = b"http/1.1";
 /// head ([`Timeouts::head`](crate::Timeouts::head)), a connection that has begun one is in
 /// [`State::Head`](crate::State::Head) until its first request has come, and the drain waits for it
 /// like for half a head. Each end in good order is announced by `close_notify`; one that must look
-/// cut is not.
+/// cut is not, nor is that of a server that is dropped, or whose thread is blocked.
 ///
 /// ```no_run
 /// use neap_smol::{Server, Tls};

@@ -23,7 +23,26 @@ use crate::system::Transport;
 /// end that the FIN behind it shows, too.
 const CLOSE_NOTIFY: Duration = Duration::from_secs(5);
 
-/// A connection that TLS carries, on top of another.
+/// Reads in one go before others get their turn: records may hold nothing that is to be had.
+const READS: usize = 32;
+
+/// A connection that TLS carries, on top of another: for listeners of your own, those of
+/// [`Server::tls`](crate::Server::tls) have it.
+///
+/// ```
+/// use neap_smol::Tls;
+/// use neap_smol::system::{Incoming, Stream, TlsTransport, incoming};
+/// use smol::net::unix::UnixStream;
+///
+/// type Listener = Incoming<TlsTransport<Stream<UnixStream>>>;
+///
+/// fn accepted(stream: UnixStream, tls: &Tls) -> std::io::Result<()> {
+///     let (connector, _listener): (_, Listener) = incoming();
+///     let transport = TlsTransport::new(Stream::new(stream), tls)?;
+///     let _ = connector.connect(transport, neap_smol::Address::Unnamed);
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct TlsTransport<T> {
     transport: T,
@@ -31,6 +50,8 @@ pub struct TlsTransport<T> {
     handshake: Handshake,
     /// How much of the plaintext that was taken is not in the kernel yet.
     unsent: usize,
+    /// There may be more to read, which waits for its turn.
+    goes_on: bool,
     is_closing: bool,
     close_limit: Option<Timer>,
 }
@@ -48,6 +69,7 @@ impl<T: Transport> TlsTransport<T> {
             session,
             handshake: Handshake::awaited(tls),
             unsent: 0,
+            goes_on: false,
             is_closing: false,
             close_limit: None,
         })
@@ -59,7 +81,7 @@ impl<T: Transport> TlsTransport<T> {
         buffer: &mut [u8],
         read: &mut dyn FnMut(&mut T, &mut [u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        loop {
+        for _ in 0..READS {
             match self.session.reader().read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // The end without `close_notify`. A request tells by itself whether it is whole.
@@ -77,6 +99,8 @@ impl<T: Transport> TlsTransport<T> {
                 self.handshake.complete();
             }
         }
+        self.goes_on = true;
+        Err(io::ErrorKind::WouldBlock.into())
     }
 
     /// Writes the records that wait.
@@ -102,6 +126,9 @@ impl<T: Transport> Transport for TlsTransport<T> {
             Poll::Ready(read) => read,
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         });
+        if std::mem::take(&mut self.goes_on) {
+            cx.waker().wake_by_ref();
+        }
         // What the handshake answers, or the alert that says why there is none.
         let flushed = self.poll_flush(cx);
         match (received, flushed) {
@@ -115,6 +142,10 @@ impl<T: Transport> Transport for TlsTransport<T> {
 
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.receive(buffer, &mut T::try_read)
+    }
+
+    fn is_secure(&self) -> bool {
+        true
     }
 
     fn has_begun(&self) -> bool {
@@ -134,11 +165,9 @@ impl<T: Transport> Transport for TlsTransport<T> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.handshake.stage != Stage::Completed {
-            // Nobody could read it: a refusal for want of a request, for instance.
-            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
-        }
         if self.unsent == 0 {
+            // In a handshake, where nobody could read it, the refusal of a client that takes too
+            // long for instance, it waits inside for what never comes.
             self.unsent = self.session.writer().write_vectored(slices)?;
         }
         ready!(self.poll_flush(cx))?;
@@ -254,6 +283,19 @@ impl<T: Transport> Transport for MaybeTls<T> {
         either!(self, it => it.try_read(buffer))
     }
 
+    fn poll_read_to(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<u8>,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        either!(self, it => it.poll_read_to(cx, buffer, most))
+    }
+
+    fn is_secure(&self) -> bool {
+        either!(self, it => it.is_secure())
+    }
+
     fn has_begun(&self) -> bool {
         either!(self, it => it.has_begun())
     }
@@ -288,5 +330,116 @@ impl<T: Transport> Transport for MaybeTls<T> {
 
     fn descriptor(&self) -> Weak<OwnedFd> {
         either!(self, it => it.descriptor())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+
+    use super::*;
+
+    /// Notes what is asked of it; has as much input as there are zeros.
+    #[derive(Debug, Default)]
+    struct Below {
+        input: Option<Vec<u8>>,
+        reads: usize,
+        expects: bool,
+        resets: bool,
+    }
+
+    fn tls() -> Tls {
+        let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let (certificate, key) = (signed.cert.pem(), signed.signing_key.serialize_pem());
+        Tls::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap()
+    }
+
+    impl Transport for Below {
+        fn poll_read(&mut self, _cx: &mut Context<'_>, to: &mut [u8]) -> Poll<io::Result<usize>> {
+            let Some(input) = &mut self.input else {
+                return Poll::Pending;
+            };
+            to[0] = input.pop().unwrap_or_default();
+            self.reads += 1;
+            Poll::Ready(Ok(1))
+        }
+
+        fn try_read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+
+        fn poll_hangup(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
+            Poll::Ready(())
+        }
+
+        fn expect_input(&mut self) {
+            self.expects = true;
+        }
+
+        fn poll_write(
+            &mut self,
+            _cx: &mut Context<'_>,
+            _slices: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_end(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn reset_on_close(&mut self) {
+            self.resets = true;
+        }
+
+        fn unacknowledged(&self, _local: &Address, _peer: &Address) -> u64 {
+            7
+        }
+    }
+
+    #[test]
+    fn what_tls_does_not_know_is_asked_of_the_transport_below() {
+        let mut carrier = MaybeTls::new(Below::default(), Some(&tls())).unwrap();
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(carrier.poll_hangup(cx).is_ready() && carrier.poll_end(cx).is_ready());
+        assert!(carrier.poll_read(cx, &mut [0; 9]).is_pending());
+        let nobody = Address::Unnamed;
+        assert_eq!(carrier.unacknowledged(&nobody, &nobody), 7);
+        carrier.expect_input();
+        carrier.reset_on_close();
+        let MaybeTls::Tls(inside) = carrier else {
+            panic!("it has TLS");
+        };
+        assert!(inside.transport.expects && inside.transport.resets);
+    }
+
+    /// The rest of a record may be long in coming, a byte at a time and without a pause.
+    #[test]
+    fn others_get_their_turn_while_a_record_goes_on() {
+        // The beginning of a handshake message of 8 KiB, last byte first.
+        let input = vec![0, 0x20, 0, 1, 4, 0x20, 1, 3, 22];
+        let below = Below {
+            input: Some(input),
+            ..Below::default()
+        };
+        let mut transport = TlsTransport::new(below, &tls()).unwrap();
+        let woken = Arc::new(Woken(AtomicUsize::new(0)));
+        let waker = Waker::from(Arc::clone(&woken));
+        for turn in 1..=3 {
+            let read = transport.poll_read(&mut Context::from_waker(&waker), &mut [0; 9]);
+            assert!(read.is_pending(), "{read:?}");
+            assert_eq!(transport.transport.reads, turn * READS);
+            assert_eq!(woken.0.load(Ordering::Relaxed), turn, "it goes on");
+        }
+    }
+
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }

@@ -35,6 +35,8 @@ impl Browser {
             ])
             .args(["--no-first-run", "--disable-background-networking"])
             .args(["--disable-component-update", "--disable-sync"])
+            // Certificates here are their owners' word.
+            .arg("--ignore-certificate-errors")
             // Without it a page is loaded, and the program ends.
             .arg("--remote-debugging-port=0")
             .arg(format!("--user-data-dir={}", profile.path().display()))

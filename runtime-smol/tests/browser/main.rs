@@ -21,24 +21,23 @@ use neap_smol::{
 use std::time::Duration;
 
 use chromium::{Browser, Collector};
-use common::{Running, unbound};
+use common::{Running, listening, unbound};
 
 fn page(script: &str, collector: &Collector) -> Response<Full> {
     let address = collector.address();
-    let page = format!(
-        "<!doctype html><script>const tell = text => fetch('http://{address}/', {{method: 'POST', body: text}});\
-         {script}</script>"
-    );
+    let tell = format!("text => fetch('http://{address}/', {{method: 'POST', body: text}})");
+    let page = format!("<!doctype html><script>const tell = {tell}; {script}</script>");
     let mut response = page.into_response();
     let html = HeaderValue::from_static("text/html; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, html);
     response
 }
 
-#[test]
-fn a_websocket_of_a_browser_is_closed_by_1001_at_the_drain() {
+/// A page with a WebSocket, from a server that is drained while it is open.
+fn websocket_is_told_of_the_drain(scheme: &str, server: Server) {
     const SCRIPT: &str = "
-        const socket = new WebSocket(`ws://${location.host}/socket`);
+        const url = `${location.protocol.replace('http', 'ws')}//${location.host}/socket`;
+        const socket = new WebSocket(url);
         socket.onopen = () => socket.send('hello');
         socket.onmessage = event => tell(`message ${event.data}`);
         socket.onclose = event => tell(`close ${event.code} ${event.wasClean} ${event.reason}`);";
@@ -46,7 +45,7 @@ fn a_websocket_of_a_browser_is_closed_by_1001_at_the_drain() {
         return;
     };
     let page = page(SCRIPT, &collector);
-    let running = Running::start(move |server| {
+    let running = Running::of(server, move |server| {
         let handler = move |request: Request<Body>| {
             let page = page.clone();
             async move {
@@ -58,13 +57,29 @@ fn a_websocket_of_a_browser_is_closed_by_1001_at_the_drain() {
         };
         server.run(handler).unwrap()
     });
-    let _browser = Browser::open(&format!("http://{}/", running.address));
+    let _browser = Browser::open(&format!("{scheme}://{}/", running.address));
     assert_eq!(collector.next(), "message hello");
     assert_eq!(running.handle.census().upgraded, 1);
     let report = running.drain();
     assert_eq!(collector.next(), "close 1001 true the server is stopping");
     assert_eq!(report.outcomes.get(Outcome::Upgraded), 1);
     assert!(report.is_clean() && report.forced.is_none(), "{report}");
+}
+
+#[test]
+fn a_websocket_of_a_browser_is_closed_by_1001_at_the_drain() {
+    websocket_is_told_of_the_drain("http", listening());
+}
+
+#[cfg(feature = "rustls")]
+#[test]
+fn a_websocket_over_tls_is_closed_by_1001_at_the_drain() {
+    let signed = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (certificate, key) = (signed.cert.pem(), signed.signing_key.serialize_pem());
+    let tls = neap_smol::Tls::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
+    let server = unbound().tls(&tls);
+    let server = server.listen(&"127.0.0.1:0".parse().unwrap()).unwrap();
+    websocket_is_told_of_the_drain("https", server);
 }
 
 /// One of two servers that follow each other on an address.

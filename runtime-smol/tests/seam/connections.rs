@@ -42,6 +42,23 @@ fn the_last_look_asks_the_system_itself() {
     assert!(served.0.borrow().ended && idle.0.borrow().ended);
 }
 
+/// A TLS handshake, for instance.
+#[test]
+fn what_begins_at_the_last_look_has_the_time_of_half_a_head() {
+    let mut play = Play::sole();
+    let [silent, begins] = [(); 2].map(|()| Client::default());
+    play.queue([Ok(silent.clone()), Ok(begins.clone())]);
+    play.settle();
+    begins.0.borrow_mut().begins_late = true;
+    play.drain();
+    play.pass(1_000);
+    assert!(silent.0.borrow().ended && !begins.0.borrow().ended);
+    play.pass(3_000);
+    begins.send(GET);
+    play.settle();
+    assert!(begins.output().contains("hello"), "{}", begins.output());
+}
+
 #[test]
 fn a_fin_is_sent_behind_the_last_byte_and_not_before() {
     let mut play = Play::sole();

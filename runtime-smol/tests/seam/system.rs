@@ -74,6 +74,10 @@ pub(crate) struct Wire {
     pub(crate) reset: bool,
     pub(crate) closed: bool,
     pub(crate) gone: bool,
+    /// Something that comes before the first byte has begun, or does when the system is asked for
+    /// the last time.
+    pub(crate) begun: bool,
+    pub(crate) begins_late: bool,
     /// Connections in the registry when the socket was first read.
     pub(crate) open_at_first_read: Option<usize>,
     /// The same when it was closed, and how many had ended.
@@ -270,7 +274,12 @@ impl Transport for Connected {
         let wire = &mut *self.client.0.borrow_mut();
         wire.input.extend(wire.unheard.take());
         wire.input.extend(wire.last_moment.take());
+        wire.begun |= wire.begins_late;
         take(wire, buffer).ok_or(io::ErrorKind::WouldBlock.into())
+    }
+
+    fn has_begun(&self) -> bool {
+        self.client.0.borrow().begun
     }
 
     fn poll_hangup(&mut self, cx: &mut Context<'_>) -> Poll<()> {

@@ -31,6 +31,15 @@ impl Stage {
         }
     }
 
+    /// Begins the drain, and waits until an idle client has had its last call: by then all threads
+    /// have heard of it.
+    fn drain(&self) {
+        let mut idle = self.sending(GET);
+        read_until(&mut idle, "hello");
+        self.running.handle.drain();
+        all(&mut idle);
+    }
+
     fn sending(&self, bytes: &str) -> Box<dyn Wire> {
         let mut client = self.connect();
         client.write_all(bytes.as_bytes()).unwrap();
@@ -51,7 +60,7 @@ fn all(client: &mut dyn Wire) -> String {
 fn alike(config: Config, scene: impl Fn(&Stage) -> Vec<String>) -> (Vec<String>, Report) {
     let [plain, secure] = [None, Some(Identity::new("localhost"))].map(|identity| {
         let tls = identity.as_ref().map(Identity::tls);
-        let running = start(tls, config);
+        let running = start(tls.as_ref(), config);
         let stage = Stage { identity, running };
         let seen = scene(&stage);
         (seen, stage.running.drain())
@@ -59,7 +68,13 @@ fn alike(config: Config, scene: impl Fn(&Stage) -> Vec<String>) -> (Vec<String>,
     assert_eq!(plain.0, secure.0);
     let sums = |report: &Report| {
         let outcomes = report.outcomes.to_string();
-        (outcomes, report.requests, report.lost, report.forced)
+        (
+            outcomes,
+            report.requests,
+            report.lost,
+            report.forced,
+            report.stuck,
+        )
     };
     assert_eq!(sums(&plain.1), sums(&secure.1));
     secure
@@ -114,7 +129,7 @@ fn an_upload_goes_on() {
         let head = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345";
         let mut client = stage.sending(head);
         wait_for(&stage.running.handle, |census| census.busy == 1);
-        stage.running.handle.drain();
+        stage.drain();
         client.write_all(b"67890").unwrap();
         vec![all(&mut client)]
     });
@@ -139,6 +154,24 @@ fn the_deadline_cuts_off_alike() {
     assert_eq!(report.lost, 2);
 }
 
+/// A thread that is blocked encrypts nothing: the watchdog ends the sockets themselves.
+#[test]
+fn a_handler_that_blocks_is_cut_off_alike() {
+    let mut config = Config::default();
+    config.drain.deadline = Duration::from_millis(300);
+    config.drain.close_grace = Duration::from_millis(1);
+    let (seen, report) = alike(config, |stage| {
+        let mut idle = stage.sending(GET);
+        read_until(&mut idle, "hello");
+        let mut blocked = stage.sending("GET /block HTTP/1.1\r\nHost: a\r\n\r\n");
+        wait_for(&stage.running.handle, |census| census.busy == 1);
+        stage.running.handle.drain();
+        vec![all(&mut blocked), all(&mut idle)]
+    });
+    assert_eq!(seen, ["", ""]);
+    assert_eq!((report.stuck, report.lost), (1, 1), "{report}");
+}
+
 /// Who waits in the queue when the drain begins has not even begun a handshake.
 #[test]
 fn who_has_only_connected_is_served_too() {
@@ -160,7 +193,7 @@ fn a_handshake_that_has_begun_may_be_finished_in_the_drain() {
     let mut config = Config::default();
     config.drain.first_byte_grace = Duration::from_millis(1);
     let identity = Identity::new("localhost");
-    let running = start(Some(identity.tls()), config);
+    let running = start(Some(&identity.tls()), config);
     let mut client = identity.connect(running.connect());
     let rest = begin(&mut client);
     let mut fresh = running.connect();

@@ -67,7 +67,7 @@ fn a_client_without_tls_is_refused_and_told_of() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let tell = Arc::clone(&told);
     let tls = Identity::new("localhost").tls();
-    let running = start_with(Some(tls.clone()), |server| {
+    let running = start_with(Some(&tls), |server| {
         server.on_event(move |event| tell.lock().unwrap().push(event.to_string()))
     });
     let mut client = running.connect();
@@ -87,7 +87,7 @@ fn a_client_without_tls_is_refused_and_told_of() {
 fn handshakes_are_counted_each_once() {
     let identity = Identity::new("localhost");
     let tls = identity.tls();
-    let running = start(Some(tls.clone()), Config::default());
+    let running = start(Some(&tls), Config::default());
     for _ in 0..3 {
         let mut client = identity.connect(running.connect());
         get(&mut client);
@@ -117,6 +117,7 @@ fn a_handshake_that_takes_too_long_is_broken_off() {
     wait_for(&running.handle, |census| census.open() == 0);
     let report = running.drain();
     assert_eq!(report.requests.dispatched, 0);
+    assert_eq!(report.outcomes.get(Outcome::Refused), 1, "{report}");
     assert!(report.is_clean(), "{report}");
 }
 
@@ -146,7 +147,7 @@ fn rest_is_fine(client: &mut Stream) -> bool {
 fn a_certificate_is_exchanged_while_the_server_runs() {
     let [old, new] = [(); 2].map(|()| Identity::new("localhost"));
     let tls = old.tls();
-    let running = start(Some(tls.clone()), Config::default());
+    let running = start(Some(&tls), Config::default());
     let mut kept = old.connect(running.connect());
     get(&mut kept);
     assert!(!common_name(&new, &running), "it is not trusted yet");
@@ -178,12 +179,31 @@ fn what_is_no_certificate_says_so() {
     );
 }
 
+/// RFC 9110 section 7.4: over TLS an `https` target is what it should be, and elsewhere it is not.
+#[test]
+fn requests_are_known_to_be_secured_and_https_targets_are_served() {
+    let identity = Identity::new("localhost");
+    let running = start(Some(&identity.tls()), Config::default());
+    let ask = |target: &str| {
+        let mut client = identity.connect(running.connect());
+        let request = format!("GET {target} HTTP/1.0\r\nHost: localhost\r\n\r\n");
+        client.write_all(request.as_bytes()).unwrap();
+        rest(&mut client).0
+    };
+    assert!(ask("/secure").ends_with("true"));
+    assert!(ask("https://localhost/secure").ends_with("true"));
+    let running = start(None, Config::default());
+    let ask = |target: &str| running.exchange(&GET.replacen('/', target, 1));
+    assert!(ask("/secure").ends_with("false"));
+    assert!(ask("https://test/secure").starts_with("HTTP/1.1 421 "));
+}
+
 #[test]
 fn the_admin_listener_speaks_no_tls() {
     let identity = Identity::new("localhost");
     let admin = Arc::new(Mutex::new(None));
     let place = Arc::clone(&admin);
-    let running = start_with(Some(identity.tls()), move |server| {
+    let running = start_with(Some(&identity.tls()), move |server| {
         let server = server.admin(&"127.0.0.1:0".parse().unwrap()).unwrap();
         *place.lock().unwrap() = Some(server.admin_addresses()[0].to_string());
         server

@@ -19,18 +19,20 @@ use bytes::Bytes;
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Frame;
-use neap_smol::{Body, BoxError, Config, IntoResponse, Report, Server, Tls, Upgrade};
+use neap_smol::{
+    Body, BoxError, Config, ConnectionInfo, IntoResponse, Report, Server, Tls, Upgrade,
+};
 
 use client::Identity;
 use common::Running;
 
 /// A server for `localhost`, with the same targets as plain HTTP where there is no `tls`.
-pub(crate) fn start(tls: Option<Tls>, config: Config) -> Running {
+pub(crate) fn start(tls: Option<&Tls>, config: Config) -> Running {
     start_with(tls, move |server| server.config(config))
 }
 
-pub(crate) fn start_with(tls: Option<Tls>, configure: impl FnOnce(Server) -> Server) -> Running {
-    let server = match &tls {
+pub(crate) fn start_with(tls: Option<&Tls>, configure: impl FnOnce(Server) -> Server) -> Running {
+    let server = match tls {
         Some(tls) => common::unbound().tls(tls),
         None => common::unbound(),
     };
@@ -40,7 +42,7 @@ pub(crate) fn start_with(tls: Option<Tls>, configure: impl FnOnce(Server) -> Ser
 
 pub(crate) fn secure(config: Config) -> (Identity, Running) {
     let identity = Identity::new("localhost");
-    let running = start(Some(identity.tls()), config);
+    let running = start(Some(&identity.tls()), config);
     (identity, running)
 }
 
@@ -75,7 +77,15 @@ async fn app(request: Request<Body>) -> Result<impl IntoResponse, Response<Begun
         "/" => "hello".into(),
         "/echo" => request.into_body().collect(100_000_000).await.unwrap(),
         "/much" => vec![b'x'; 20_000_000].into(),
+        "/secure" => {
+            let connection = ConnectionInfo::of(&request).unwrap();
+            connection.is_secure().to_string().into()
+        }
         "/never" => pending().await,
+        // Its thread is left behind.
+        "/block" => loop {
+            std::thread::park();
+        },
         "/late" => {
             smol::Timer::after(Duration::from_millis(300)).await;
             "late".into()

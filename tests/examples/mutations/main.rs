@@ -6,6 +6,7 @@
 
 mod connection;
 mod connections;
+mod embedding;
 mod input;
 mod lifecycle;
 mod listeners;
@@ -57,6 +58,8 @@ struct Test {
     package: &'static str,
     /// The integration test that it is in, or none for the library's own.
     target: Option<&'static str>,
+    /// Whether it takes the package's features beyond the default ones.
+    has_features: bool,
     name: &'static str,
 }
 
@@ -64,6 +67,7 @@ const fn in_core(target: &'static str, name: &'static str) -> Test {
     Test {
         package: "neap-core",
         target: Some(target),
+        has_features: false,
         name,
     }
 }
@@ -72,6 +76,7 @@ const fn in_core_itself(name: &'static str) -> Test {
     Test {
         package: "neap-core",
         target: None,
+        has_features: false,
         name,
     }
 }
@@ -80,7 +85,16 @@ const fn in_runtime(target: &'static str, name: &'static str) -> Test {
     Test {
         package: "neap-smol",
         target: Some(target),
+        has_features: false,
         name,
+    }
+}
+
+/// For what only a feature brings.
+const fn in_runtime_with_features(target: &'static str, name: &'static str) -> Test {
+    Test {
+        has_features: true,
+        ..in_runtime(target, name)
     }
 }
 
@@ -88,6 +102,7 @@ const fn in_runtime_itself(name: &'static str) -> Test {
     Test {
         package: "neap-smol",
         target: None,
+        has_features: false,
         name,
     }
 }
@@ -96,6 +111,7 @@ const fn in_model(name: &'static str) -> Test {
     Test {
         package: "neap-tests",
         target: Some("model"),
+        has_features: false,
         name,
     }
 }
@@ -181,6 +197,9 @@ impl Copy {
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .args(["test", "--no-run", "--quiet", "--locked"])
             .args(["--message-format=json", "-p", test.package]);
+        if test.has_features {
+            cargo.arg("--all-features");
+        }
         match test.target {
             Some(target) => cargo.args(["--test", target]),
             None => cargo.arg("--lib"),
@@ -296,6 +315,7 @@ fn main() -> io::Result<ExitCode> {
         sealing::MUTATIONS,
         connections::MUTATIONS,
         runtime::MUTATIONS,
+        embedding::MUTATIONS,
         threads::MUTATIONS,
     ];
     let all = lists.iter().copied().flatten();
