@@ -190,8 +190,8 @@ pub struct Drain {
     /// `printf … | nc` gets its answer, a client that is gone does not hold the drain.
     pub half_close_grace: Duration,
     /// How long at most, after our FIN, input is read and discarded, so that no reset destroys
-    /// the response. Default 1 s; the limit in bytes is [`Limits::linger`]. A client that has called
-    /// a request without content its last sends nothing more, and is not waited for.
+    /// the response. Default 1 s; the limit in bytes is [`Limits::linger`]. Who has called a
+    /// request without content his last sends nothing more, and is not waited for.
     pub linger_max: Duration,
     /// How long without input lingering lasts, once the peer has acknowledged all. Default 100 ms.
     pub linger_short: Duration,

@@ -1,8 +1,9 @@
 //! A request's head: its request line and fields (RFC 9112 sections 2.1, 3 and 5).
 //!
-//! The request line is validated here and by the finder. httparse, which reads the field lines, would
-//! take more in it than the RFC does (empty lines before it, `"<>#\` and non-ASCII in a target, a bare
-//! LF at its end) and less (it refuses HTTP/1.2, which RFC 9110 section 2.5 wants to be read as 1.1).
+//! The request line is validated here and by the finder. httparse, which reads the field lines,
+//! would take more in it than the RFC does (empty lines before it, `"<>#\` and non-ASCII in a
+//! target, a bare LF at its end) and less (it refuses HTTP/1.2, which RFC 9110 section 2.5 wants to
+//! be read as 1.1).
 
 use crate::fields::parse_fields;
 use crate::finder::Outline;

@@ -26,8 +26,8 @@ where
     F: Future<Output: IntoResponse>,
     T: Transport,
 {
-    /// The body for the request that was just taken, which has content, and what feeds it if that is
-    /// still to come.
+    /// The body for the request that was just taken, which has content, and what feeds it if that
+    /// is still to come.
     pub(crate) fn body<H>(
         &mut self,
         t: Tick<'_>,
@@ -42,8 +42,8 @@ where
         (body, Some(feed))
     }
 
-    /// The request's content, if all of its `length` bytes are there and its client does not wait to
-    /// be asked for it.
+    /// The request's content, if all of its `length` bytes are there and its client does not wait
+    /// to be asked for it.
     fn take_whole<H>(
         &mut self,
         length: u64,

@@ -140,8 +140,8 @@ pub trait Transport {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
     /// Reads what there is, at most `most` bytes, to the end of `buffer`, like
-    /// [`poll_read`](Transport::poll_read). One that can tell whether there is something to read makes
-    /// room only then; by default the room is cleared each time, and 16 KiB at most.
+    /// [`poll_read`](Transport::poll_read). One that can tell whether there is something to read
+    /// makes room only then; by default the room is cleared each time, and 16 KiB at most.
     ///
     /// # Errors
     ///

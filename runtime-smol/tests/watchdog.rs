@@ -195,6 +195,55 @@ fn a_response_whose_body_blocks_is_reported_as_cut() {
     assert!(is_reset(&mut client));
 }
 
+/// A body that gives one piece, and then waits for ever.
+struct Endless(bool);
+
+impl http_body::Body for Endless {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        if std::mem::replace(&mut self.0, true) {
+            return std::task::Poll::Pending;
+        }
+        let piece = Bytes::from_static(b"piece");
+        std::task::Poll::Ready(Some(Ok(http_body::Frame::data(piece))))
+    }
+}
+
+#[test]
+fn a_response_that_is_under_way_beside_a_blocked_handler_is_cut_and_not_aborted() {
+    let (gate, blocking) = Gate::new();
+    let server = Server::bind("127.0.0.1:0").unwrap().config(hasty());
+    let handle = server.handle();
+    let [mut blocked, mut streaming] = [(); 2].map(|()| connect(&server));
+    let (send, report) = channel();
+    thread::spawn(move || {
+        let handler = move |request: Request<Body>| {
+            let blocking = blocking.clone();
+            async move {
+                if request.uri().path() != "/" {
+                    blocking.block();
+                }
+                Response::new(Endless(false))
+            }
+        };
+        send.send(server.run(handler).unwrap()).unwrap();
+    });
+    streaming.write_all(GET.as_bytes()).unwrap();
+    read_until(&mut streaming, "piece\r\n");
+    blocked.write_all(BLOCK.as_bytes()).unwrap();
+    gate.await_blocked();
+    handle.drain();
+    let report = report.recv_timeout(PATIENCE).unwrap();
+    let requests = &report.requests;
+    assert_eq!((requests.truncated, requests.aborted), (1, 1));
+    assert!(is_reset(&mut blocked));
+}
+
 #[test]
 fn a_blocked_servers_socket_file_goes_and_its_successors_stays() {
     let directory = std::env::temp_dir().join(format!("neap-blocked-{}", std::process::id()));

@@ -14,8 +14,8 @@ use neap_smol::{Body, Handle, Reactor, Report, Server};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A server that listens on a free port. `NEAP_TEST_REACTOR=async-io` has the tests run on the
-/// portable reactor instead of the server's own, `NEAP_TEST_THREADS=3` on so many threads those that
-/// use `run`.
+/// portable reactor instead of the server's own, `NEAP_TEST_THREADS=3` on so many threads those
+/// that use `run`.
 pub(crate) fn listening() -> Server {
     let server = unbound();
     server.listen(&"127.0.0.1:0".parse().unwrap()).unwrap()
