@@ -78,6 +78,23 @@ fn neap_passes_whatever_the_system_confirms() {
     }
 }
 
+/// A job in the background of a script ignores SIGQUIT, and a server that heeds it was drilled as one
+/// that does not.
+#[test]
+fn a_signal_that_is_ignored_around_the_drill_is_none_to_the_server() {
+    let neap = neap();
+    let script = "trap '' QUIT; exec \"$0\" \"$@\"";
+    let drill = ["drill", "--signal", "QUIT", "--only", "no-connection", "--"];
+    let server = [&*neap, "echo", "-p", "{port}", "--log", "off"];
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, &neap]).args(drill).args(server);
+    let output = shell
+        .stdin(Stdio::null())
+        .output()
+        .expect("there is a shell");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+}
+
 #[test]
 fn a_failure_is_told_with_its_reason_and_its_remedy() {
     let server = Program::Twin.path().display().to_string();

@@ -117,10 +117,13 @@ pub(crate) fn run(args: &args::Drill) -> Result<bool, DrillError> {
     // Whatever the server leaves behind becomes our child, and is found.
     set_child_subreaper(Some(getpid())).map_err(io::Error::from)?;
     let interrupted = async {
+        // A job in the background of a script ignores SIGINT and SIGQUIT, and would hand that down
+        // to the server: what is handled here is not ignored there.
         let stops = [
             async_signal::Signal::Int,
             async_signal::Signal::Term,
             async_signal::Signal::Hup,
+            async_signal::Signal::Quit,
         ];
         Signals::new(stops)?.next().await;
         Err(DrillError::Interrupted)
