@@ -108,6 +108,42 @@ fn a_lingering_connection_reads_and_throws_away() {
     assert_eq!(client.output().matches("hello").count(), 1);
 }
 
+/// With content: who calls another request his last is not lingered for.
+#[test]
+fn what_was_read_ahead_counts_among_what_lingering_throws_away() {
+    const LAST: &str =
+        "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1\r\n\r\n.";
+    let mut config = Config::default();
+    config.limits.linger = 20;
+    let mut play = Play::with(Ownership::Sole, |server| server.config(config));
+    let little = play.connect(&[LAST, &"x".repeat(10)].concat());
+    let much = play.connect(&[LAST, &"x".repeat(30)].concat());
+    assert!(little.output().contains("hello") && much.output().contains("hello"));
+    assert!(!little.is_closed() && much.is_closed());
+}
+
+#[test]
+fn a_connection_that_is_broken_at_its_last_look_is_not_ended_politely() {
+    let mut play = Play::sole();
+    let client = play.connect(GET);
+    client.0.borrow_mut().breaks_late = true;
+    play.drain();
+    play.pass(250);
+    assert!(client.is_closed() && !client.0.borrow().ended);
+    assert_eq!(count(&play, Outcome::Completed), 1);
+}
+
+#[test]
+fn a_transport_that_takes_nothing_is_a_broken_one() {
+    let mut play = Play::sole();
+    let client = Client::sending(GET);
+    client.0.borrow_mut().takes_nothing = true;
+    play.queue([Ok(client.clone())]);
+    play.settle();
+    assert!(client.is_closed());
+    assert_eq!(count(&play, Outcome::Vanished), 1);
+}
+
 /// More behind a request under way than is read ahead.
 #[test]
 fn a_client_that_goes_away_is_noticed_while_nothing_is_read() {

@@ -69,6 +69,10 @@ pub(crate) struct Wire {
     pub(crate) output: Vec<u8>,
     /// No more can be written now.
     pub(crate) blocked: bool,
+    /// Writing takes nothing, and does not say why.
+    pub(crate) takes_nothing: bool,
+    /// Whoever asks the system for the last time hears of a reset.
+    pub(crate) breaks_late: bool,
     pub(crate) unacknowledged: u64,
     pub(crate) ended: bool,
     pub(crate) reset: bool,
@@ -275,6 +279,9 @@ impl Transport for Connected {
         wire.input.extend(wire.unheard.take());
         wire.input.extend(wire.last_moment.take());
         wire.begun |= wire.begins_late;
+        if wire.breaks_late {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
         take(wire, buffer).ok_or(io::ErrorKind::WouldBlock.into())
     }
 
@@ -306,6 +313,9 @@ impl Transport for Connected {
         if wire.blocked {
             wire.waker = Some(cx.waker().clone());
             return Poll::Pending;
+        }
+        if wire.takes_nothing {
+            return Poll::Ready(Ok(0));
         }
         let before = wire.output.len();
         slices
