@@ -133,6 +133,20 @@ fn a_connection_that_is_broken_at_its_last_look_is_not_ended_politely() {
     assert_eq!(count(&play, Outcome::Completed), 1);
 }
 
+/// Content is read before anything is written, so that an echo shares a write; and so a client that
+/// was at its end within the content of its second request lost the response to its first.
+#[test]
+fn what_an_earlier_request_is_owed_is_written_before_more_content_is_read() {
+    const CUT: &str = "POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab";
+    let mut play = Play::sole();
+    let client = Client::sending(&[GET, CUT].concat());
+    client.end();
+    play.queue([Ok(client.clone())]);
+    play.settle();
+    assert_eq!(client.output().matches("hello").count(), 1);
+    assert!(client.is_closed());
+}
+
 #[test]
 fn a_transport_that_takes_nothing_is_a_broken_one() {
     let mut play = Play::sole();

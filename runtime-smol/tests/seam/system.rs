@@ -402,7 +402,7 @@ impl Play {
         Play::at("127.0.0.1:80", ownership, configure)
     }
 
-    /// The response to `/stream` never ends; requests for anything else but `/` are not answered;
+    /// `/read` reads its content; the response to `/stream` never ends; requests for anything else but `/` are not answered;
     /// the handler of `/bomb` panics when it is dropped.
     pub(crate) fn at(
         address: &str,
@@ -421,6 +421,10 @@ impl Play {
             match request.uri().path() {
                 "/" => Ok("hello"),
                 "/stream" => Err(Response::new(Endless(false))),
+                "/read" => match request.into_body().collect(1_000).await {
+                    Ok(_) => Ok("hello"),
+                    Err(_) => Ok("cut"),
+                },
                 _ => pending().await,
             }
         });

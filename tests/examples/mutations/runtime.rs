@@ -154,6 +154,15 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         test: test("shutdown::commands_count_in_their_order"),
     },
     Mutation {
+        guard: "§5 what an earlier request is owed is written before more content is read",
+        file: "runtime-smol/src/connection.rs",
+        from: "let is_first_in_line = tally",
+        to: "let is_first_in_line = true || tally",
+        test: test(
+            "connections::what_an_earlier_request_is_owed_is_written_before_more_content_is_read",
+        ),
+    },
+    Mutation {
         guard: "§5 whether another request is buffered is known before the head is written",
         file: "runtime-smol/src/replying.rs",
         from: "        if t.phase == Phase::Draining {\n",
