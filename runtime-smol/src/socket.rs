@@ -223,6 +223,48 @@ mod tests {
     }
 
     #[test]
+    fn what_is_read_to_a_buffer_goes_to_its_end_and_is_no_more_than_was_asked_for() {
+        let (mut socket, mut far) = unheard().unwrap();
+        far.write_all(&[7; 20]).unwrap();
+        let mut buffer = vec![1, 2];
+        let mut cx = Context::from_waker(Waker::noop());
+        for (count, len) in [(16, 18), (4, 22)] {
+            let read = socket.poll_read_to(&mut cx, &mut buffer, 16);
+            assert!(
+                matches!(read, Poll::Ready(Ok(read)) if read == count),
+                "{read:?}"
+            );
+            assert_eq!(buffer.len(), len);
+        }
+        assert_eq!((buffer[..2].to_vec(), buffer[21]), (vec![1, 2], 7));
+        assert!(socket.poll_read_to(&mut cx, &mut buffer, 16).is_pending());
+    }
+
+    #[test]
+    fn a_last_look_asks_the_system_itself_and_says_if_there_is_nothing() {
+        let (mut socket, mut far) = unheard().unwrap();
+        far.write_all(b"a").unwrap();
+        assert_eq!(read(&mut socket), Some(1));
+        let nothing = socket.try_read(&mut [0; 16]).unwrap_err();
+        assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+        far.write_all(b"bc").unwrap();
+        assert_eq!(socket.try_read(&mut [0; 16]).unwrap(), 2);
+    }
+
+    #[test]
+    fn a_write_waits_where_there_is_no_room_and_fails_where_nobody_reads() {
+        let (mut socket, far) = unheard().unwrap();
+        let mut cx = Context::from_waker(Waker::noop());
+        let piece = [0; 64 * 1024];
+        let mut write = || socket.poll_write(&mut cx, &[IoSlice::new(&piece)]);
+        while let Poll::Ready(written) = write() {
+            assert!(written.unwrap() > 0);
+        }
+        drop(far);
+        assert!(matches!(write(), Poll::Ready(Err(_))));
+    }
+
+    #[test]
     fn an_end_that_was_read_is_read_again() {
         let (mut socket, far) = unheard().unwrap();
         far.shutdown(End::Write).unwrap();
