@@ -180,8 +180,8 @@ fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::io::Write;
-    use std::net::Shutdown as End;
+    use std::io::{Read, Write};
+    use std::net::{Shutdown as End, TcpListener, TcpStream};
     use std::os::unix::net::UnixStream;
     use std::task::Waker;
 
@@ -262,6 +262,35 @@ mod tests {
         }
         drop(far);
         assert!(matches!(write(), Poll::Ready(Err(_))));
+    }
+
+    #[test]
+    fn an_end_is_the_peers_to_read_while_the_socket_is_still_open() {
+        let (mut socket, mut far) = unheard().unwrap();
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(matches!(socket.poll_end(&mut cx), Poll::Ready(Ok(()))));
+        far.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        assert_eq!(far.read(&mut [0; 16]).unwrap(), 0);
+    }
+
+    #[test]
+    fn what_a_peer_does_not_read_is_not_acknowledged_for_ever() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (near, _) = listener.accept().unwrap();
+        near.set_nonblocking(true).unwrap();
+        let local = Address::Tcp(near.local_addr().unwrap());
+        let peer = Address::Tcp(far.local_addr().unwrap());
+        let near = Arc::new(OwnedFd::from(near));
+        let source = Sources::of(Reactor::Own).register(near).unwrap();
+        let mut socket = Socket::new(source, Arc::new(Probe::new()));
+        assert_eq!(socket.unacknowledged(&local, &peer), 0);
+        let mut cx = Context::from_waker(Waker::noop());
+        let piece = [0; 64 * 1024];
+        while let Poll::Ready(written) = socket.poll_write(&mut cx, &[IoSlice::new(&piece)]) {
+            assert!(written.unwrap() > 0);
+        }
+        assert!(socket.unacknowledged(&local, &peer) > 1);
     }
 
     #[test]
