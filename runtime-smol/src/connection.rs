@@ -206,8 +206,8 @@ where
         if takes_input && self.output.is_open() && self.take_input(t, cx, env) {
             return true;
         }
-        // Content that is there comes before writing, too: what it leads to may share the write. Not
-        // if an earlier request is owed its response: this one's client may be at its end.
+        // Content that is there comes before writing, too: what it leads to may share the write.
+        // Not if an earlier request is owed its response: this one's client may be at its end.
         let tally = self.core.tally();
         let is_first_in_line = tally.completed.saturating_add(1) >= tally.dispatched;
         let reads_first = wants.read == Read::Content && is_first_in_line && self.has_room();

@@ -78,8 +78,8 @@ fn neap_passes_whatever_the_system_confirms() {
     }
 }
 
-/// A job in the background of a script ignores SIGQUIT, and a server that heeds it was drilled as one
-/// that does not.
+/// A job in the background of a script ignores SIGQUIT, and a server that heeds it was drilled as
+/// one that does not.
 #[test]
 fn a_signal_that_is_ignored_around_the_drill_is_none_to_the_server() {
     let neap = neap();
