@@ -148,7 +148,10 @@ where
             Poll::Ready(Ok(response)) => {
                 self.meet_demand(t);
                 // It may have taken its time, in which another thread began the drain.
-                self.reply(&response, env.at_present(t), cx, env);
+                let t = env.at_present(t);
+                self.reply(&response, t, cx, env);
+                // A body that echoes has asked for content: what comes may share the head's write.
+                self.meet_demand(t);
                 true
             }
             Poll::Ready(Err(_)) => {
