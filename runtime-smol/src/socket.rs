@@ -204,6 +204,18 @@ mod tests {
         }
     }
 
+    fn write(socket: &mut Socket) -> Poll<io::Result<usize>> {
+        let mut cx = Context::from_waker(Waker::noop());
+        socket.poll_write(&mut cx, &[IoSlice::new(&[0; 64 * 1024])])
+    }
+
+    /// Writes until no more goes.
+    fn fill(socket: &mut Socket) {
+        while let Poll::Ready(written) = write(socket) {
+            assert!(written.is_ok_and(|count| count > 0));
+        }
+    }
+
     #[test]
     fn who_expects_input_asks_the_system_itself() {
         let (mut socket, mut far) = unheard().unwrap();
@@ -254,14 +266,9 @@ mod tests {
     #[test]
     fn a_write_waits_where_there_is_no_room_and_fails_where_nobody_reads() {
         let (mut socket, far) = unheard().unwrap();
-        let mut cx = Context::from_waker(Waker::noop());
-        let piece = [0; 64 * 1024];
-        let mut write = || socket.poll_write(&mut cx, &[IoSlice::new(&piece)]);
-        while let Poll::Ready(written) = write() {
-            assert!(written.unwrap() > 0);
-        }
+        fill(&mut socket);
         drop(far);
-        assert!(matches!(write(), Poll::Ready(Err(_))));
+        assert!(matches!(write(&mut socket), Poll::Ready(Err(_))));
     }
 
     #[test]
@@ -285,11 +292,7 @@ mod tests {
         let source = Sources::of(Reactor::Own).register(near).unwrap();
         let mut socket = Socket::new(source, Arc::new(Probe::new()));
         assert_eq!(socket.unacknowledged(&local, &peer), 0);
-        let mut cx = Context::from_waker(Waker::noop());
-        let piece = [0; 64 * 1024];
-        while let Poll::Ready(written) = socket.poll_write(&mut cx, &[IoSlice::new(&piece)]) {
-            assert!(written.unwrap() > 0);
-        }
+        fill(&mut socket);
         assert!(socket.unacknowledged(&local, &peer) > 1);
     }
 

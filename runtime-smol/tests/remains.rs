@@ -76,16 +76,16 @@ fn hold(config: Config) -> Held<impl Future<Output = neap_smol::Report> + Unpin>
     }
 }
 
-#[test]
-fn after_run_no_thread_and_no_descriptor_is_left_and_the_address_is_free() {
+/// A server runs until a handler, in which `check` is called, drains it; nothing of it is left.
+fn run_and_leave_nothing(configure: impl FnOnce(Server) -> Server, check: fn()) {
     let _turn = alone();
     let before = descriptors();
-    let server = Server::bind("127.0.0.1:0").unwrap();
+    let server = configure(Server::bind("127.0.0.1:0").unwrap());
     let (address, handle) = (server.local_addr().unwrap(), server.handle());
     let mut client = TcpStream::connect(address).unwrap();
     client.write_all(GET.as_bytes()).unwrap();
     let report = server.run(move |_request| {
-        assert_eq!(threads(), 1, "the caller watches, and needs no thread");
+        check();
         handle.drain();
         async { "last" }
     });
@@ -98,25 +98,15 @@ fn after_run_no_thread_and_no_descriptor_is_left_and_the_address_is_free() {
 }
 
 #[test]
+fn after_run_no_thread_and_no_descriptor_is_left_and_the_address_is_free() {
+    let check = || assert_eq!(threads(), 1, "the caller watches, and needs no thread");
+    run_and_leave_nothing(|server| server, check);
+}
+
+#[test]
 fn after_run_on_several_threads_none_of_them_is_left() {
-    let _turn = alone();
-    let before = descriptors();
-    let server = Server::bind("127.0.0.1:0").unwrap().threads(3);
-    let (address, handle) = (server.local_addr().unwrap(), server.handle());
-    let mut client = TcpStream::connect(address).unwrap();
-    client.write_all(GET.as_bytes()).unwrap();
-    let report = server.run(move |_request| {
-        // Three that serve, and one that accepts; the last of them may still be starting.
-        await_threads(4);
-        handle.drain();
-        async { "last" }
-    });
-    assert!(report.unwrap().is_clean());
-    assert!(read_all(&mut client).ends_with("last"));
-    drop(client);
-    await_threads(0);
-    assert_eq!(descriptors(), before);
-    Server::bind(address).unwrap();
+    // Three that serve, and one that accepts; the last of them may still be starting.
+    run_and_leave_nothing(|server| server.threads(3), || await_threads(4));
 }
 
 /// Only the handler that is blocked keeps its thread.

@@ -5,7 +5,9 @@
 #[allow(dead_code, reason = "other tests need more of it")]
 mod common;
 
+use std::convert::Infallible;
 use std::fs;
+use std::future::Future;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
@@ -14,9 +16,15 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_lite::StreamExt;
 use futures_lite::future::block_on;
+use futures_lite::stream::{once, pending};
 use http::{Request, Response};
-use neap_smol::{Address, Body, Cause, Config, Outcome, Phase, Report, Server, State};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use neap_smol::{
+    Address, Body, Cause, Config, IntoResponse, Outcome, Phase, Report, Server, State,
+};
 
 use common::{BLOCK, Blocking, GET, Gate, PATIENCE, is_reset, read_all, read_until};
 
@@ -36,14 +44,20 @@ fn connect(server: &Server) -> TcpStream {
 
 /// Runs `server` on a thread of its own, which says what `run` gave.
 fn run(server: Server, blocking: Blocking) -> Receiver<Report> {
+    run_with(server, move |request: Request<Body>| {
+        let blocking = blocking.clone();
+        async move { blocking.answer(&request) }
+    })
+}
+
+/// The same with another handler.
+fn run_with<H, F>(server: Server, handler: H) -> Receiver<Report>
+where
+    H: Fn(Request<Body>) -> F + Clone + Send + 'static,
+    F: Future<Output: IntoResponse> + 'static,
+{
     let (send, report) = channel();
-    thread::spawn(move || {
-        let handler = move |request: Request<Body>| {
-            let blocking = blocking.clone();
-            async move { blocking.answer(&request) }
-        };
-        send.send(server.run(handler).unwrap()).unwrap();
-    });
+    thread::spawn(move || send.send(server.run(handler).unwrap()).unwrap());
     report
 }
 
@@ -159,17 +173,17 @@ struct Stuck(Blocking, bool);
 
 impl http_body::Body for Stuck {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = Infallible;
 
     fn poll_frame(
         mut self: std::pin::Pin<&mut Self>,
         _cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+    ) -> std::task::Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         if std::mem::replace(&mut self.1, true) {
             self.0.block();
         }
         let piece = Bytes::from_static(b"piece");
-        std::task::Poll::Ready(Some(Ok(http_body::Frame::data(piece))))
+        std::task::Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 }
 
@@ -180,13 +194,9 @@ fn a_response_whose_body_blocks_is_reported_as_cut() {
     let handle = server.handle();
     let mut client = connect(&server);
     client.write_all(GET.as_bytes()).unwrap();
-    let (send, report) = channel();
-    thread::spawn(move || {
-        let handler = move |_request| {
-            let body = Stuck(blocking.clone(), false);
-            async { Response::new(body) }
-        };
-        send.send(server.run(handler).unwrap()).unwrap();
+    let report = run_with(server, move |_request| {
+        let body = Stuck(blocking.clone(), false);
+        async { Response::new(body) }
     });
     gate.await_blocked();
     handle.drain();
@@ -195,43 +205,22 @@ fn a_response_whose_body_blocks_is_reported_as_cut() {
     assert!(is_reset(&mut client));
 }
 
-/// A body that gives one piece, and then waits for ever.
-struct Endless(bool);
-
-impl http_body::Body for Endless {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        _cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
-        if std::mem::replace(&mut self.0, true) {
-            return std::task::Poll::Pending;
-        }
-        let piece = Bytes::from_static(b"piece");
-        std::task::Poll::Ready(Some(Ok(http_body::Frame::data(piece))))
-    }
-}
-
 #[test]
 fn a_response_that_is_under_way_beside_a_blocked_handler_is_cut_and_not_aborted() {
     let (gate, blocking) = Gate::new();
     let server = Server::bind("127.0.0.1:0").unwrap().config(hasty());
     let handle = server.handle();
     let [mut blocked, mut streaming] = [(); 2].map(|()| connect(&server));
-    let (send, report) = channel();
-    thread::spawn(move || {
-        let handler = move |request: Request<Body>| {
-            let blocking = blocking.clone();
-            async move {
-                if request.uri().path() != "/" {
-                    blocking.block();
-                }
-                Response::new(Endless(false))
+    let report = run_with(server, move |request: Request<Body>| {
+        let blocking = blocking.clone();
+        async move {
+            if request.uri().path() != "/" {
+                blocking.block();
             }
-        };
-        send.send(server.run(handler).unwrap()).unwrap();
+            // One piece, and then none for ever.
+            let piece = Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"piece")));
+            Response::new(StreamBody::new(once(piece).chain(pending())))
+        }
     });
     streaming.write_all(GET.as_bytes()).unwrap();
     read_until(&mut streaming, "piece\r\n");
