@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
 use clap::parser::ValueSource;
@@ -13,6 +12,7 @@ use crate::certificate::TlsArgs;
 use crate::drain_args::DrainArgs;
 #[cfg(target_os = "linux")]
 use crate::drill;
+use crate::serve;
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -46,17 +46,6 @@ Examples:
   curl -T large.iso http://127.0.0.1:8080/echo | cmp - large.iso
   curl http://127.0.0.1:8080/delay/5000 & sleep 1; kill -TERM \"$(pidof neap)\"; wait";
 
-const AFTER_SERVE_HELP: &str = "\
-A directory shows its index.html, or a list of what it holds. Symbolic links are followed as long
-as they stay below the directory. Nothing outside it is ever sent.
-
-Examples:
-  neap serve
-  neap serve public -p 3000
-  neap serve /srv/www --listen 0.0.0.0:80 --listen '[::]:80' --log combined
-  neap serve /srv/www -p 8443 --tls-cert fullchain.pem --tls-key privkey.pem
-  NEAP_LISTEN=unix:/run/www.sock NEAP_DEADLINE=8s neap serve /srv/www";
-
 /// An HTTP/1.1 micro-server whose shutdown can be proved
 ///
 /// SIGTERM or Ctrl-C starts the drain: what has reached the server is still answered, then it
@@ -73,8 +62,8 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve the files of a directory
-    #[command(after_help = AFTER_SERVE_HELP)]
-    Serve(Serve),
+    #[command(after_help = serve::args::AFTER_HELP)]
+    Serve(serve::args::Serve),
     /// Serve an endpoint to test clients, balancers and shutdowns with
     #[command(after_help = AFTER_ECHO_HELP)]
     Echo(Echo),
@@ -82,19 +71,6 @@ pub(crate) enum Command {
     /// Hold a shutdown drill: start any server, send it its signal, see what its clients lose
     #[command(after_help = drill::args::AFTER_HELP)]
     Drill(Box<drill::args::Drill>),
-}
-
-/// The flags of `neap serve`.
-#[derive(Args, Debug)]
-pub(crate) struct Serve {
-    /// Directory to serve
-    #[arg(value_name = "DIR", default_value = ".", env = "NEAP_DIR")]
-    pub(crate) directory: PathBuf,
-    /// List and serve names that begin with a dot, too
-    #[arg(long, env = "NEAP_HIDDEN", value_parser = BoolishValueParser::new())]
-    pub(crate) hidden: bool,
-    #[command(flatten)]
-    pub(crate) common: Common,
 }
 
 /// The flags of `neap echo`.

@@ -35,6 +35,7 @@ use neap_smol::{Report, Server};
 
 use crate::args::Command;
 use crate::serve::Site;
+use crate::serve::args::Serve;
 use crate::start::StartError;
 
 /// A dispatched request was cut off or lost.
@@ -94,10 +95,10 @@ fn run_drill(drill: &drill::args::Drill) -> ExitCode {
     }
 }
 
-fn run_serve(server: Server, serve: &args::Serve) -> Result<Report, StartError> {
+fn run_serve(server: Server, serve: &Serve) -> Result<Report, StartError> {
     start::raise_open_files_limit();
     let site =
-        Site::open(&serve.directory, serve.hidden).map_err(|source| StartError::Directory {
+        Site::open(&serve.directory, serve.settings()).map_err(|source| StartError::Directory {
             directory: serve.directory.clone(),
             source,
         })?;

@@ -8,6 +8,7 @@
 //! All of this up to the first piece of the file happens in one go on a thread that may block: a
 //! small file costs one trip there and back.
 
+pub(crate) mod args;
 mod conditional;
 mod content;
 mod file_content;
@@ -44,22 +45,29 @@ const INDEX: &[u8] = b"index.html";
 /// A response, or the reason why it is not the one that was asked for.
 type Answer = Result<Response<Content>, Refusal>;
 
+/// How a directory is served.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    /// Whether names that begin with a dot are there.
+    pub(crate) hidden: bool,
+}
+
 /// A directory and how it is served.
 pub(crate) struct Site {
     root: Root,
-    hidden: bool,
+    settings: Settings,
 }
 
 impl Site {
-    /// Serves what is below `directory`; names that begin with a dot only if `hidden` is set.
+    /// Serves what is below `directory`.
     ///
     /// # Errors
     ///
     /// When the directory is missing, none, or not for us to enter.
-    pub(crate) fn open(directory: &Path, hidden: bool) -> io::Result<Site> {
+    pub(crate) fn open(directory: &Path, settings: Settings) -> io::Result<Site> {
         Ok(Site {
             root: Root::open(directory)?,
-            hidden,
+            settings,
         })
     }
 
@@ -75,7 +83,7 @@ impl Site {
 
     fn find(&self, head: &request::Parts, now: SystemTime) -> Answer {
         let names = Names::parse(head.uri.path())?;
-        if names.is_hidden() && !self.hidden {
+        if names.is_hidden() && !self.settings.hidden {
             Err(Refusal::NOT_FOUND)
         } else if names.has_slash() {
             self.directory(&names, head, now)
@@ -102,7 +110,7 @@ impl Site {
             Verdict::NotModified => return Ok(reply::empty(StatusCode::NOT_MODIFIED)),
             Verdict::Failed => return Err(Refusal::PRECONDITION_FAILED),
         }
-        let listing = Listing::read(&self.root, names, directory, self.hidden);
+        let listing = Listing::read(&self.root, names, directory, self.settings.hidden);
         let page = listing.map_err(OpenError::from)?.to_html(names);
         let mut response = reply::with(StatusCode::OK, Full::from(page));
         let html = HeaderValue::from_static("text/html; charset=utf-8");
@@ -186,7 +194,7 @@ mod tests {
             file.set_modified(UNIX_EPOCH + Duration::from_secs(MODIFIED))
                 .unwrap();
         }
-        let site = Site::open(path, false).unwrap();
+        let site = Site::open(path, Settings::default()).unwrap();
         (scratch, site)
     }
 
@@ -358,7 +366,7 @@ mod tests {
     #[test]
     fn hidden_files_are_served_when_they_are_asked_for() {
         let (scratch, _) = site();
-        let site = Site::open(scratch.path(), true).unwrap();
+        let site = Site::open(scratch.path(), Settings { hidden: true }).unwrap();
         assert_eq!(answer(&site, "GET", "/.git/config", &[]).body(), b"secret");
     }
 
