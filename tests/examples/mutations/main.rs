@@ -1,6 +1,6 @@
 //! Breaks neap on purpose, one guard at a time, and fails if the test that should notice does not.
 //!
-//! `cargo run -p neap-tests --example mutations` does all of it on a copy of the workspace in
+//! `cargo run -p neap-tests --example mutations` does all of it on two copies of the workspace in
 //! `target/mutations`; an argument chooses those whose guard or file contains it. What counts as
 //! noticed is that the named test fails, not that something else does or that nothing compiles.
 
@@ -15,11 +15,12 @@ mod sealing;
 mod threads;
 mod upgraded;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a test may take, which a mutation may well keep from coming to its end: so many times
@@ -119,9 +120,6 @@ const fn in_model(name: &'static str) -> Test {
 /// A package, and the integration test in it or none for the library's own.
 type Target = (&'static str, Option<&'static str>);
 
-/// How long the tests of each target may take.
-type Allowed = BTreeMap<Target, Duration>;
-
 impl Test {
     fn of(&self) -> Target {
         (self.package, self.target)
@@ -153,13 +151,17 @@ struct Copy {
 }
 
 impl Copy {
-    fn new() -> io::Result<Copy> {
+    fn new(end: End) -> io::Result<Copy> {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let target = std::env::var_os("CARGO_TARGET_DIR");
         let target = target.map_or_else(|| source.join("target"), PathBuf::from);
+        let folder = match end {
+            End::Front => target.join("mutations/front"),
+            End::Back => target.join("mutations/back"),
+        };
         let copy = Copy {
-            root: target.join("mutations/sources"),
-            target: target.join("mutations/target"),
+            root: folder.join("sources"),
+            target: folder.join("target"),
         };
         if copy.root.exists() {
             std::fs::remove_dir_all(&copy.root)?;
@@ -279,29 +281,73 @@ fn wait(mut child: Child, patience: Duration) -> io::Result<Verdict> {
     }
 }
 
-/// Every test has to pass as long as nothing is broken. Says how long each target may take when
-/// something is; `None` if one does not pass.
-fn check_baseline(copy: &Copy, mutations: &[&Mutation]) -> io::Result<Option<Allowed>> {
-    let tests: BTreeSet<Test> = mutations.iter().map(|mutation| mutation.test).collect();
-    let mut by_target: BTreeMap<Target, Vec<Test>> = BTreeMap::new();
-    for test in tests {
-        by_target.entry(test.of()).or_default().push(test);
+/// The mutations that are left. Neighbours share what has been built, so that one hand takes them
+/// from the front and the other from the back.
+struct Left(Mutex<VecDeque<&'static Mutation>>);
+
+/// Which end of the list is one's own.
+#[derive(Clone, Copy)]
+enum End {
+    Front,
+    Back,
+}
+
+impl Left {
+    fn take(&self, end: End) -> Option<&'static Mutation> {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match end {
+            End::Front => left.pop_front(),
+            End::Back => left.pop_back(),
+        }
     }
-    let mut allowed = Some(Allowed::new());
-    for (target, tests) in by_target {
-        copy.build(&tests[0])?;
+}
+
+/// Tries out mutations until none is left, and counts those that went unnoticed.
+struct Hand<'a> {
+    copy: Copy,
+    /// All tests that are to notice something.
+    tests: &'a BTreeSet<Test>,
+    /// How long the tests of each target may take; nothing if one fails with nothing broken.
+    allowed: BTreeMap<Target, Option<Duration>>,
+}
+
+impl Hand<'_> {
+    fn work(mut self, left: &Left, end: End) -> io::Result<usize> {
+        let mut failures = 0;
+        while let Some(mutation) = left.take(end) {
+            let name = mutation.test.name;
+            let tried = match self.allowed(mutation.test.of())? {
+                Some(allowed) => self.copy.try_out(mutation, allowed)?,
+                None => Err("its target's tests fail with nothing broken"),
+            };
+            match tried {
+                Ok(()) => println!("noticed: {}: {name}", mutation.guard),
+                Err(error) => {
+                    failures += 1;
+                    let file = mutation.file;
+                    println!("FAILED: {} ({file}): {name}: {error}", mutation.guard);
+                }
+            }
+        }
+        Ok(failures)
+    }
+
+    /// Every test has to pass as long as nothing is broken. Says how long it may take when
+    /// something is.
+    fn allowed(&mut self, target: Target) -> io::Result<Option<Duration>> {
+        if let Some(allowed) = self.allowed.get(&target) {
+            return Ok(*allowed);
+        }
+        let tests = self.tests.iter().filter(|test| test.of() == target);
+        let tests: Vec<Test> = tests.copied().collect();
+        self.copy.build(&tests[0])?;
         let begun = Instant::now();
-        if copy.run(&tests, LONGEST)? != Verdict::Passed {
-            println!("{} {:?}: fails with nothing broken", target.0, target.1);
-            allowed = None;
-        }
+        let passes = self.copy.run(&tests, LONGEST)? == Verdict::Passed;
         let (times, while_others_run) = PATIENCE;
-        let patience = begun.elapsed() * times + while_others_run;
-        if let Some(allowed) = &mut allowed {
-            allowed.insert(target, patience);
-        }
+        let allowed = passes.then(|| begun.elapsed() * times + while_others_run);
+        self.allowed.insert(target, allowed);
+        Ok(allowed)
     }
-    Ok(allowed)
 }
 
 fn main() -> io::Result<ExitCode> {
@@ -322,31 +368,30 @@ fn main() -> io::Result<ExitCode> {
     let mut mutations: Vec<&Mutation> = all
         .filter(|mutation| [mutation.guard, mutation.file].concat().contains(&chosen))
         .collect();
-    // Neighbours share what has been built.
     mutations.sort_by_key(|mutation| (mutation.test.package, mutation.test.target, mutation.file));
+    let count = mutations.len();
+    let tests = mutations.iter().map(|mutation| mutation.test).collect();
+    let left = Left(Mutex::new(mutations.into()));
     let begun = Instant::now();
-    let copy = Copy::new()?;
-    let Some(allowed) = check_baseline(&copy, &mutations)? else {
-        return Ok(ExitCode::FAILURE);
+    let hand = |end| -> io::Result<usize> {
+        let hand = Hand {
+            copy: Copy::new(end)?,
+            tests: &tests,
+            allowed: BTreeMap::new(),
+        };
+        hand.work(&left, end)
     };
-    let mut failures = 0;
-    for mutation in &mutations {
-        let name = mutation.test.name;
-        match copy.try_out(mutation, allowed[&mutation.test.of()])? {
-            Ok(()) => println!("noticed: {}: {name}", mutation.guard),
-            Err(error) => {
-                failures += 1;
-                let file = mutation.file;
-                println!("FAILED: {} ({file}): {name}: {error}", mutation.guard);
-            }
-        }
-    }
+    let failures = std::thread::scope(|scope| -> io::Result<usize> {
+        let other = scope.spawn(|| hand(End::Back));
+        let mine = hand(End::Front)?;
+        Ok(mine
+            + other
+                .join()
+                .map_err(|_| io::Error::other("a hand panicked"))??)
+    })?;
     let seconds = begun.elapsed().as_secs();
-    println!(
-        "{} mutations, {failures} failures, {seconds} s",
-        mutations.len()
-    );
-    Ok(if failures == 0 && !mutations.is_empty() {
+    println!("{count} mutations, {failures} failures, {seconds} s");
+    Ok(if failures == 0 && count > 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
