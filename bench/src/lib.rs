@@ -1,8 +1,9 @@
 //! neap beside its peers.
 //!
-//! Three programs measure, each with one command, and say so in a table and as JSON:
+//! Programs measure, each with one command, most of them into a table and JSON:
 //!
 //! - `restarts`: what becomes of clients when a server is told to stop ([`restarts`]).
+//! - `accept`: how threads can share new connections out among them ([`accept`]).
 //! - `drills`: what `neap drill` says about neap and its peers, Debian's and others' among them
 //!   ([`drill`]).
 //! - `speed`: what a request costs, and an idle connection ([`speed`]).
@@ -14,6 +15,7 @@
 //! Nothing here is a test: no figure passes or fails. Whatever is waited for has a bound, and only
 //! this machine is talked to.
 
+pub mod accept;
 pub mod drill;
 pub mod exchange;
 pub mod figures;

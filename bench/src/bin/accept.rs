@@ -4,248 +4,13 @@
 //!
 //! `cargo run --release --manifest-path bench/Cargo.toml --bin accept -- [THREADS]`
 
-use std::collections::VecDeque;
 use std::error::Error;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
-use rustix::buffer::spare_capacity;
-use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-use rustix::event::{EventfdFlags, Timespec, eventfd};
-use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send};
-use socket2::{Domain, Socket, Type};
-
-const LISTENER: u64 = u64::MAX;
-const BELL: u64 = u64::MAX - 1;
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n!";
-const KEEP: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
-const CLOSE: &[u8] = b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n";
-const BLOCK: &[u8] = b"GET /block HTTP/1.1\r\n\r\n";
-
-/// How long a thread waits before it looks whether all is over, and how long if it has work.
-const TICK: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 50_000_000,
-};
-const NOW: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 0,
-};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    Exclusive,
-    ReusePort,
-    HandOver,
-}
-
-/// Those of one thread.
-struct Connections {
-    epoll: OwnedFd,
-    sockets: Vec<Option<OwnedFd>>,
-    free: Vec<usize>,
-}
-
-impl Connections {
-    fn add(&mut self, socket: OwnedFd, seat: &Seat) -> rustix::io::Result<()> {
-        let place = self.free.pop().unwrap_or_else(|| {
-            self.sockets.push(None);
-            self.sockets.len() - 1
-        });
-        let interest = EventFlags::IN | EventFlags::RDHUP | EventFlags::ET;
-        epoll::add(
-            &self.epoll,
-            &socket,
-            EventData::new_u64(place as u64),
-            interest,
-        )?;
-        self.sockets[place] = Some(socket);
-        seat.open.fetch_add(1, Ordering::SeqCst);
-        Ok(())
-    }
-
-    fn serve(&mut self, number: u64, seat: &Seat) {
-        let place = usize::try_from(number).unwrap_or(usize::MAX);
-        let Some(Some(socket)) = self.sockets.get(place) else {
-            return;
-        };
-        let mut buffer = [0; 4096];
-        let read = recv(socket, &mut buffer[..], RecvFlags::empty());
-        let request = &buffer[..read.map_or(0, |(read, _)| read)];
-        if request == BLOCK {
-            thread::sleep(Duration::from_secs(2));
-        }
-        if !request.is_empty() {
-            // Who is gone needs no answer.
-            let _ = send(socket, ANSWER, SendFlags::NOSIGNAL);
-        }
-        if request.is_empty() || request == CLOSE {
-            self.sockets[place] = None;
-            self.free.push(place);
-            seat.open.fetch_sub(1, Ordering::SeqCst);
-        }
-    }
-}
-
-/// What the others know of a thread.
-struct Seat {
-    bell: OwnedFd,
-    asleep: AtomicBool,
-    open: AtomicUsize,
-}
-
-struct Server {
-    way: Way,
-    listeners: Vec<Socket>,
-    lobby: Mutex<VecDeque<OwnedFd>>,
-    seats: Vec<Seat>,
-    over: AtomicBool,
-}
-
-fn listen(address: SocketAddr, group: bool) -> std::io::Result<Socket> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(group)?;
-    socket.bind(&address.into())?;
-    socket.listen(4096)?;
-    socket.set_nonblocking(true)?;
-    socket.set_tcp_nodelay(true)?;
-    Ok(socket)
-}
-
-impl Server {
-    fn new(way: Way, threads: usize) -> std::io::Result<(Arc<Server>, SocketAddr)> {
-        let group = way == Way::ReusePort;
-        let first = listen(([127, 0, 0, 1], 0).into(), group)?;
-        let address = first.local_addr()?.as_socket().ok_or("no address");
-        let address = address.map_err(std::io::Error::other)?;
-        let mut listeners = vec![first];
-        while group && listeners.len() < threads {
-            listeners.push(listen(address, true)?);
-        }
-        let seat = |_| {
-            Ok(Seat {
-                bell: eventfd(0, EventfdFlags::NONBLOCK)?,
-                asleep: AtomicBool::new(false),
-                open: AtomicUsize::new(0),
-            })
-        };
-        let server = Server {
-            way,
-            listeners,
-            lobby: Mutex::default(),
-            seats: (0..threads).map(seat).collect::<std::io::Result<_>>()?,
-            over: AtomicBool::new(false),
-        };
-        Ok((Arc::new(server), address))
-    }
-
-    fn accept(&self, index: usize) -> Option<OwnedFd> {
-        let listener = self.listeners.get(index).unwrap_or(&self.listeners[0]);
-        accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC).ok()
-    }
-
-    /// The thread that accepts for the others.
-    fn accept_for_others(&self) -> rustix::io::Result<()> {
-        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        epoll::add(
-            &epoll,
-            &self.listeners[0],
-            EventData::new_u64(LISTENER),
-            EventFlags::IN,
-        )?;
-        let mut events = Vec::with_capacity(1);
-        while !self.over.load(Ordering::SeqCst) {
-            events.clear();
-            epoll::wait(&epoll, spare_capacity(&mut events), Some(&TICK))?;
-            while let Some(socket) = self.accept(0) {
-                let mut lobby = self.lobby();
-                lobby.push_back(socket);
-                let asleep = self
-                    .seats
-                    .iter()
-                    .filter(|seat| seat.asleep.load(Ordering::SeqCst));
-                if let Some(seat) = asleep.min_by_key(|seat| seat.open.load(Ordering::SeqCst)) {
-                    seat.asleep.store(false, Ordering::SeqCst);
-                    rustix::io::write(&seat.bell, &1u64.to_ne_bytes())?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn serve(&self, index: usize) -> rustix::io::Result<()> {
-        let seat = &self.seats[index];
-        let mut connections = Connections {
-            epoll: epoll::create(CreateFlags::CLOEXEC)?,
-            sockets: Vec::new(),
-            free: Vec::new(),
-        };
-        let bell = EventFlags::IN | EventFlags::ET;
-        epoll::add(
-            &connections.epoll,
-            &seat.bell,
-            EventData::new_u64(BELL),
-            bell,
-        )?;
-        let interest = match self.way {
-            Way::Exclusive => Some(EventFlags::IN | EventFlags::EXCLUSIVE),
-            Way::ReusePort => Some(EventFlags::IN),
-            Way::HandOver => None,
-        };
-        if let Some(interest) = interest {
-            let listener = self.listeners.get(index).unwrap_or(&self.listeners[0]);
-            let data = EventData::new_u64(LISTENER);
-            epoll::add(&connections.epoll, listener, data, interest)?;
-        }
-        let mut events: Vec<Event> = Vec::with_capacity(256);
-        while !self.over.load(Ordering::SeqCst) {
-            // One for each turn, so that the others get theirs.
-            let mut next = self.lobby().pop_front();
-            let is_due = next.is_some();
-            if self.way == Way::HandOver && !is_due {
-                seat.asleep.store(true, Ordering::SeqCst);
-                if !self.lobby().is_empty() {
-                    continue;
-                }
-            }
-            events.clear();
-            let timeout = if is_due { &NOW } else { &TICK };
-            epoll::wait(
-                &connections.epoll,
-                spare_capacity(&mut events),
-                Some(timeout),
-            )?;
-            seat.asleep.store(false, Ordering::SeqCst);
-            if events.iter().any(|event| event.data.u64() == LISTENER) {
-                next = self.accept(index);
-            }
-            if let Some(socket) = next {
-                connections.add(socket, seat)?;
-            }
-            for event in &events {
-                connections.serve(event.data.u64(), seat);
-            }
-        }
-        Ok(())
-    }
-
-    fn lobby(&self) -> MutexGuard<'_, VecDeque<OwnedFd>> {
-        self.lobby.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn open(&self) -> Vec<usize> {
-        self.seats
-            .iter()
-            .map(|seat| seat.open.load(Ordering::SeqCst))
-            .collect()
-    }
-}
+use neap_bench::accept::{ANSWER, BLOCK, CLOSE, KEEP, Server, Way};
 
 /// CPU time of the server's threads, which are called `server`.
 fn cpu() -> Result<Duration, Box<dyn Error>> {
@@ -266,10 +31,10 @@ fn ask(client: &mut TcpStream, request: &[u8]) -> std::io::Result<()> {
 }
 
 /// Who is kept alive, after a burst, and one by one.
-fn keep(address: SocketAddr, server: &Server, burst: bool) -> Result<Vec<usize>, Box<dyn Error>> {
+fn keep(server: &Server, burst: bool) -> Result<Vec<usize>, Box<dyn Error>> {
     let mut clients = Vec::new();
     for _ in 0..200 {
-        let mut client = TcpStream::connect(address)?;
+        let mut client = TcpStream::connect(server.address)?;
         if burst {
             client.write_all(KEEP)?;
         } else {
@@ -321,29 +86,50 @@ fn blocked(address: SocketAddr) -> Result<usize, Box<dyn Error>> {
     Ok(waiting)
 }
 
+/// How many clients are lost by a drain that accepts who waits and closes: connected, and then
+/// neither answered nor refused. So many restarts, and how many clients came to each way's end.
+fn lost(way: Way, threads: usize) -> Result<(u32, u32), Box<dyn Error>> {
+    const RESTARTS: u32 = 50;
+    const CLIENTS: usize = 32;
+    let (mut lost, mut answered) = (0, 0);
+    for restart in 0..RESTARTS {
+        let server = Server::start(way, threads)?;
+        let address = server.address;
+        let client = move || {
+            let mut answered = 0u32;
+            // Until one is refused, which is no loss, or lost.
+            while let Ok(mut client) = TcpStream::connect(address) {
+                if client
+                    .set_read_timeout(Some(Duration::from_secs(2)))
+                    .is_err()
+                    || ask(&mut client, CLOSE).is_err()
+                {
+                    return (1, answered);
+                }
+                answered += 1;
+            }
+            (0, answered)
+        };
+        let clients: Vec<_> = (0..CLIENTS).map(|_| thread::spawn(client)).collect();
+        thread::sleep(Duration::from_millis(20 + u64::from(restart % 7)));
+        server.drain();
+        for client in clients {
+            let (its_loss, its_answers) = client.join().map_err(|_| "a client panicked")?;
+            lost += its_loss;
+            answered += its_answers;
+        }
+    }
+    Ok((lost, answered))
+}
+
 fn measure(way: Way, threads: usize) -> Result<(), Box<dyn Error>> {
-    let (server, address) = Server::new(way, threads)?;
-    let named = || thread::Builder::new().name("server".into());
-    let mut running = Vec::new();
-    for index in 0..threads {
-        let server = Arc::clone(&server);
-        running.push(named().spawn(move || server.serve(index))?);
-    }
-    if way == Way::HandOver {
-        let server = Arc::clone(&server);
-        running.push(named().spawn(move || server.accept_for_others())?);
-    }
-    thread::sleep(Duration::from_millis(100));
     println!("{way:?}, {threads} threads");
-    println!(
-        "  one by one, kept alive: {:?}",
-        keep(address, &server, false)?
-    );
+    let server = Server::start(way, threads)?;
+    let address = server.address;
+    thread::sleep(Duration::from_millis(100));
+    println!("  one by one, kept alive: {:?}", keep(&server, false)?);
     thread::sleep(Duration::from_millis(200));
-    println!(
-        "  burst, kept alive:      {:?}",
-        keep(address, &server, true)?
-    );
+    println!("  burst, kept alive:      {:?}", keep(&server, true)?);
     thread::sleep(Duration::from_millis(200));
     for clients in [1, 32] {
         let mut slices = Vec::new();
@@ -354,14 +140,11 @@ fn measure(way: Way, threads: usize) -> Result<(), Box<dyn Error>> {
         let (cpu, rate) = slices[1];
         println!("  {clients} clients, a connection each request: {cpu:.1} µs CPU, {rate:.0}/s");
     }
-    println!(
-        "  beside a blocked thread {} of 200 wait",
-        blocked(address)?
-    );
-    server.over.store(true, Ordering::SeqCst);
-    for thread in running {
-        let _ = thread.join();
-    }
+    let waiting = blocked(address)?;
+    println!("  beside a blocked thread {waiting} of 200 wait");
+    drop(server);
+    let (lost, answered) = lost(way, threads)?;
+    println!("  in 50 drains {lost} are lost, {answered} answered");
     Ok(())
 }
 
