@@ -1,10 +1,16 @@
-//! Durations as people write them on a command line: `250ms`, `3s`, `1m`, `1h`.
+//! Durations as people write them on a command line: `250ms`, `3s`, `1m`, `1h`, `7d`.
 
 use std::fmt;
 use std::time::Duration;
 
 /// The units, longest spelling first: `ms` ends in `s` too.
-const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+const UNITS: [(&str, u64); 5] = [
+    ("ms", 1),
+    ("s", 1_000),
+    ("m", 60_000),
+    ("h", 3_600_000),
+    ("d", 86_400_000),
+];
 
 /// Reads a whole number followed by its unit.
 ///
@@ -58,7 +64,7 @@ impl fmt::Display for DurationError {
             Reason::NoUnit => write!(f, "{text:?} has no unit: write {text}s"),
             Reason::NoDuration => write!(
                 f,
-                "{text:?} is no duration: write a whole number with ms, s, m or h, such as 250ms"
+                "{text:?} is no duration: write a whole number with ms, s, m, h or d, such as 250ms"
             ),
             Reason::TooLong => write!(f, "{text:?} is too long: write 1h or less than a lifetime"),
         }
@@ -79,6 +85,7 @@ mod tests {
             ("3s", 3_000),
             ("1m", 60_000),
             ("1h", 3_600_000),
+            ("7d", 604_800_000),
         ] {
             assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
         }
@@ -95,7 +102,7 @@ mod tests {
     #[test]
     fn what_is_no_duration_is_refused() {
         for text in [
-            "", "s", "ms", "1.5s", "-1s", "+1s", " 1s", "1 s", "1s ", "3d", "1m30s", "é",
+            "", "s", "ms", "1.5s", "-1s", "+1s", " 1s", "1 s", "1s ", "3w", "1m30s", "é",
         ] {
             assert_eq!(
                 parse(text).unwrap_err().reason,

@@ -102,6 +102,10 @@ fn run_serve(server: Server, serve: &Serve) -> Result<Report, StartError> {
             directory: serve.directory.clone(),
             source,
         })?;
+    if let Some(page) = site.missing_page() {
+        let directory = serve.directory.clone();
+        return Err(StartError::Page { page, directory });
+    }
     let bound = start::bind(server, &serve.common, SERVE_FILES)?;
     let log = start::log(serve.common.log)?;
     if let Some(warning) = site.warning()

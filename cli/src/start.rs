@@ -269,6 +269,13 @@ pub(crate) enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// The page for what is not there is not there.
+    Page {
+        /// Its path below the directory.
+        page: String,
+        /// The directory.
+        directory: PathBuf,
+    },
     /// The server could not run.
     Run(io::Error),
 }
@@ -302,6 +309,13 @@ impl fmt::Display for StartError {
                     _ => write!(f, "{source}"),
                 }
             }
+            StartError::Page { page, directory } => {
+                let directory = directory.display();
+                write!(
+                    f,
+                    "there is no file {page} below {directory}: correct --not-found"
+                )
+            }
             StartError::Run(source) => write!(f, "cannot serve: {source}"),
         }
     }
@@ -311,6 +325,7 @@ impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             StartError::Config(source) => Some(source),
+            StartError::Page { .. } => None,
             StartError::Certificate(source)
             | StartError::Inherit(source)
             | StartError::Signals(source)

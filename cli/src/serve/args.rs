@@ -6,7 +6,12 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 
 use super::Settings;
+use super::cache::{CachePolicy, Rule};
+use super::cors::{Cors, Origin};
+use super::extra_field::{ExtraField, ExtraFields};
+use super::fallback::Page;
 use super::open::Symlinks;
+use super::representation::Forms;
 use crate::args::Common;
 
 pub(crate) const AFTER_HELP: &str = "\
@@ -18,6 +23,8 @@ Examples:
   neap serve
   neap serve public -p 3000
   neap serve /srv/www --listen 0.0.0.0:80 --listen '[::]:80' --log combined
+  neap serve dist --spa --precompressed --cache '/assets/*=365d,immutable'
+  neap serve /srv/www --compress --cors --header 'X-Frame-Options: DENY'
   neap serve /srv/www -p 8443 --tls-cert fullchain.pem --tls-key privkey.pem
   NEAP_LISTEN=unix:/run/www.sock NEAP_DEADLINE=8s neap serve /srv/www";
 
@@ -33,6 +40,44 @@ pub(crate) struct Serve {
     /// Which symbolic links are followed [default: inside, or never where openat2 is missing]
     #[arg(long, value_name = "WHICH", env = "NEAP_SYMLINKS")]
     symlinks: Option<Symlinks>,
+    /// Send NAME.br, NAME.zst or NAME.gz for NAME, to who takes it, unless it is older
+    #[arg(long, env = "NEAP_PRECOMPRESSED", value_parser = BoolishValueParser::new())]
+    precompressed: bool,
+    /// Compress text on its way (zstd, gzip)
+    #[arg(long, env = "NEAP_COMPRESS", value_parser = BoolishValueParser::new())]
+    compress: bool,
+    /// For how long clients may keep files
+    ///
+    /// POLICY is no-store, revalidate, off (no word of it), a time such as 1h, or a time and
+    /// immutable: 365d,immutable. GLOB=POLICY is for the paths that it matches; of several, the
+    /// first that fits counts.
+    #[arg(
+        long,
+        value_name = "[GLOB=]POLICY",
+        env = "NEAP_CACHE",
+        value_delimiter = ';',
+        help = "For how long clients may keep files: no-store, revalidate, 1h, 365d,immutable; \
+                  '/assets/*=1h' for some [default: revalidate]"
+    )]
+    cache: Vec<Rule>,
+    /// Let scripts of other origins read files: of all, or of these
+    #[arg(long, value_name = "ORIGIN", env = "NEAP_CORS", value_delimiter = ',',
+          num_args = 0..=1, require_equals = true, default_missing_value = "*")]
+    cors: Vec<Origin>,
+    /// Add a field to every response; may be given several times
+    #[arg(
+        long,
+        value_name = "NAME:VALUE",
+        env = "NEAP_HEADER",
+        value_delimiter = '\n'
+    )]
+    header: Vec<ExtraField>,
+    /// Send the root's index.html for pages that are not there, as single-page apps want it
+    #[arg(long, env = "NEAP_SPA", value_parser = BoolishValueParser::new())]
+    spa: bool,
+    /// Page below DIR that is sent, with status 404, where nothing is
+    #[arg(long, value_name = "FILE", env = "NEAP_NOT_FOUND")]
+    not_found: Option<Page>,
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -43,6 +88,15 @@ impl Serve {
         Settings {
             hidden: self.hidden,
             symlinks: self.symlinks,
+            forms: Forms {
+                precompressed: self.precompressed,
+                compress: self.compress,
+            },
+            cache: CachePolicy::new(self.cache.clone()),
+            cors: Cors::new(self.cors.clone()),
+            extra: ExtraFields::new(self.header.clone()),
+            spa: self.spa,
+            not_found: self.not_found.clone(),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::date;
 /// What tells one state of a representation from another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Validators {
-    /// A strong entity tag, quotes included.
+    /// An entity tag, quotes and the mark of a weak one included.
     pub(crate) etag: Option<String>,
     /// `Last-Modified`, in seconds since 1970.
     pub(crate) modified: Option<i64>,
@@ -112,7 +112,10 @@ impl Tag<'_> {
     fn is_weak_match(self, etag: Option<&str>) -> bool {
         match self {
             Tag::Any => true,
-            Tag::Strong(tag) | Tag::Weak(tag) => etag.is_some_and(|etag| etag.as_bytes() == tag),
+            Tag::Strong(tag) | Tag::Weak(tag) => etag.is_some_and(|etag| {
+                let opaque = etag.strip_prefix("W/").unwrap_or(etag);
+                opaque.as_bytes() == tag
+            }),
         }
     }
 }

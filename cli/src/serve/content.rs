@@ -2,13 +2,15 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use neap_smol::Full;
 
+use super::compress::Compressed;
 use super::file_content::FileContent;
+use super::multipart::Multipart;
 
 /// The content of a response.
 pub(crate) enum Content {
@@ -16,6 +18,10 @@ pub(crate) enum Content {
     Full(Full),
     /// A file.
     File(FileContent),
+    /// Several parts of a file.
+    Multipart(Multipart),
+    /// A file, compressed on its way.
+    Compressed(Compressed),
 }
 
 impl From<Full> for Content {
@@ -32,20 +38,25 @@ impl Body for Content {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        match self.get_mut() {
-            Content::Full(full) => Pin::new(full)
-                .poll_frame(context)
-                .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
-            Content::File(file) => file
-                .poll(context)
-                .map(|piece| piece.map(|piece| piece.map(Frame::data))),
-        }
+        let piece = match self.get_mut() {
+            Content::Full(full) => {
+                let frame = ready!(Pin::new(full).poll_frame(context));
+                return Poll::Ready(frame.map(|frame| frame.map_err(|never| match never {})));
+            }
+            Content::File(file) => ready!(file.poll(context)),
+            Content::Multipart(parts) => ready!(parts.poll(context)),
+            Content::Compressed(compressed) => ready!(compressed.poll(context)),
+        };
+        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Content::Full(full) => full.is_end_stream(),
             Content::File(file) => file.left() == 0,
+            Content::Multipart(parts) => parts.left() == 0,
+            // It may, but nobody knows before it was asked.
+            Content::Compressed(_) => false,
         }
     }
 
@@ -53,6 +64,8 @@ impl Body for Content {
         match self {
             Content::Full(full) => full.size_hint(),
             Content::File(file) => SizeHint::with_exact(file.left()),
+            Content::Multipart(parts) => SizeHint::with_exact(parts.left()),
+            Content::Compressed(_) => SizeHint::new(),
         }
     }
 }

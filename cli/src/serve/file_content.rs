@@ -1,6 +1,6 @@
 //! A file, or a part of one, as the content of a response.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::pin::Pin;
@@ -40,18 +40,17 @@ pub(crate) struct FileContent {
 /// What tells whether a file was written to. Not the time of its last change of any kind, which a
 /// file also has when it is renamed or another takes its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Version {
+pub(crate) struct Version {
     length: u64,
     modified: (i64, i64),
 }
 
 impl Version {
-    fn of(file: &File) -> io::Result<Version> {
-        let metadata = file.metadata()?;
-        Ok(Version {
+    pub(crate) fn of(metadata: &Metadata) -> Version {
+        Version {
             length: metadata.len(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
-        })
+        }
     }
 
     /// Whether what was read of the file meanwhile may be of two versions. Two writes of the same
@@ -62,21 +61,30 @@ impl Version {
 }
 
 impl FileContent {
-    /// Promises `length` bytes from `offset` on. Asks what the file is like, as long as the storage
-    /// takes to tell.
-    pub(crate) fn new(file: File, offset: u64, length: u64) -> FileContent {
-        // Without an answer now there will be none later, and no content either.
+    /// Promises `length` bytes from `offset` on of a file that was found to be of this version.
+    pub(crate) fn new(
+        file: impl Into<Arc<File>>,
+        version: Version,
+        offset: u64,
+        length: u64,
+    ) -> FileContent {
         let is_one_piece = length <= PIECE as u64;
-        let version = (!is_one_piece).then(|| Version::of(&file).ok()).flatten();
-        let file = (length > 0).then(|| Arc::new(file));
         FileContent {
-            file,
+            file: (length > 0).then(|| file.into()),
             offset,
             left: length,
             first: None,
             last: Bytes::new(),
             reading: None,
-            version,
+            version: (!is_one_piece).then_some(version),
+        }
+    }
+
+    /// The same for one of several parts: what was read before it counts, too.
+    pub(crate) fn part(file: Arc<File>, version: Version, offset: u64, length: u64) -> FileContent {
+        FileContent {
+            version: Some(version),
+            ..FileContent::new(file, version, offset, length)
         }
     }
 
@@ -91,6 +99,16 @@ impl FileContent {
             self.first = Some(piece);
         }
         Ok(())
+    }
+
+    /// All of it, if that has been read already; nothing is left to be polled for then.
+    pub(crate) fn take_whole(&mut self) -> Option<Bytes> {
+        if self.file.is_some() {
+            return None;
+        }
+        let whole = self.first.take()?;
+        self.left = 0;
+        Some(whole)
     }
 
     /// How many bytes are still to come.
@@ -130,7 +148,9 @@ impl FileContent {
             let read = move || {
                 let piece = read_piece(&file, room, offset, left)?;
                 match version {
-                    Some(version) if version.is_mixed_with(Version::of(&file)?) => Err(changed()),
+                    Some(version) if version.is_mixed_with(Version::of(&file.metadata()?)) => {
+                        Err(changed())
+                    }
                     _ => Ok(piece),
                 }
             };
@@ -223,6 +243,11 @@ mod tests {
         (scratch, file)
     }
 
+    fn content(file: File, offset: u64, length: u64) -> FileContent {
+        let version = Version::of(&file.metadata().unwrap());
+        FileContent::new(file, version, offset, length)
+    }
+
     fn read(content: &mut FileContent) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         while let Some(piece) = block_on(poll_fn(|context| content.poll(context))) {
@@ -245,7 +270,7 @@ mod tests {
         ] {
             for read_first in [false, true] {
                 let (_scratch, file) = file(&bytes);
-                let mut content = FileContent::new(file, offset as u64, length as u64);
+                let mut content = content(file, offset as u64, length as u64);
                 if read_first {
                     content.read_first().unwrap();
                 }
@@ -258,7 +283,7 @@ mod tests {
     #[test]
     fn a_file_that_grows_is_sent_as_it_was_promised() {
         let (_scratch, mut file) = file(b"0123456789");
-        let mut content = FileContent::new(file.try_clone().unwrap(), 0, 10);
+        let mut content = content(file.try_clone().unwrap(), 0, 10);
         file.write_all(&[b'x'; 100]).unwrap();
         assert_eq!(read(&mut content).unwrap().len(), 10);
     }
@@ -269,7 +294,7 @@ mod tests {
         // A clock that stands still for some milliseconds would show no change.
         file.set_modified(std::time::UNIX_EPOCH).unwrap();
         let length = 3 * PIECE as u64;
-        let mut content = FileContent::new(file.try_clone().unwrap(), 0, length);
+        let mut content = content(file.try_clone().unwrap(), 0, length);
         content.read_first().unwrap();
         change(&file, &scratch.path().join("file"));
         let read = read(&mut content);
@@ -310,7 +335,7 @@ mod tests {
     #[test]
     fn a_file_that_shrinks_ends_with_an_error_instead_of_padding() {
         let (_scratch, file) = file(&vec![1; 3 * PIECE]);
-        let mut content = FileContent::new(file.try_clone().unwrap(), 0, 3 * PIECE as u64);
+        let mut content = content(file.try_clone().unwrap(), 0, 3 * PIECE as u64);
         content.read_first().unwrap();
         file.set_len(PIECE as u64 + 1).unwrap();
         assert_eq!(

@@ -1,86 +1,166 @@
-//! The response that sends a file, a part of it, or the word that the client has it.
+//! What is sent of a representation: all of it, parts, or that the client has it already.
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request};
 
+use super::Answer;
+use super::compress::{self, Compressed};
 use super::conditional::{self, Validators, Verdict};
 use super::content::Content;
-use super::file_content::FileContent;
+use super::encoding::Coding;
+use super::file_content::{FileContent, Version};
+use super::multipart::Multipart;
 use super::open::OpenError;
-use super::range::{self, Selection};
+use super::range::{self, Selection, Span};
 use super::refusal::Refusal;
-use super::{Answer, media_type};
+use super::representation::{Form, Representation};
 use crate::{date, reply};
 
-/// Weighs the request's conditions and range, and answers with what they leave of the file.
-pub(crate) fn send(
-    file: File,
-    metadata: &Metadata,
-    name: &[u8],
-    head: &request::Parts,
-    now: SystemTime,
-) -> Answer {
+/// Weighs the request's conditions and range, and answers with what they leave of it.
+pub(crate) fn send(chosen: Representation, head: &request::Parts, now: SystemTime) -> Answer {
     let now = date::unix_seconds(now);
-    let (length, validators) = (metadata.len(), validators(metadata, now));
-    match conditional::evaluate(&head.headers, &validators) {
-        Verdict::Proceed => {}
-        Verdict::NotModified => {
-            let mut response = reply::empty(StatusCode::NOT_MODIFIED);
-            add_validators(response.headers_mut(), &validators);
-            return Ok(response);
-        }
+    let validators = validators(&chosen, now);
+    let varies = chosen.varies;
+    let mut response = match conditional::evaluate(&head.headers, &validators) {
         Verdict::Failed => return Err(Refusal::PRECONDITION_FAILED),
-    }
-    let (status, first, selected) = match selection(head, length, &validators, now) {
-        Selection::Whole => (StatusCode::OK, 0, length),
-        Selection::Part { first, last } => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
-        Selection::Unsatisfiable => return Ok(unsatisfiable(length)),
+        Verdict::NotModified => reply::empty(StatusCode::NOT_MODIFIED),
+        Verdict::Proceed => match selection(&chosen, head, &validators, now) {
+            Selection::Whole => whole(chosen, head)?,
+            Selection::Part(span) => part(chosen, span)?,
+            Selection::Parts(spans) => parts(chosen, &spans),
+            Selection::Unsatisfiable => return Ok(unsatisfiable(chosen.metadata.len())),
+        },
     };
-    let mut content = FileContent::new(file, first, selected);
-    if head.method == Method::GET {
-        content.read_first().map_err(OpenError::from)?;
-    }
-    let mut response = Response::new(Content::File(content));
-    *response.status_mut() = status;
-    let fields = response.headers_mut();
-    fields.insert(header::CONTENT_TYPE, media_type::of(name));
-    fields.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    fields.extend([reply::NO_SNIFFING]);
-    add_validators(fields, &validators);
-    if status == StatusCode::PARTIAL_CONTENT {
-        let last = first + selected - 1;
-        let range = reply::value(format!("bytes {first}-{last}/{length}"));
-        fields.insert(header::CONTENT_RANGE, range);
+    add_validators(response.headers_mut(), &validators);
+    if varies {
+        let accept_encoding = HeaderValue::from_static("accept-encoding");
+        response.headers_mut().insert(header::VARY, accept_encoding);
     }
     Ok(response)
 }
 
-/// Of all methods, only GET has ranges (RFC 9110 section 14.2).
-fn selection(head: &request::Parts, length: u64, validators: &Validators, now: i64) -> Selection {
+/// Sends all of it whatever the request's conditions are, as this status, for which they do not
+/// count (RFC 9110 section 13.2.1).
+pub(crate) fn send_as(status: StatusCode, chosen: Representation, head: &request::Parts) -> Answer {
+    let mut response = whole(chosen, head)?;
+    response.headers_mut().remove(header::ACCEPT_RANGES);
+    *response.status_mut() = status;
+    Ok(response)
+}
+
+/// Of all methods, only GET has ranges (RFC 9110 section 14.2); of all forms, those whose bytes are
+/// there.
+fn selection(
+    chosen: &Representation,
+    head: &request::Parts,
+    validators: &Validators,
+    now: i64,
+) -> Selection {
     let mut ranges = head.headers.get_all(header::RANGE).iter();
-    match (ranges.next(), ranges.next()) {
-        (Some(range), None)
+    match (ranges.next(), ranges.next(), chosen.form) {
+        (Some(range), None, Form::Plain | Form::Encoded(_))
             if head.method == Method::GET
                 && conditional::range_holds(&head.headers, validators, now) =>
         {
-            range::select(range.as_bytes(), length)
+            match range::select(range.as_bytes(), chosen.metadata.len()) {
+                // Clients take `Content-Encoding` for the whole of what they get, heads of parts
+                // included.
+                Selection::Parts(_) if chosen.form != Form::Plain => Selection::Whole,
+                selection => selection,
+            }
         }
         _ => Selection::Whole,
     }
 }
 
+fn whole(chosen: Representation, head: &request::Parts) -> Answer {
+    let (is_get, coding, form) = (head.method == Method::GET, chosen.coding(), chosen.form);
+    let length = chosen.metadata.len();
+    let version = Version::of(&chosen.metadata);
+    let mut content = FileContent::new(chosen.file, version, 0, length);
+    if is_get {
+        content.read_first().map_err(OpenError::from)?;
+    }
+    let mut response = Response::new(match form {
+        Form::Plain | Form::Encoded(_) => Content::File(content),
+        Form::ToEncode(coding) => encode(content, coding, is_get).map_err(OpenError::from)?,
+    });
+    add_type(response.headers_mut(), chosen.media_type, coding);
+    if !matches!(form, Form::ToEncode(_)) {
+        let bytes = HeaderValue::from_static("bytes");
+        response.headers_mut().insert(header::ACCEPT_RANGES, bytes);
+    }
+    Ok(response)
+}
+
+/// What is there already is encoded at once; we are on a thread that may take its time.
+fn encode(mut content: FileContent, coding: Coding, is_get: bool) -> std::io::Result<Content> {
+    match content.take_whole() {
+        Some(bytes) if is_get => Ok(Content::Full(compress::all(coding, &bytes)?.into())),
+        _ => Ok(Content::Compressed(Compressed::new(content, coding)?)),
+    }
+}
+
+fn part(chosen: Representation, span: Span) -> Answer {
+    let coding = chosen.coding();
+    let version = Version::of(&chosen.metadata);
+    let mut content = FileContent::new(chosen.file, version, span.first, span.length());
+    content.read_first().map_err(OpenError::from)?;
+    let mut response = partial(Content::File(content));
+    let fields = response.headers_mut();
+    add_type(fields, chosen.media_type, coding);
+    let range = reply::value(span.content_range(chosen.metadata.len()));
+    fields.insert(header::CONTENT_RANGE, range);
+    Ok(response)
+}
+
+fn parts(chosen: Representation, spans: &[Span]) -> Response<Content> {
+    let coding = chosen.coding();
+    let Representation {
+        file,
+        metadata,
+        media_type,
+        ..
+    } = chosen;
+    let (content_type, content) = Multipart::new(file, &metadata, spans, &media_type);
+    let mut response = partial(Content::Multipart(content));
+    add_type(response.headers_mut(), content_type, coding);
+    response
+}
+
+fn partial(content: Content) -> Response<Content> {
+    let mut response = Response::new(content);
+    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    let bytes = HeaderValue::from_static("bytes");
+    response.headers_mut().insert(header::ACCEPT_RANGES, bytes);
+    response
+}
+
+fn add_type(fields: &mut HeaderMap, media_type: HeaderValue, coding: Option<Coding>) {
+    fields.insert(header::CONTENT_TYPE, media_type);
+    fields.extend([reply::NO_SNIFFING]);
+    if let Some(coding) = coding {
+        fields.insert(header::CONTENT_ENCODING, coding.value());
+    }
+}
+
 /// The file's inode, length and time of change in nanoseconds: whatever writes to a file or puts
-/// another in its place changes one of them.
-fn validators(metadata: &Metadata, now: i64) -> Validators {
+/// another in its place changes one of them. What is made on the fly may come out otherwise with
+/// another version of the encoder, so that its tag is weak (RFC 9110 section 8.8.1).
+fn validators(chosen: &Representation, now: i64) -> Validators {
+    let metadata: &Metadata = &chosen.metadata;
     let (seconds, nanos) = (metadata.mtime(), metadata.mtime_nsec());
-    let etag = format!(
-        "\"{:x}-{:x}-{seconds:x}-{nanos:x}\"",
-        metadata.ino(),
-        metadata.len()
-    );
+    let (inode, length) = (metadata.ino(), metadata.len());
+    let (weak, coding) = match chosen.form {
+        Form::Plain | Form::Encoded(_) => ("", ""),
+        Form::ToEncode(Coding::Gzip) => ("W/", "-gzip"),
+        Form::ToEncode(Coding::Zstd) => ("W/", "-zstd"),
+        Form::ToEncode(Coding::Brotli) => ("W/", "-br"),
+    };
+    let etag = format!("{weak}\"{inode:x}-{length:x}-{seconds:x}-{nanos:x}{coding}\"");
     // A date in the future must not be sent (RFC 9110 section 8.8.2.1).
     let modified = Some(seconds.min(now)).filter(|&seconds| date::http_date(seconds).is_some());
     Validators {

@@ -9,17 +9,26 @@
 //! small file costs one trip there and back.
 
 pub(crate) mod args;
+mod cache;
+mod compress;
 mod conditional;
 mod content;
+mod cors;
+mod encoding;
+mod extra_field;
+mod fallback;
 mod file_content;
 mod file_response;
 mod listing;
 mod media_type;
+mod multipart;
 mod open;
 mod path;
 mod range;
 mod refusal;
+mod representation;
 
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -29,12 +38,17 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
 use neap_smol::Full;
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 
+use self::cache::CachePolicy;
 use self::conditional::{Validators, Verdict};
 use self::content::Content;
+use self::cors::Cors;
+use self::extra_field::ExtraFields;
+use self::fallback::Page;
 use self::listing::Listing;
 use self::open::{Found, OpenError, Resolution, Root, Symlinks};
 use self::path::Names;
 use self::refusal::Refusal;
+use self::representation::{Forms, Representation};
 use crate::reply;
 
 /// The methods of every target.
@@ -53,6 +67,18 @@ pub(crate) struct Settings {
     /// Which symbolic links are followed; without a wish, those below the directory, if the system
     /// can do that safely.
     pub(crate) symlinks: Option<Symlinks>,
+    /// Which forms of a file there are.
+    pub(crate) forms: Forms,
+    /// For how long clients may keep files.
+    pub(crate) cache: CachePolicy,
+    /// Which other origins' scripts may read files.
+    pub(crate) cors: Cors,
+    /// What is added to every response.
+    pub(crate) extra: ExtraFields,
+    /// Whether pages that are not there are the root's index, which knows what to show instead.
+    pub(crate) spa: bool,
+    /// What is sent where nothing is there.
+    pub(crate) not_found: Option<Page>,
 }
 
 /// A directory and how it is served.
@@ -88,9 +114,65 @@ impl Site {
         }
     }
 
+    /// The page of `--not-found`, if it is not there itself.
+    pub(crate) fn missing_page(&self) -> Option<String> {
+        let names = self.settings.not_found.as_ref()?.names();
+        match self.root.find(names) {
+            Ok(Found::File(..)) => None,
+            _ => Some(names.to_path()),
+        }
+    }
+
     /// Answers GET and HEAD. Blocks as long as the storage does.
     fn answer(&self, head: &request::Parts, now: SystemTime) -> Response<Content> {
-        self.find(head, now).unwrap_or_else(Refusal::into_response)
+        self.find(head, now)
+            .or_else(|refusal| self.fall_back(refusal, head, now))
+            .unwrap_or_else(Refusal::into_response)
+    }
+
+    /// Puts a page in the place of a refusal, if there is one for it.
+    fn fall_back(&self, refusal: Refusal, head: &request::Parts, now: SystemTime) -> Answer {
+        if !refusal.is_not_found() {
+            return Err(refusal);
+        }
+        let index = Names::default().join(INDEX);
+        if self.settings.spa
+            && fallback::is_navigation(head)
+            && let Ok(Found::File(file, metadata)) = self.root.find(&index)
+        {
+            return self.send((file, metadata), &index, head, now);
+        }
+        if let Some(page) = &self.settings.not_found
+            && let Ok(Found::File(file, metadata)) = self.root.find(page.names())
+        {
+            let (root, forms) = (&self.root, self.settings.forms);
+            let page = Representation::choose((file, metadata), page.names(), head, root, forms);
+            return file_response::send_as(StatusCode::NOT_FOUND, page, head);
+        }
+        Err(refusal)
+    }
+
+    /// Sends the file that the names lead to.
+    fn send(
+        &self,
+        file: (File, Metadata),
+        names: &Names,
+        head: &request::Parts,
+        now: SystemTime,
+    ) -> Answer {
+        let chosen = Representation::choose(file, names, head, &self.root, self.settings.forms);
+        let mut response = file_response::send(chosen, head, now)?;
+        if response.status() != StatusCode::RANGE_NOT_SATISFIABLE {
+            self.settings.cache.add(names, response.headers_mut());
+        }
+        Ok(response)
+    }
+
+    /// Adds what the settings say of every response.
+    fn dress(&self, head: &request::Parts, mut response: Response<Content>) -> Response<Content> {
+        self.settings.cors.add(head, response.headers_mut());
+        self.settings.extra.add(response.headers_mut());
+        response
     }
 
     fn find(&self, head: &request::Parts, now: SystemTime) -> Answer {
@@ -108,7 +190,7 @@ impl Site {
         let index = names.join(INDEX);
         match self.root.find(&index) {
             Ok(Found::File(file, metadata)) => {
-                return file_response::send(file, &metadata, index.last(), head, now);
+                return self.send((file, metadata), &index, head, now);
             }
             Ok(Found::Directory(_)) | Err(OpenError::NotFound) => {}
             Err(error) => return Err(error.into()),
@@ -136,9 +218,7 @@ impl Site {
 
     fn file(&self, names: &Names, head: &request::Parts, now: SystemTime) -> Answer {
         match self.root.find(names)? {
-            Found::File(file, metadata) => {
-                file_response::send(file, &metadata, names.last(), head, now)
-            }
+            Found::File(file, metadata) => self.send((file, metadata), names, head, now),
             Found::Directory(_) => Ok(add_slash(names, head.uri.query())),
         }
     }
@@ -149,10 +229,11 @@ pub(crate) async fn handle<B>(site: Arc<Site>, request: Request<B>) -> Response<
     let (head, _) = request.into_parts();
     match head.method {
         Method::GET | Method::HEAD => {
-            blocking::unblock(move || site.answer(&head, SystemTime::now())).await
+            let answer = move || site.dress(&head, site.answer(&head, SystemTime::now()));
+            blocking::unblock(answer).await
         }
-        Method::OPTIONS => reply::options(METHODS),
-        _ => reply::not_allowed(&head.method, METHODS),
+        Method::OPTIONS => site.dress(&head, reply::options(METHODS)),
+        _ => site.dress(&head, reply::not_allowed(&head.method, METHODS)),
     }
 }
 
@@ -199,10 +280,7 @@ mod tests {
             (".git/config", "secret"),
         ] {
             fs::write(path.join(name), bytes).unwrap();
-            let file = fs::File::options()
-                .write(true)
-                .open(path.join(name))
-                .unwrap();
+            let file = File::options().write(true).open(path.join(name)).unwrap();
             file.set_modified(UNIX_EPOCH + Duration::from_secs(MODIFIED))
                 .unwrap();
         }
@@ -281,11 +359,10 @@ mod tests {
         assert_eq!(response.status(), StatusCode::RANGE_NOT_SATISFIABLE);
         assert_eq!(field(&response, "content-range"), "bytes */10");
         for fields in [
-            &[("range", "bytes=0-1,3-4")][..],
-            &[("range", "bytes=0-1"), ("range", "bytes=3-4")],
-            &[("range", "bytes=3-5"), ("if-range", "\"another\"")],
+            [("range", "bytes=0-1"), ("range", "bytes=3-4")],
+            [("range", "bytes=3-5"), ("if-range", "\"another\"")],
         ] {
-            let response = answer(&site, "GET", "/ten.txt", fields);
+            let response = answer(&site, "GET", "/ten.txt", &fields);
             assert_eq!(response.status(), StatusCode::OK, "{fields:?}");
             assert_eq!(response.body(), b"0123456789");
         }

@@ -14,8 +14,8 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// A path as names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A path as names; by default the root's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Names {
     names: Vec<Vec<u8>>,
     slash: bool,
@@ -77,6 +77,26 @@ impl Names {
             names,
             slash: false,
         }
+    }
+
+    /// The name of a file beside this one, which ends in `suffix`.
+    pub(crate) fn with_suffix(&self, suffix: &[u8]) -> Names {
+        let mut names = self.names.clone();
+        if let Some(last) = names.last_mut() {
+            last.extend_from_slice(suffix);
+        }
+        Names {
+            names,
+            slash: false,
+        }
+    }
+
+    /// The path as a person writes it, for patterns.
+    pub(crate) fn to_path(&self) -> String {
+        let shown = self
+            .iter()
+            .map(|name| "/".to_owned() + &String::from_utf8_lossy(name));
+        shown.collect()
     }
 
     /// The path of this directory, to be sent to a client. It never begins with `//`, which would

@@ -39,6 +39,11 @@ impl Refusal {
         sentence: "The server cannot open this right now. Try again.",
     };
 
+    /// Whether it is because nothing is there.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
+    }
+
     /// As a response.
     pub(crate) fn into_response(self) -> Response<Content> {
         let mut response = reply::text(self.status, self.sentence);
