@@ -104,7 +104,8 @@ fn max_age(text: &str) -> Result<HeaderValue, String> {
 
 fn advice(text: &str) -> String {
     format!(
-        "{text:?} is no policy: write off, no-store, revalidate, a time such as 1h, or 365d,immutable"
+        "{text:?} is no policy: write off, no-store, revalidate, a time such as 1h, or \
+         365d,immutable"
     )
 }
 

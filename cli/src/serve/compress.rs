@@ -1,8 +1,8 @@
 //! Content that is compressed while it is sent.
 //!
-//! A file's pieces go through an encoder on a thread that may block, one at a time and as the client
-//! takes them: memory is bounded by a piece and what the encoder keeps (some hundred KiB), and
-//! other connections wait for none of it.
+//! A file's pieces go through an encoder on a thread that may block, one at a time and as the
+//! client takes them: memory is bounded by a piece and what the encoder keeps (some hundred KiB),
+//! and other connections wait for none of it.
 
 use std::io::{self, Write};
 use std::pin::Pin;

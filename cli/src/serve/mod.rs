@@ -501,4 +501,226 @@ mod tests {
             assert_eq!(field(&response, "allow"), allow, "{method}");
         }
     }
+
+    fn set_modified(site: &Path, name: &str, seconds: u64) {
+        let file = File::options().write(true).open(site.join(name)).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds))
+            .unwrap();
+    }
+
+    #[test]
+    fn a_file_beside_the_file_is_its_form_for_who_takes_it() {
+        let (scratch, _) = site();
+        for (name, bytes) in [
+            ("ten.txt.br", &"br".repeat(200)[..]),
+            ("ten.txt.gz", "gz"),
+            ("empty.gz", ""),
+        ] {
+            fs::write(scratch.path().join(name), bytes).unwrap();
+        }
+        set_modified(scratch.path(), "empty.gz", MODIFIED - 1);
+        let forms = Forms {
+            precompressed: true,
+            compress: false,
+        };
+        let settings = Settings {
+            forms,
+            ..Settings::default()
+        };
+        let site = Site::open(scratch.path(), settings).unwrap();
+        let get = |target, fields: &[(&str, &str)]| answer(&site, "GET", target, fields);
+        let response = get("/ten.txt", &[("accept-encoding", "gzip, br")]);
+        assert_eq!(response.body().len(), 400);
+        assert_eq!(field(&response, "content-encoding"), "br");
+        assert_eq!(
+            field(&response, "content-type"),
+            "text/plain; charset=utf-8"
+        );
+        assert_eq!(field(&response, "vary"), "accept-encoding");
+        let etag = field(&response, "etag").to_owned();
+        // Its ranges are its own, and so is its tag.
+        let part = get(
+            "/ten.txt",
+            &[
+                ("accept-encoding", "br"),
+                ("range", "bytes=0-1"),
+                ("if-range", &etag),
+            ],
+        );
+        assert_eq!(
+            (part.status().as_u16(), &part.body()[..]),
+            (206, &b"br"[..])
+        );
+        assert_eq!(field(&part, "content-encoding"), "br");
+        let other = get("/ten.txt", &[("range", "bytes=0-1"), ("if-range", &etag)]);
+        assert_eq!(
+            (other.status().as_u16(), &other.body()[..]),
+            (200, &b"0123456789"[..])
+        );
+        // Several parts are not in a coding.
+        let parts = get(
+            "/ten.txt",
+            &[("accept-encoding", "br"), ("range", "bytes=0-0,-1")],
+        );
+        assert_eq!(parts.status(), StatusCode::OK);
+        let plain = get("/ten.txt", &[("accept-encoding", "zstd")]);
+        assert_eq!(plain.body(), b"0123456789");
+        assert!(!plain.headers().contains_key("content-encoding"));
+        assert_eq!(field(&plain, "vary"), "accept-encoding");
+        // One that is older is not what is in the file now.
+        let older = get("/empty", &[("accept-encoding", "gzip")]);
+        assert!(!older.headers().contains_key("content-encoding"));
+        // Without the flag they are files like others.
+        let site = Site::open(scratch.path(), Settings::default()).unwrap();
+        let response = answer(&site, "GET", "/ten.txt", &[("accept-encoding", "br")]);
+        assert_eq!(response.body(), b"0123456789");
+        assert!(!response.headers().contains_key("vary"));
+    }
+
+    #[test]
+    fn text_is_compressed_on_its_way_for_who_takes_it() {
+        let (scratch, _) = site();
+        let text = "All work and no play makes Jack a dull boy.\n".repeat(100);
+        for name in ["long.txt", "long.png"] {
+            fs::write(scratch.path().join(name), &text).unwrap();
+        }
+        let forms = Forms {
+            precompressed: false,
+            compress: true,
+        };
+        let settings = Settings {
+            forms,
+            ..Settings::default()
+        };
+        let site = Site::open(scratch.path(), settings).unwrap();
+        let get = |target, fields: &[(&str, &str)]| answer(&site, "GET", target, fields);
+        let response = get("/long.txt", &[("accept-encoding", "gzip, br")]);
+        assert_eq!(field(&response, "content-encoding"), "gzip");
+        assert!(response.body().starts_with(b"\x1f\x8b") && response.body().len() < 500);
+        assert!(!response.headers().contains_key("accept-ranges"));
+        let etag = field(&response, "etag").to_owned();
+        assert!(etag.starts_with("W/"), "{etag}");
+        let fields = [("accept-encoding", "gzip"), ("if-none-match", &etag[..])];
+        assert_eq!(get("/long.txt", &fields).status(), StatusCode::NOT_MODIFIED);
+        let zstd = get("/long.txt", &[("accept-encoding", "zstd, gzip")]);
+        assert_eq!(field(&zstd, "content-encoding"), "zstd");
+        // Who wants a part, an image, a few bytes or no coding gets them as they are.
+        for (target, fields) in [
+            (
+                "/long.txt",
+                &[("accept-encoding", "gzip"), ("range", "bytes=0-9")][..],
+            ),
+            ("/long.png", &[("accept-encoding", "gzip")]),
+            ("/ten.txt", &[("accept-encoding", "gzip")]),
+            ("/long.txt", &[]),
+        ] {
+            let response = get(target, fields);
+            assert!(
+                !response.headers().contains_key("content-encoding"),
+                "{target} {fields:?}"
+            );
+        }
+        assert_eq!(field(&get("/long.txt", &[]), "vary"), "accept-encoding");
+        assert_eq!(field(&get("/long.png", &[]), "vary"), "");
+    }
+
+    #[test]
+    fn several_ranges_are_sent_as_parts() {
+        let (scratch, site) = site();
+        fs::write(scratch.path().join("long.txt"), "0123456789".repeat(100)).unwrap();
+        let response = answer(&site, "GET", "/long.txt", &[("range", "bytes=0-1,500-501")]);
+        assert_eq!(response.status(), StatusCode::PARTIAL_CONTENT);
+        let media_type = field(&response, "content-type");
+        assert!(
+            media_type.starts_with("multipart/byteranges; boundary="),
+            "{media_type}"
+        );
+        assert!(!response.headers().contains_key("content-range"));
+        let text = String::from_utf8(response.body().clone()).unwrap();
+        assert!(
+            text.contains("Content-Range: bytes 500-501/1000\r\n\r\n01\r\n--"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_page_that_is_not_there_is_the_apps_index_or_the_page_for_it() {
+        let (scratch, _) = site();
+        fs::write(scratch.path().join("index.html"), "app").unwrap();
+        fs::write(scratch.path().join("404.html"), "lost").unwrap();
+        let settings = Settings {
+            spa: true,
+            not_found: Some("404.html".parse().unwrap()),
+            ..Settings::default()
+        };
+        let site = Site::open(scratch.path(), settings).unwrap();
+        assert_eq!(site.missing_page(), None);
+        let html = [("accept", "text/html")];
+        for (target, fields, status, content) in [
+            ("/users/7", &html[..], 200, "app"),
+            ("/users/", &[], 200, "app"),
+            ("/gone.js", &html, 404, "lost"),
+            ("/users/7", &[("accept", "application/json")], 404, "lost"),
+            (
+                "/gone.js",
+                &[("if-none-match", "*"), ("range", "bytes=0-0")],
+                404,
+                "lost",
+            ),
+        ] {
+            let response = answer(&site, "GET", target, fields);
+            assert_eq!(response.status().as_u16(), status, "{target}");
+            assert_eq!(response.body(), content.as_bytes(), "{target}");
+            assert_eq!(field(&response, "content-type"), "text/html; charset=utf-8");
+        }
+        let lost = answer(&site, "GET", "/gone.js", &[]);
+        for name in ["etag", "last-modified", "accept-ranges", "cache-control"] {
+            assert!(!lost.headers().contains_key(name), "{name}");
+        }
+        let elsewhere = Settings {
+            not_found: Some("nowhere.html".parse().unwrap()),
+            ..Settings::default()
+        };
+        let site = Site::open(scratch.path(), elsewhere).unwrap();
+        assert_eq!(site.missing_page().as_deref(), Some("/nowhere.html"));
+        assert_eq!(
+            answer(&site, "GET", "/gone", &[]).body(),
+            b"Nothing is here.\n"
+        );
+    }
+
+    #[test]
+    fn every_response_has_the_fields_that_were_asked_for() {
+        let (scratch, _) = site();
+        let settings = Settings {
+            cors: Cors::new(vec!["*".parse().unwrap()]),
+            extra: ExtraFields::new(vec!["X-Frame-Options: DENY".parse().unwrap()]),
+            ..Settings::default()
+        };
+        let site = Arc::new(Site::open(scratch.path(), settings).unwrap());
+        for (method, target) in [
+            ("GET", "/ten.txt"),
+            ("GET", "/"),
+            ("HEAD", "/nothing"),
+            ("OPTIONS", "/"),
+            ("POST", "/"),
+        ] {
+            let request = Request::builder()
+                .method(method)
+                .uri(target)
+                .body(())
+                .unwrap();
+            let response = block_on(handle(Arc::clone(&site), request));
+            assert_eq!(
+                field(&response, "access-control-allow-origin"),
+                "*",
+                "{method}"
+            );
+            assert_eq!(field(&response, "x-frame-options"), "DENY", "{method}");
+        }
+        assert_eq!(
+            field(&answer(&site, "GET", "/ten.txt", &[]), "cache-control"),
+            "no-cache"
+        );
+    }
 }
