@@ -103,6 +103,7 @@ impl Tag<'_> {
     fn is_strong_match(self, etag: Option<&str>) -> bool {
         match self {
             Tag::Any => true,
+            // Ours has the mark in front of its quotes if it is weak, and equals none.
             Tag::Strong(tag) => etag.is_some_and(|etag| etag.as_bytes() == tag),
             Tag::Weak(_) => false,
         }
@@ -161,6 +162,8 @@ fn split_tag(list: &[u8]) -> Option<(Tag<'_>, &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const ETAG: &str = "\"a,b\"";
@@ -322,5 +325,103 @@ mod tests {
     fn if_range_distrusts_a_date_whose_second_is_not_over() {
         let fields = fields(&[("if-range", MODIFIED)]);
         assert!(!range_holds(&fields, &validators(), 784_111_777));
+    }
+
+    /// A tag in a list, before it is written down.
+    #[derive(Clone, Copy, Debug)]
+    struct Named {
+        is_own: bool,
+        is_weak: bool,
+    }
+
+    impl Named {
+        fn write(self) -> String {
+            let mark = if self.is_weak { "W/" } else { "" };
+            let name = if self.is_own { "a,b" } else { "x" };
+            format!("{mark}\"{name}\"")
+        }
+    }
+
+    /// A list as the fields have it: `*`, or some tags.
+    #[derive(Clone, Debug)]
+    enum List {
+        Any,
+        Tags(Vec<Named>),
+    }
+
+    impl List {
+        fn write(&self) -> String {
+            match self {
+                List::Any => "*".to_owned(),
+                List::Tags(tags) => tags.iter().map(|tag| tag.write() + ", ").collect(),
+            }
+        }
+
+        /// Section 8.8.3.2 word by word, given whether ours is weak, if we have any.
+        fn has(&self, ours_is_weak: Option<bool>, strongly: bool) -> bool {
+            let same = |tag: &Named| match ours_is_weak {
+                None => false,
+                Some(_) if !strongly => tag.is_own,
+                Some(ours_is_weak) => tag.is_own && !tag.is_weak && !ours_is_weak,
+            };
+            match self {
+                List::Any => true,
+                List::Tags(tags) => tags.iter().any(same),
+            }
+        }
+    }
+
+    fn lists() -> impl Strategy<Value = Option<List>> {
+        let tag = (any::<bool>(), any::<bool>());
+        let tag = tag.prop_map(|(is_own, is_weak)| Named { is_own, is_weak });
+        let tags = prop::collection::vec(tag, 0..4).prop_map(List::Tags);
+        prop::option::of(prop_oneof![1 => Just(List::Any), 4 => tags])
+    }
+
+    proptest! {
+        /// The steps of section 13.2.2, one by one, on conditions that were never text.
+        #[test]
+        fn the_steps_of_the_specification_come_to_the_same(
+            if_match in lists(),
+            if_none_match in lists(),
+            unmodified_since in prop::option::of(-2i64..3),
+            modified_since in prop::option::of(-2i64..3),
+            ours_is_weak in prop::option::of(any::<bool>()),
+            is_dated in any::<bool>(),
+        ) {
+            let modified = 784_111_777;
+            let mut fields = HeaderMap::new();
+            let mut add = |name: HeaderName, value: Option<String>| {
+                let value = value.map(|value| HeaderValue::try_from(value).unwrap());
+                fields.extend(value.map(|value| (name, value)));
+            };
+            add(header::IF_MATCH, if_match.as_ref().map(List::write));
+            add(header::IF_NONE_MATCH, if_none_match.as_ref().map(List::write));
+            let date = |after: Option<i64>| date::http_date(modified + after?);
+            add(header::IF_UNMODIFIED_SINCE, date(unmodified_since));
+            add(header::IF_MODIFIED_SINCE, date(modified_since));
+            let mark = if ours_is_weak == Some(true) { "W/" } else { "" };
+            let validators = Validators {
+                etag: ours_is_weak.map(|_| format!("{mark}{ETAG}")),
+                modified: is_dated.then_some(modified),
+            };
+            // Steps 1 and 2, then 3 and 4: dates count only where there is no list.
+            let is_false = match (&if_match, unmodified_since) {
+                (Some(list), _) => !list.has(ours_is_weak, true),
+                (None, Some(after)) => is_dated && after < 0,
+                (None, None) => false,
+            };
+            let is_known = match (&if_none_match, modified_since) {
+                (Some(list), _) => list.has(ours_is_weak, false),
+                (None, Some(after)) => is_dated && after >= 0,
+                (None, None) => false,
+            };
+            let expected = match (is_false, is_known) {
+                (true, _) => Verdict::Failed,
+                (false, true) => Verdict::NotModified,
+                (false, false) => Verdict::Proceed,
+            };
+            prop_assert_eq!(evaluate(&fields, &validators), expected, "{:?}", fields);
+        }
     }
 }

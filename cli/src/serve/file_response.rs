@@ -35,18 +35,17 @@ pub(crate) fn send(chosen: Representation, head: &request::Parts, now: SystemTim
         },
     };
     add_validators(response.headers_mut(), &validators);
-    if varies {
-        let accept_encoding = HeaderValue::from_static("accept-encoding");
-        response.headers_mut().insert(header::VARY, accept_encoding);
-    }
+    add_vary(response.headers_mut(), varies);
     Ok(response)
 }
 
 /// Sends all of it whatever the request's conditions are, as this status, for which they do not
 /// count (RFC 9110 section 13.2.1).
 pub(crate) fn send_as(status: StatusCode, chosen: Representation, head: &request::Parts) -> Answer {
+    let varies = chosen.varies;
     let mut response = whole(chosen, head)?;
     response.headers_mut().remove(header::ACCEPT_RANGES);
+    add_vary(response.headers_mut(), varies);
     *response.status_mut() = status;
     Ok(response)
 }
@@ -144,6 +143,13 @@ fn add_type(fields: &mut HeaderMap, media_type: HeaderValue, coding: Option<Codi
     fields.extend([reply::NO_SNIFFING]);
     if let Some(coding) = coding {
         fields.insert(header::CONTENT_ENCODING, coding.value());
+    }
+}
+
+fn add_vary(fields: &mut HeaderMap, varies: bool) {
+    if varies {
+        let accept_encoding = HeaderValue::from_static("accept-encoding");
+        fields.insert(header::VARY, accept_encoding);
     }
 }
 
