@@ -72,6 +72,9 @@ pub(crate) struct Serve {
         value_delimiter = '\n'
     )]
     header: Vec<ExtraField>,
+    /// Let /about be about.html where there is no about
+    #[arg(long, env = "NEAP_PRETTY_URLS", value_parser = BoolishValueParser::new())]
+    pretty_urls: bool,
     /// Send the root's index.html for pages that are not there, as single-page apps want it
     #[arg(long, env = "NEAP_SPA", value_parser = BoolishValueParser::new())]
     spa: bool,
@@ -95,6 +98,7 @@ impl Serve {
             cache: CachePolicy::new(self.cache.clone()),
             cors: Cors::new(self.cors.clone()),
             extra: ExtraFields::new(self.header.clone()),
+            pretty_urls: self.pretty_urls,
             spa: self.spa,
             not_found: self.not_found.clone(),
         }

@@ -75,6 +75,8 @@ pub(crate) struct Settings {
     pub(crate) cors: Cors,
     /// What is added to every response.
     pub(crate) extra: ExtraFields,
+    /// Whether `name` is `name.html` where there is no `name`.
+    pub(crate) pretty_urls: bool,
     /// Whether pages that are not there are the root's index, which knows what to show instead.
     pub(crate) spa: bool,
     /// What is sent where nothing is there.
@@ -217,9 +219,17 @@ impl Site {
     }
 
     fn file(&self, names: &Names, head: &request::Parts, now: SystemTime) -> Answer {
-        match self.root.find(names)? {
-            Found::File(file, metadata) => self.send((file, metadata), names, head, now),
-            Found::Directory(_) => Ok(add_slash(names, head.uri.query())),
+        match self.root.find(names) {
+            Ok(Found::File(file, metadata)) => self.send((file, metadata), names, head, now),
+            Ok(Found::Directory(_)) => Ok(add_slash(names, head.uri.query())),
+            Err(OpenError::NotFound) if self.settings.pretty_urls => {
+                let page = names.with_suffix(b".html");
+                match self.root.find(&page)? {
+                    Found::File(file, metadata) => self.send((file, metadata), &page, head, now),
+                    Found::Directory(_) => Err(Refusal::NOT_FOUND),
+                }
+            }
+            Err(error) => Err(error.into()),
         }
     }
 }
@@ -687,6 +697,30 @@ mod tests {
             answer(&site, "GET", "/gone", &[]).body(),
             b"Nothing is here.\n"
         );
+    }
+
+    #[test]
+    fn a_page_needs_no_suffix_where_that_was_asked_for() {
+        let (scratch, _) = site();
+        fs::write(scratch.path().join("about.html"), "about").unwrap();
+        let get = |pretty_urls, target| {
+            let settings = Settings {
+                pretty_urls,
+                ..Settings::default()
+            };
+            let site = Site::open(scratch.path(), settings).unwrap();
+            answer(&site, "GET", target, &[])
+        };
+        let about = get(true, "/about");
+        assert_eq!(about.body(), b"about");
+        assert_eq!(field(&about, "content-type"), "text/html; charset=utf-8");
+        assert_eq!(get(true, "/ten.txt").body(), b"0123456789");
+        for (pretty_urls, target) in [(false, "/about"), (true, "/about/"), (true, "/ten")] {
+            let status = get(pretty_urls, target).status();
+            assert_eq!(status, StatusCode::NOT_FOUND, "{target}");
+        }
+        let status = get(true, "/plain").status();
+        assert_eq!(status, StatusCode::MOVED_PERMANENTLY);
     }
 
     #[test]
