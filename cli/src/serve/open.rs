@@ -87,7 +87,7 @@ pub(crate) enum OpenError {
     NotFound,
     /// The system does not let us read it.
     Forbidden,
-    /// Too much is open at the moment.
+    /// Too much is open at the moment, or somebody holds it.
     Busy,
     /// The storage failed.
     Failed(Errno),
@@ -108,7 +108,10 @@ impl From<Errno> for OpenError {
             | Errno::NXIO
             | Errno::NODEV => OpenError::NotFound,
             Errno::ACCESS | Errno::PERM => OpenError::Forbidden,
-            Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN => OpenError::Busy,
+            // AGAIN is what somebody's lease on a file says, and INTR storage that is far away.
+            Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN | Errno::INTR => {
+                OpenError::Busy
+            }
             other => OpenError::Failed(other),
         }
     }
@@ -161,7 +164,9 @@ impl Root {
         if !(metadata.is_file() || metadata.is_dir()) {
             return Err(OpenError::NotFound);
         }
-        let (file, metadata) = self.open_seen(names, &seen, metadata)?;
+        let file = File::from(self.open_seen(names, &seen)?);
+        // Storage that is far away tells what is new when a file is opened, not before.
+        let metadata = file.metadata()?;
         if metadata.is_file() {
             Ok(Found::File(file, metadata))
         } else if metadata.is_dir() {
@@ -178,20 +183,14 @@ impl Root {
 
     /// Opens to be read what was looked at: the very same, wherever its names lead by now. Where
     /// the process does not see its descriptors, the names have to lead there once more.
-    fn open_seen(
-        &self,
-        names: &Names,
-        seen: &File,
-        metadata: Metadata,
-    ) -> Result<(File, Metadata), OpenError> {
-        if let Some(descriptors) = &self.descriptors {
-            let number = DecInt::from_fd(seen);
-            let file = openat(descriptors, number.as_c_str(), READ, Mode::empty())?;
-            return Ok((file.into(), metadata));
+    fn open_seen(&self, names: &Names, seen: &File) -> Result<OwnedFd, Errno> {
+        match &self.descriptors {
+            Some(descriptors) => {
+                let number = DecInt::from_fd(seen);
+                openat(descriptors, number.as_c_str(), READ, Mode::empty())
+            }
+            None => self.resolve(names, READ),
         }
-        let file = File::from(self.resolve(names, READ)?);
-        let metadata = file.metadata()?;
-        Ok((file, metadata))
     }
 
     fn resolve(&self, names: &Names, flags: OFlags) -> Result<OwnedFd, Errno> {
@@ -208,8 +207,8 @@ impl Root {
     }
 }
 
-/// Whether the system resolves paths below a directory. It may have forgotten how, and a container
-/// may forbid it; an error of another kind is the directory's, and will be told when it is opened.
+/// Whether the system resolves paths below a directory: it may never have learnt it, and a container
+/// may forbid it. An error of another kind says that it tried.
 fn has_openat2(directory: &OwnedFd) -> bool {
     let opened = open_beneath(directory, b".", LOOK, false);
     !matches!(opened, Err(Errno::NOSYS | Errno::PERM | Errno::INVAL))
