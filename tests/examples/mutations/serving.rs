@@ -41,6 +41,16 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: in_tests("confinement", "special::what_is_no_file_is_not_even_opened"),
     },
     Mutation {
+        guard: "what became a FIFO after it was looked at is not waited for",
+        file: "cli/src/serve/open.rs",
+        from: ".union(OFlags::NONBLOCK)",
+        to: "",
+        test: in_tests(
+            "confinement",
+            "race::a_file_that_becomes_a_fifo_is_not_waited_for",
+        ),
+    },
+    Mutation {
         guard: "a name that begins with a dot is not there",
         file: "cli/src/serve/path.rs",
         from: "self.iter().any(is_hidden)",

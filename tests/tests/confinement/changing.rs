@@ -76,7 +76,7 @@ fn a_download_of_a_file_that_is_cut_short_is_cut_itself() {
     assert_cut(&half, "the file became shorter");
     // The very last byte counts.
     let nearly = download(|file, _| file.set_len(LENGTH as u64 - 1).unwrap());
-    assert_cut(&nearly, "the file was written to");
+    assert_cut(&nearly, "the file became shorter");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_download_of_a_file_that_is_written_to_in_place_is_cut() {
     }
     // Emptied and filled again while nobody looked.
     let anew = download(|_, path| fs::write(path, vec![2; LENGTH - 1]).unwrap());
-    assert_cut(&anew, "the file was written to");
+    assert_cut(&anew, "the file became shorter");
 }
 
 #[test]
