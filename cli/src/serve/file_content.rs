@@ -46,13 +46,15 @@ struct Version {
 
 impl Version {
     /// Does not wait for storage that is far away: what is known here of a file is as old as what
-    /// is known of its bytes, and is renewed with them.
+    /// is known of its bytes, and is renewed with them. Nothing where nothing is known.
     #[cfg(target_os = "linux")]
     fn of(file: &File) -> Option<Version> {
         use rustix::fs::{AtFlags, StatxFlags, statx};
         let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
-        let stat = statx(file, c"", flags, StatxFlags::SIZE | StatxFlags::MTIME).ok()?;
-        Some(Version {
+        let wanted = StatxFlags::SIZE | StatxFlags::MTIME;
+        let stat = statx(file, c"", flags, wanted).ok()?;
+        let known = StatxFlags::from_bits_retain(stat.stx_mask);
+        known.contains(wanted).then_some(Version {
             length: stat.stx_size,
             modified: (stat.stx_mtime.tv_sec, stat.stx_mtime.tv_nsec.into()),
         })
@@ -167,14 +169,12 @@ impl FileContent {
         Ok(piece)
     }
 
-    /// Whether the pieces so far may be of several versions of the file.
+    /// Whether the pieces so far may be of several versions of the file, as far as that is known.
     fn is_mixed(&self) -> bool {
-        match (&self.file, self.version) {
-            (Some(file), Some(version)) => {
-                Version::of(file).is_none_or(|later| version.is_mixed_with(later))
-            }
-            _ => false,
-        }
+        let (Some(version), Some(file)) = (self.version, &self.file) else {
+            return false;
+        };
+        Version::of(file).is_some_and(|later| version.is_mixed_with(later))
     }
 }
 

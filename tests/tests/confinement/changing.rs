@@ -10,7 +10,7 @@ use neap_tests::client::End;
 use super::*;
 
 /// More than the buffers of two sockets hold.
-const LENGTH: usize = 48 << 20;
+const LENGTH: usize = 16 << 20;
 const REQUEST: &str = "GET /large HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// What the client got.

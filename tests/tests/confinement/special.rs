@@ -130,7 +130,7 @@ fn a_server_without_descriptors_says_when_to_come_back() {
 /// What a download holds is given back when the client is gone, and is one descriptor until then.
 #[test]
 fn a_download_holds_one_file_until_its_client_vanishes() {
-    const LENGTH: u64 = 64 << 20;
+    const LENGTH: u64 = 32 << 20;
     let tree = Tree::new();
     let file = fs::File::create(tree.root.join("large")).unwrap();
     file.set_len(LENGTH).unwrap();
