@@ -1,8 +1,7 @@
 //! A file, or a part of one, as the content of a response.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -46,45 +45,64 @@ pub(crate) struct Version {
 }
 
 impl Version {
-    pub(crate) fn of(metadata: &Metadata) -> Version {
-        Version {
-            length: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-        }
+    /// Does not wait for storage that is far away: what is known here of a file is as old as what
+    /// is known of its bytes, and is renewed with them. Nothing where nothing is known.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn of(file: &File) -> Option<Version> {
+        use rustix::fs::{AtFlags, StatxFlags, statx};
+        let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+        let wanted = StatxFlags::SIZE | StatxFlags::MTIME;
+        let stat = statx(file, c"", flags, wanted).ok()?;
+        let known = StatxFlags::from_bits_retain(stat.stx_mask);
+        known.contains(wanted).then_some(Version {
+            length: stat.stx_size,
+            modified: (stat.stx_mtime.tv_sec, stat.stx_mtime.tv_nsec.into()),
+        })
     }
 
-    /// Whether what was read of the file meanwhile may be of two versions. Two writes of the same
-    /// length within the resolution of the filesystem's clock cannot be told apart.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn of(file: &File) -> Option<Version> {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = file.metadata().ok()?;
+        Some(Version {
+            length: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        })
+    }
+
+    /// Whether what was read between the two may be of several versions. Two writes of the same
+    /// length within the resolution of the filesystem's clock cannot be told apart, nor can a file
+    /// that was written anew and longer from one that was appended to.
     fn is_mixed_with(self, later: Version) -> bool {
         later.length < self.length || (later.length == self.length && later != self)
     }
 }
 
 impl FileContent {
-    /// Promises `length` bytes from `offset` on of a file that was found to be of this version.
-    pub(crate) fn new(
-        file: impl Into<Arc<File>>,
-        version: Version,
+    /// Promises `length` bytes from `offset` on.
+    pub(crate) fn new(file: impl Into<Arc<File>>, offset: u64, length: u64) -> FileContent {
+        let file = file.into();
+        let has_pieces = length > PIECE as u64;
+        let version = has_pieces.then(|| Version::of(&file)).flatten();
+        FileContent::part(file, version, offset, length)
+    }
+
+    /// The same for one of several parts of a file that was of this version when the first was
+    /// begun.
+    pub(crate) fn part(
+        file: Arc<File>,
+        version: Option<Version>,
         offset: u64,
         length: u64,
     ) -> FileContent {
-        let is_one_piece = length <= PIECE as u64;
         FileContent {
-            file: (length > 0).then(|| file.into()),
+            file: (length > 0).then_some(file),
             offset,
             left: length,
             first: None,
             last: Bytes::new(),
             reading: None,
-            version: (!is_one_piece).then_some(version),
-        }
-    }
-
-    /// The same for one of several parts: what was read before it counts, too.
-    pub(crate) fn part(file: Arc<File>, version: Version, offset: u64, length: u64) -> FileContent {
-        FileContent {
-            version: Some(version),
-            ..FileContent::new(file, version, offset, length)
+            version,
         }
     }
 
@@ -136,24 +154,12 @@ impl FileContent {
             let mut room = std::mem::take(&mut self.last)
                 .try_into_mut()
                 .unwrap_or_default();
-            let version = self.version.filter(|_| self.left <= PIECE as u64);
-            // What the system has in memory needs no other thread. To ask what the file is like
-            // does, once: it may be far away.
-            if version.is_none()
-                && let Some(piece) = read_cached(file, &mut room, self.offset, self.left)
-            {
+            // What the system has in memory needs no other thread.
+            if let Some(piece) = read_cached(file, &mut room, self.offset, self.left) {
                 return Poll::Ready(Ok(piece));
             }
             let (file, offset, left) = (Arc::clone(file), self.offset, self.left);
-            let read = move || {
-                let piece = read_piece(&file, room, offset, left)?;
-                match version {
-                    Some(version) if version.is_mixed_with(Version::of(&file.metadata()?)) => {
-                        Err(changed())
-                    }
-                    _ => Ok(piece),
-                }
-            };
+            let read = move || read_piece(&file, room, offset, left);
             self.reading = Some(blocking::unblock(read));
         }
         let Some(reading) = &mut self.reading else {
@@ -169,19 +175,28 @@ impl FileContent {
             let missing = "the file became shorter while it was sent";
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, missing));
         }
+        let is_last = piece.len() as u64 == self.left;
+        if is_last && self.is_mixed() {
+            let mixed = "the file was written to while it was sent";
+            return Err(io::Error::other(mixed));
+        }
         self.offset += piece.len() as u64;
         self.left -= piece.len() as u64;
-        if self.left == 0 {
+        if is_last {
             self.file = None;
         } else {
             self.last = piece.clone();
         }
         Ok(piece)
     }
-}
 
-fn changed() -> io::Error {
-    io::Error::other("the file was written to while it was sent")
+    /// Whether the pieces so far may be of several versions of the file, as far as that is known.
+    fn is_mixed(&self) -> bool {
+        let (Some(version), Some(file)) = (self.version, &self.file) else {
+            return false;
+        };
+        Version::of(file).is_some_and(|later| version.is_mixed_with(later))
+    }
 }
 
 /// Reads at most `left` bytes, at least one unless the file ends at `offset`, into `room`.
@@ -243,11 +258,6 @@ mod tests {
         (scratch, file)
     }
 
-    fn content(file: File, offset: u64, length: u64) -> FileContent {
-        let version = Version::of(&file.metadata().unwrap());
-        FileContent::new(file, version, offset, length)
-    }
-
     fn read(content: &mut FileContent) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         while let Some(piece) = block_on(poll_fn(|context| content.poll(context))) {
@@ -270,7 +280,7 @@ mod tests {
         ] {
             for read_first in [false, true] {
                 let (_scratch, file) = file(&bytes);
-                let mut content = content(file, offset as u64, length as u64);
+                let mut content = FileContent::new(file, offset as u64, length as u64);
                 if read_first {
                     content.read_first().unwrap();
                 }
@@ -283,7 +293,7 @@ mod tests {
     #[test]
     fn a_file_that_grows_is_sent_as_it_was_promised() {
         let (_scratch, mut file) = file(b"0123456789");
-        let mut content = content(file.try_clone().unwrap(), 0, 10);
+        let mut content = FileContent::new(file.try_clone().unwrap(), 0, 10);
         file.write_all(&[b'x'; 100]).unwrap();
         assert_eq!(read(&mut content).unwrap().len(), 10);
     }
@@ -294,7 +304,7 @@ mod tests {
         // A clock that stands still for some milliseconds would show no change.
         file.set_modified(std::time::UNIX_EPOCH).unwrap();
         let length = 3 * PIECE as u64;
-        let mut content = content(file.try_clone().unwrap(), 0, length);
+        let mut content = FileContent::new(file.try_clone().unwrap(), 0, length);
         content.read_first().unwrap();
         change(&file, &scratch.path().join("file"));
         let read = read(&mut content);
@@ -306,7 +316,7 @@ mod tests {
     fn a_file_that_is_written_to_in_place_does_not_come_to_its_end() {
         for offset in [0, PIECE + 5, 3 * PIECE - 1] {
             let written = read_after(|file, _| file.write_all_at(b"2", offset as u64).unwrap());
-            assert_eq!(written.unwrap_err().to_string(), changed().to_string());
+            assert_eq!(written.unwrap_err().kind(), io::ErrorKind::Other);
         }
         // Nothing that was promised is missing here, but it is not known to be of one version.
         let cut = read_after(|file, _| {
@@ -335,7 +345,7 @@ mod tests {
     #[test]
     fn a_file_that_shrinks_ends_with_an_error_instead_of_padding() {
         let (_scratch, file) = file(&vec![1; 3 * PIECE]);
-        let mut content = content(file.try_clone().unwrap(), 0, 3 * PIECE as u64);
+        let mut content = FileContent::new(file.try_clone().unwrap(), 0, 3 * PIECE as u64);
         content.read_first().unwrap();
         file.set_len(PIECE as u64 + 1).unwrap();
         assert_eq!(

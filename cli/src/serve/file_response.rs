@@ -11,7 +11,7 @@ use super::compress::{self, Compressed};
 use super::conditional::{self, Validators, Verdict};
 use super::content::Content;
 use super::encoding::Coding;
-use super::file_content::{FileContent, Version};
+use super::file_content::FileContent;
 use super::multipart::Multipart;
 use super::open::OpenError;
 use super::range::{self, Selection, Span};
@@ -78,8 +78,7 @@ fn selection(
 fn whole(chosen: Representation, head: &request::Parts) -> Answer {
     let (is_get, coding, form) = (head.method == Method::GET, chosen.coding(), chosen.form);
     let length = chosen.metadata.len();
-    let version = Version::of(&chosen.metadata);
-    let mut content = FileContent::new(chosen.file, version, 0, length);
+    let mut content = FileContent::new(chosen.file, 0, length);
     if is_get {
         content.read_first().map_err(OpenError::from)?;
     }
@@ -105,8 +104,7 @@ fn encode(mut content: FileContent, coding: Coding, is_get: bool) -> std::io::Re
 
 fn part(chosen: Representation, span: Span) -> Answer {
     let coding = chosen.coding();
-    let version = Version::of(&chosen.metadata);
-    let mut content = FileContent::new(chosen.file, version, span.first, span.length());
+    let mut content = FileContent::new(chosen.file, span.first, span.length());
     content.read_first().map_err(OpenError::from)?;
     let mut response = partial(Content::File(content));
     let fields = response.headers_mut();

@@ -17,7 +17,7 @@ use crate::reply;
 /// Parts of a file, each behind a head of its own, read as the client takes them.
 pub(crate) struct Multipart {
     file: Arc<File>,
-    version: Version,
+    version: Option<Version>,
     /// Those that are still to come.
     parts: VecDeque<(Bytes, Span)>,
     current: FileContent,
@@ -50,7 +50,8 @@ impl Multipart {
             .iter()
             .map(|(head, span)| head.len() as u64 + span.length());
         let content_type = format!("multipart/byteranges; boundary={boundary}");
-        let (file, version) = (Arc::new(file), Version::of(metadata));
+        let version = Version::of(&file);
+        let file = Arc::new(file);
         let multipart = Multipart {
             left: lengths.sum::<u64>() + end.len() as u64,
             current: FileContent::part(Arc::clone(&file), version, 0, 0),
@@ -129,6 +130,24 @@ mod tests {
              \r\n--{boundary}--\r\n"
         );
         assert_eq!(String::from_utf8(sent).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_file_that_is_written_to_between_two_parts_does_not_come_to_its_end() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[b'a'; 1000]).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH).unwrap();
+        let spans = [(0, 9), (500, 509)].map(|(first, last)| Span { first, last });
+        let (metadata, text) = (file.metadata().unwrap(), HeaderValue::from_static("a/b"));
+        let (_, mut content) = Multipart::new(file.try_clone().unwrap(), &metadata, &spans, &text);
+        let mut next = || block_on(poll_fn(|context| content.poll(context))).unwrap();
+        for _ in ["the first head", "the first part"] {
+            next().unwrap();
+        }
+        file.write_all(b"b").unwrap();
+        file.set_len(1000).unwrap();
+        next().unwrap();
+        assert!(next().is_err());
     }
 
     #[test]

@@ -9,7 +9,10 @@
 //! administrator, and is served.
 //!
 //! A file is looked at before it is opened to be read. To open a FIFO releases who waits for its
-//! other end, to open a device may rewind a tape or arm a watchdog: neither happens here.
+//! other end, to open a device may rewind a tape or arm a watchdog: neither happens here. Whoever
+//! can put one in a file's place in the instant between makes us open it, without waiting for it,
+//! and see what it is before anything is read. To reopen the very file that was looked at, through
+//! `/proc`, would be proof against that, too; it takes half as long again, and `/proc`.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -19,7 +22,6 @@ use std::path::Path;
 use clap::ValueEnum;
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
-use rustix::path::DecInt;
 
 use super::path::Names;
 
@@ -54,8 +56,6 @@ pub(crate) enum Symlinks {
 pub(crate) struct Root {
     directory: OwnedFd,
     resolution: Resolution,
-    /// Where the process finds its own descriptors, if it does.
-    descriptors: Option<OwnedFd>,
 }
 
 /// Who makes sure that nothing leaves the root.
@@ -87,7 +87,7 @@ pub(crate) enum OpenError {
     NotFound,
     /// The system does not let us read it.
     Forbidden,
-    /// Too much is open at the moment.
+    /// Too much is open at the moment, or somebody holds it.
     Busy,
     /// The storage failed.
     Failed(Errno),
@@ -108,7 +108,10 @@ impl From<Errno> for OpenError {
             | Errno::NXIO
             | Errno::NODEV => OpenError::NotFound,
             Errno::ACCESS | Errno::PERM => OpenError::Forbidden,
-            Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN => OpenError::Busy,
+            // AGAIN is what somebody's lease on a file says, and INTR storage that is far away.
+            Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN | Errno::INTR => {
+                OpenError::Busy
+            }
             other => OpenError::Failed(other),
         }
     }
@@ -145,7 +148,6 @@ impl Root {
         Ok(Root {
             directory,
             resolution,
-            descriptors: own_descriptors(),
         })
     }
 
@@ -156,12 +158,13 @@ impl Root {
 
     /// Opens what the names lead to. Blocks as long as the storage does.
     pub(crate) fn find(&self, names: &Names) -> Result<Found, OpenError> {
-        let seen = File::from(self.resolve(names, LOOK)?);
-        let metadata = seen.metadata()?;
+        let metadata = self.look(names)?;
         if !(metadata.is_file() || metadata.is_dir()) {
             return Err(OpenError::NotFound);
         }
-        let (file, metadata) = self.open_seen(names, &seen, metadata)?;
+        let file = File::from(self.resolve(names, READ)?);
+        // It may be another one by now.
+        let metadata = file.metadata()?;
         if metadata.is_file() {
             Ok(Found::File(file, metadata))
         } else if metadata.is_dir() {
@@ -174,24 +177,6 @@ impl Root {
     /// What the names lead to, without a need to be allowed to read it.
     pub(crate) fn look(&self, names: &Names) -> Result<Metadata, OpenError> {
         Ok(File::from(self.resolve(names, LOOK)?).metadata()?)
-    }
-
-    /// Opens to be read what was looked at: the very same, wherever its names lead by now. Where
-    /// the process does not see its descriptors, the names have to lead there once more.
-    fn open_seen(
-        &self,
-        names: &Names,
-        seen: &File,
-        metadata: Metadata,
-    ) -> Result<(File, Metadata), OpenError> {
-        if let Some(descriptors) = &self.descriptors {
-            let number = DecInt::from_fd(seen);
-            let file = openat(descriptors, number.as_c_str(), READ, Mode::empty())?;
-            return Ok((file.into(), metadata));
-        }
-        let file = File::from(self.resolve(names, READ)?);
-        let metadata = file.metadata()?;
-        Ok((file, metadata))
     }
 
     fn resolve(&self, names: &Names, flags: OFlags) -> Result<OwnedFd, Errno> {
@@ -208,27 +193,11 @@ impl Root {
     }
 }
 
-/// Whether the system resolves paths below a directory. It may have forgotten how, and a container
-/// may forbid it; an error of another kind is the directory's, and will be told when it is opened.
+/// Whether the system resolves paths below a directory: it may never have learnt it, and a container
+/// may forbid it. An error of another kind says that it tried.
 fn has_openat2(directory: &OwnedFd) -> bool {
     let opened = open_beneath(directory, b".", LOOK, false);
     !matches!(opened, Err(Errno::NOSYS | Errno::PERM | Errno::INVAL))
-}
-
-/// The directory where the process finds its own descriptors, and can open them once more.
-#[cfg(target_os = "linux")]
-fn own_descriptors() -> Option<OwnedFd> {
-    let descriptors = rustix::fs::open("/proc/self/fd", LOOK | OFlags::DIRECTORY, Mode::empty());
-    descriptors.ok().filter(|descriptors| {
-        // Somewhere else, `12` might be the name of any file.
-        let filesystem = rustix::fs::fstatfs(descriptors);
-        filesystem.is_ok_and(|filesystem| filesystem.f_type == rustix::fs::PROC_SUPER_MAGIC)
-    })
-}
-
-#[cfg(not(target_os = "linux"))]
-fn own_descriptors() -> Option<OwnedFd> {
-    None
 }
 
 #[cfg(target_os = "linux")]
@@ -422,24 +391,6 @@ mod tests {
         symlink("root", scratch.path().join("link")).unwrap();
         let linked = Root::open(&scratch.path().join("link"), Some(Symlinks::Never)).unwrap();
         assert_eq!(find(&linked, "/a/b/file"), Ok("file"));
-    }
-
-    #[test]
-    fn a_process_that_does_not_see_its_descriptors_finds_the_same() {
-        let (_scratch, path) = tree();
-        rustix::fs::mkfifoat(rustix::fs::CWD, path.join("fifo"), Mode::RUSR).unwrap();
-        let mut root = Root::open(&path, None).unwrap();
-        assert_eq!(root.descriptors.is_some(), cfg!(target_os = "linux"));
-        root.descriptors = None;
-        for (path, found) in [
-            ("/", Ok("directory")),
-            ("/a", Ok("directory")),
-            ("/a/b/file", Ok("file")),
-            ("/fifo", Err(OpenError::NotFound)),
-            ("/outside", Err(OpenError::NotFound)),
-        ] {
-            assert_eq!(find(&root, path), found, "{path}");
-        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod lifecycle;
 mod listeners;
 mod runtime;
 mod sealing;
+mod serving;
 mod threads;
 mod upgraded;
 
@@ -109,9 +110,14 @@ const fn in_runtime_itself(name: &'static str) -> Test {
 }
 
 const fn in_model(name: &'static str) -> Test {
+    in_tests("model", name)
+}
+
+/// For what only the command shows, which the test builds.
+const fn in_tests(target: &'static str, name: &'static str) -> Test {
     Test {
         package: "neap-tests",
-        target: Some("model"),
+        target: Some(target),
         has_features: false,
         name,
     }
@@ -363,6 +369,7 @@ fn main() -> io::Result<ExitCode> {
         runtime::MUTATIONS,
         embedding::MUTATIONS,
         threads::MUTATIONS,
+        serving::MUTATIONS,
     ];
     let all = lists.iter().copied().flatten();
     let mut mutations: Vec<&Mutation> = all
