@@ -104,9 +104,10 @@ fn run_serve(server: Server, serve: &Serve) -> Result<Report, StartError> {
         })?;
     let bound = start::bind(server, &serve.common, SERVE_FILES)?;
     let log = start::log(serve.common.log)?;
-    let follows_links = site.follows_links();
-    if !follows_links && serve.common.log != args::LogFormat::Off {
-        log.event("the system lacks openat2: symbolic links are not followed");
+    if let Some(warning) = site.warning()
+        && serve.common.log != args::LogFormat::Off
+    {
+        log.event(warning);
     }
     let site = Arc::new(site);
     let handler = move |request| serve::handle(Arc::clone(&site), request);

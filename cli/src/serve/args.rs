@@ -6,11 +6,13 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 
 use super::Settings;
+use super::open::Symlinks;
 use crate::args::Common;
 
 pub(crate) const AFTER_HELP: &str = "\
 A directory shows its index.html, or a list of what it holds. Symbolic links are followed as long
-as they stay below the directory. Nothing outside it is ever sent.
+as they stay below the directory. Nothing outside it is ever sent, unless --symlinks anywhere says
+so. Neither are FIFOs, sockets and devices, which are not even opened.
 
 Examples:
   neap serve
@@ -28,6 +30,9 @@ pub(crate) struct Serve {
     /// List and serve names that begin with a dot, too
     #[arg(long, env = "NEAP_HIDDEN", value_parser = BoolishValueParser::new())]
     pub(crate) hidden: bool,
+    /// Which symbolic links are followed [default: inside, or never where openat2 is missing]
+    #[arg(long, value_name = "WHICH", env = "NEAP_SYMLINKS")]
+    symlinks: Option<Symlinks>,
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -37,6 +42,7 @@ impl Serve {
     pub(crate) fn settings(&self) -> Settings {
         Settings {
             hidden: self.hidden,
+            symlinks: self.symlinks,
         }
     }
 }

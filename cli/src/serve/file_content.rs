@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -16,7 +17,11 @@ const PIECE: usize = 128 * 1024;
 /// Bytes of a file that were promised to a client, read as the client takes them.
 ///
 /// No more are sent than were promised, however much the file grows. Should it shrink, the content
-/// ends with an error, which cuts the connection: the client learns that the rest is missing.
+/// ends with an error, which cuts the connection: the client learns that the rest is missing. So
+/// it does when the file was written to and is no longer: the client would otherwise hold a
+/// mixture of two files under the name of one (RFC 9110 section 8.8.1). A file that is longer by
+/// then was appended to, as a log is, and what was promised of it is true. One that was removed or
+/// that another took the place of does not change, and is sent to its end.
 pub(crate) struct FileContent {
     /// Gone once the last byte was read: a slow client does not keep a file open.
     file: Option<Arc<File>>,
@@ -27,11 +32,42 @@ pub(crate) struct FileContent {
     /// The last piece, whose memory the next one gets, if the client has taken it by then.
     last: Bytes,
     reading: Option<Task<io::Result<Bytes>>>,
+    /// What the file was like before the first of several pieces. A file of one piece is read
+    /// right after it was looked at, with nothing in between to wait for.
+    version: Option<Version>,
+}
+
+/// What tells whether a file was written to. Not the time of its last change of any kind, which a
+/// file also has when it is renamed or another takes its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Version {
+    length: u64,
+    modified: (i64, i64),
+}
+
+impl Version {
+    fn of(file: &File) -> io::Result<Version> {
+        let metadata = file.metadata()?;
+        Ok(Version {
+            length: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        })
+    }
+
+    /// Whether what was read of the file meanwhile may be of two versions. Two writes of the same
+    /// length within the resolution of the filesystem's clock cannot be told apart.
+    fn is_mixed_with(self, later: Version) -> bool {
+        later.length < self.length || (later.length == self.length && later != self)
+    }
 }
 
 impl FileContent {
-    /// Promises `length` bytes from `offset` on.
+    /// Promises `length` bytes from `offset` on. Asks what the file is like, as long as the storage
+    /// takes to tell.
     pub(crate) fn new(file: File, offset: u64, length: u64) -> FileContent {
+        // Without an answer now there will be none later, and no content either.
+        let is_one_piece = length <= PIECE as u64;
+        let version = (!is_one_piece).then(|| Version::of(&file).ok()).flatten();
         let file = (length > 0).then(|| Arc::new(file));
         FileContent {
             file,
@@ -40,6 +76,7 @@ impl FileContent {
             first: None,
             last: Bytes::new(),
             reading: None,
+            version,
         }
     }
 
@@ -81,12 +118,22 @@ impl FileContent {
             let mut room = std::mem::take(&mut self.last)
                 .try_into_mut()
                 .unwrap_or_default();
-            // What the system has in memory needs no other thread.
-            if let Some(piece) = read_cached(file, &mut room, self.offset, self.left) {
+            let version = self.version.filter(|_| self.left <= PIECE as u64);
+            // What the system has in memory needs no other thread. To ask what the file is like
+            // does, once: it may be far away.
+            if version.is_none()
+                && let Some(piece) = read_cached(file, &mut room, self.offset, self.left)
+            {
                 return Poll::Ready(Ok(piece));
             }
             let (file, offset, left) = (Arc::clone(file), self.offset, self.left);
-            let read = move || read_piece(&file, room, offset, left);
+            let read = move || {
+                let piece = read_piece(&file, room, offset, left)?;
+                match version {
+                    Some(version) if version.is_mixed_with(Version::of(&file)?) => Err(changed()),
+                    _ => Ok(piece),
+                }
+            };
             self.reading = Some(blocking::unblock(read));
         }
         let Some(reading) = &mut self.reading else {
@@ -111,6 +158,10 @@ impl FileContent {
         }
         Ok(piece)
     }
+}
+
+fn changed() -> io::Error {
+    io::Error::other("the file was written to while it was sent")
 }
 
 /// Reads at most `left` bytes, at least one unless the file ends at `offset`, into `room`.
@@ -152,6 +203,7 @@ fn make_room(room: &mut BytesMut, left: u64) {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::os::unix::fs::FileExt;
 
     use futures_lite::future::{block_on, poll_fn};
 
@@ -209,6 +261,50 @@ mod tests {
         let mut content = FileContent::new(file.try_clone().unwrap(), 0, 10);
         file.write_all(&[b'x'; 100]).unwrap();
         assert_eq!(read(&mut content).unwrap().len(), 10);
+    }
+
+    /// What becomes of a content of several pieces whose file is changed behind its first one.
+    fn read_after(change: impl FnOnce(&File, &std::path::Path)) -> io::Result<Vec<u8>> {
+        let (scratch, file) = file(&vec![1; 3 * PIECE]);
+        // A clock that stands still for some milliseconds would show no change.
+        file.set_modified(std::time::UNIX_EPOCH).unwrap();
+        let length = 3 * PIECE as u64;
+        let mut content = FileContent::new(file.try_clone().unwrap(), 0, length);
+        content.read_first().unwrap();
+        change(&file, &scratch.path().join("file"));
+        let read = read(&mut content);
+        assert_eq!(read.is_ok(), content.left() == 0);
+        read
+    }
+
+    #[test]
+    fn a_file_that_is_written_to_in_place_does_not_come_to_its_end() {
+        for offset in [0, PIECE + 5, 3 * PIECE - 1] {
+            let written = read_after(|file, _| file.write_all_at(b"2", offset as u64).unwrap());
+            assert_eq!(written.unwrap_err().to_string(), changed().to_string());
+        }
+        // Nothing that was promised is missing here, but it is not known to be of one version.
+        let cut = read_after(|file, _| {
+            file.set_len(0).unwrap();
+            file.write_all_at(&[2; PIECE], 2 * PIECE as u64 - 1)
+                .unwrap();
+        });
+        assert!(cut.is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_appended_to_replaced_or_removed_comes_to_its_end() {
+        let promised = vec![1; 3 * PIECE];
+        let appended = read_after(|file, _| file.write_all_at(b"2", 3 * PIECE as u64).unwrap());
+        assert_eq!(appended.unwrap(), promised);
+        let replaced = read_after(|_, path| {
+            let new = path.with_extension("new");
+            std::fs::write(&new, vec![2; 3 * PIECE]).unwrap();
+            std::fs::rename(new, path).unwrap();
+        });
+        assert_eq!(replaced.unwrap(), promised);
+        let removed = read_after(|_, path| std::fs::remove_file(path).unwrap());
+        assert_eq!(removed.unwrap(), promised);
     }
 
     #[test]

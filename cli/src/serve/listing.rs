@@ -277,7 +277,7 @@ mod tests {
         fs::write(path.join(std::ffi::OsStr::from_bytes(b"\xff")), "").unwrap();
         std::os::unix::fs::symlink("/etc/passwd", path.join("outside")).unwrap();
         rustix::fs::mkfifoat(rustix::fs::CWD, path.join("fifo"), rustix::fs::Mode::RUSR).unwrap();
-        let root = Root::open(path).unwrap();
+        let root = Root::open(path, None).unwrap();
         let names = Names::parse("/").unwrap();
         let listed = |hidden| {
             let Ok(Found::Directory(directory)) = root.find(&names) else {

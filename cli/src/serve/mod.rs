@@ -32,7 +32,7 @@ use percent_encoding::{CONTROLS, utf8_percent_encode};
 use self::conditional::{Validators, Verdict};
 use self::content::Content;
 use self::listing::Listing;
-use self::open::{Found, OpenError, Resolution, Root};
+use self::open::{Found, OpenError, Resolution, Root, Symlinks};
 use self::path::Names;
 use self::refusal::Refusal;
 use crate::reply;
@@ -50,6 +50,9 @@ type Answer = Result<Response<Content>, Refusal>;
 pub(crate) struct Settings {
     /// Whether names that begin with a dot are there.
     pub(crate) hidden: bool,
+    /// Which symbolic links are followed; without a wish, those below the directory, if the system
+    /// can do that safely.
+    pub(crate) symlinks: Option<Symlinks>,
 }
 
 /// A directory and how it is served.
@@ -66,14 +69,23 @@ impl Site {
     /// When the directory is missing, none, or not for us to enter.
     pub(crate) fn open(directory: &Path, settings: Settings) -> io::Result<Site> {
         Ok(Site {
-            root: Root::open(directory)?,
+            root: Root::open(directory, settings.symlinks)?,
             settings,
         })
     }
 
-    /// Whether symbolic links are followed, below the directory.
-    pub(crate) fn follows_links(&self) -> bool {
-        self.root.resolution() == Resolution::Kernel
+    /// What whoever started it should know of symbolic links, if anything: that they are followed
+    /// out of the directory, or, without having been asked for it, not at all.
+    pub(crate) fn warning(&self) -> Option<&'static str> {
+        match (self.root.resolution(), self.settings.symlinks) {
+            (Resolution::Unconfined, _) => {
+                Some("symbolic links are followed out of the directory, too")
+            }
+            (Resolution::Stepwise, None) => {
+                Some("the system lacks openat2: symbolic links are not followed")
+            }
+            _ => None,
+        }
     }
 
     /// Answers GET and HEAD. Blocks as long as the storage does.
@@ -366,7 +378,14 @@ mod tests {
     #[test]
     fn hidden_files_are_served_when_they_are_asked_for() {
         let (scratch, _) = site();
-        let site = Site::open(scratch.path(), Settings { hidden: true }).unwrap();
+        let site = Site::open(
+            scratch.path(),
+            Settings {
+                hidden: true,
+                ..Settings::default()
+            },
+        )
+        .unwrap();
         assert_eq!(answer(&site, "GET", "/.git/config", &[]).body(), b"secret");
     }
 

@@ -4,43 +4,71 @@
 //! `RESOLVE_BENEATH`): a symbolic link is followed as long as it stays below the root, an absolute
 //! one never. No check of ours could be raced. Where that call is missing, because the kernel is
 //! older than 5.6, a container forbids it or the system is not Linux, each name is opened by
-//! itself and no symbolic link is followed at all.
+//! itself and no symbolic link is followed at all. Whoever serves a directory may ask for other
+//! [`Symlinks`]. Mounts are no links: what is mounted below the root was put there by its
+//! administrator, and is served.
+//!
+//! A file is looked at before it is opened to be read. To open a FIFO releases who waits for its
+//! other end, to open a device may rewind a tape or arm a watchdog: neither happens here.
 
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
+use clap::ValueEnum;
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
+use rustix::path::DecInt;
 
 use super::path::Names;
 
-/// Open to be read. Nothing here may wait: not for the other end of a FIFO, not for a device.
+/// Open to be read. Nothing here may wait, not even if a FIFO or a terminal has taken the place of
+/// what was looked at.
 const READ: OFlags = OFlags::RDONLY
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY)
     .union(OFlags::CLOEXEC);
 
-/// Open to be passed through or asked about; needs no permission to read.
+/// Open to be passed through or asked about; needs no permission to read, and does nothing to a
+/// device.
 #[cfg(target_os = "linux")]
 const LOOK: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 #[cfg(not(target_os = "linux"))]
 const LOOK: OFlags = READ;
 
+/// Which symbolic links are followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Symlinks {
+    /// Those that stay below the directory
+    #[default]
+    Inside,
+    /// None
+    Never,
+    /// All, out of the directory as well: whoever may make a link in it may publish whatever the
+    /// server may read
+    Anywhere,
+}
+
 /// The directory that is served.
 pub(crate) struct Root {
     directory: OwnedFd,
     resolution: Resolution,
+    /// Where the process finds its own descriptors, if it does.
+    descriptors: Option<OwnedFd>,
 }
 
 /// Who makes sure that nothing leaves the root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resolution {
-    /// The kernel, at once.
+    /// The kernel, at once; it follows links below the root.
     Kernel,
-    /// We, name by name.
+    /// The kernel, at once; it follows no links.
+    KernelWithoutLinks,
+    /// We, name by name; no links are followed.
     Stepwise,
+    /// Nobody: links may lead out.
+    Unconfined,
 }
 
 /// What a path leads to.
@@ -68,11 +96,14 @@ pub(crate) enum OpenError {
 impl From<Errno> for OpenError {
     fn from(errno: Errno) -> OpenError {
         match errno {
-            // XDEV is what RESOLVE_BENEATH says of a way out, NXIO what a socket says.
+            // XDEV is what RESOLVE_BENEATH says of a way out, NXIO what a socket says. INVAL and
+            // ILSEQ say of a name that this filesystem cannot have it.
             Errno::NOENT
             | Errno::NOTDIR
             | Errno::LOOP
             | Errno::NAMETOOLONG
+            | Errno::INVAL
+            | Errno::ILSEQ
             | Errno::XDEV
             | Errno::NXIO
             | Errno::NODEV => OpenError::NotFound,
@@ -90,21 +121,31 @@ impl From<io::Error> for OpenError {
 }
 
 impl Root {
-    /// Opens the root itself, which may be a symbolic link: whoever started us chose it.
+    /// Opens the root itself, which may be a symbolic link: whoever started us chose it. Without a
+    /// wish, links are followed below the root if the system can do that safely.
     ///
     /// # Errors
     ///
-    /// When it is missing, no directory, or not for us to enter.
-    pub(crate) fn open(path: &Path) -> io::Result<Root> {
+    /// When it is missing, no directory, or not for us to enter, and when links are to be followed
+    /// below it and the system cannot do that safely.
+    pub(crate) fn open(path: &Path, symlinks: Option<Symlinks>) -> io::Result<Root> {
         let directory = rustix::fs::open(path, LOOK | OFlags::DIRECTORY, Mode::empty())?;
-        // A path of one dot only asks whether the call is there.
-        let resolution = match open_beneath(&directory, b".", LOOK) {
-            Err(Errno::NOSYS | Errno::PERM) => Resolution::Stepwise,
-            Ok(_) | Err(_) => Resolution::Kernel,
+        openat(&directory, ".", LOOK, Mode::empty())?;
+        let resolution = match symlinks.unwrap_or_default() {
+            Symlinks::Anywhere => Resolution::Unconfined,
+            Symlinks::Inside if has_openat2(&directory) => Resolution::Kernel,
+            Symlinks::Never if has_openat2(&directory) => Resolution::KernelWithoutLinks,
+            Symlinks::Inside if symlinks.is_some() => {
+                let lacking = "links below it cannot be followed safely, the system lacks openat2 \
+                               (Linux 5.6, or a container that forbids it); take --symlinks never";
+                return Err(io::Error::new(io::ErrorKind::Unsupported, lacking));
+            }
+            Symlinks::Inside | Symlinks::Never => Resolution::Stepwise,
         };
         Ok(Root {
             directory,
             resolution,
+            descriptors: own_descriptors(),
         })
     }
 
@@ -115,8 +156,12 @@ impl Root {
 
     /// Opens what the names lead to. Blocks as long as the storage does.
     pub(crate) fn find(&self, names: &Names) -> Result<Found, OpenError> {
-        let file = File::from(self.resolve(names, READ)?);
-        let metadata = file.metadata()?;
+        let seen = File::from(self.resolve(names, LOOK)?);
+        let metadata = seen.metadata()?;
+        if !(metadata.is_file() || metadata.is_dir()) {
+            return Err(OpenError::NotFound);
+        }
+        let (file, metadata) = self.open_seen(names, &seen, metadata)?;
         if metadata.is_file() {
             Ok(Found::File(file, metadata))
         } else if metadata.is_dir() {
@@ -131,41 +176,92 @@ impl Root {
         Ok(File::from(self.resolve(names, LOOK)?).metadata()?)
     }
 
+    /// Opens to be read what was looked at: the very same, wherever its names lead by now. Where
+    /// the process does not see its descriptors, the names have to lead there once more.
+    fn open_seen(
+        &self,
+        names: &Names,
+        seen: &File,
+        metadata: Metadata,
+    ) -> Result<(File, Metadata), OpenError> {
+        if let Some(descriptors) = &self.descriptors {
+            let number = DecInt::from_fd(seen);
+            let file = openat(descriptors, number.as_c_str(), READ, Mode::empty())?;
+            return Ok((file.into(), metadata));
+        }
+        let file = File::from(self.resolve(names, READ)?);
+        let metadata = file.metadata()?;
+        Ok((file, metadata))
+    }
+
     fn resolve(&self, names: &Names, flags: OFlags) -> Result<OwnedFd, Errno> {
         if names.is_root() {
             return openat(&self.directory, ".", flags, Mode::empty());
         }
+        let path = || names.iter().collect::<Vec<_>>().join(&b'/');
         match self.resolution {
-            Resolution::Kernel => {
-                let path = names.iter().collect::<Vec<_>>().join(&b'/');
-                open_beneath(&self.directory, &path, flags)
-            }
+            Resolution::Kernel => open_beneath(&self.directory, &path(), flags, true),
+            Resolution::KernelWithoutLinks => open_beneath(&self.directory, &path(), flags, false),
             Resolution::Stepwise => open_stepwise(&self.directory, names, flags),
+            Resolution::Unconfined => openat(&self.directory, path(), flags, Mode::empty()),
         }
     }
 }
 
+/// Whether the system resolves paths below a directory. It may have forgotten how, and a container
+/// may forbid it; an error of another kind is the directory's, and will be told when it is opened.
+fn has_openat2(directory: &OwnedFd) -> bool {
+    let opened = open_beneath(directory, b".", LOOK, false);
+    !matches!(opened, Err(Errno::NOSYS | Errno::PERM | Errno::INVAL))
+}
+
+/// The directory where the process finds its own descriptors, and can open them once more.
 #[cfg(target_os = "linux")]
-fn open_beneath(root: &OwnedFd, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+fn own_descriptors() -> Option<OwnedFd> {
+    let descriptors = rustix::fs::open("/proc/self/fd", LOOK | OFlags::DIRECTORY, Mode::empty());
+    descriptors.ok().filter(|descriptors| {
+        // Somewhere else, `12` might be the name of any file.
+        let filesystem = rustix::fs::fstatfs(descriptors);
+        filesystem.is_ok_and(|filesystem| filesystem.f_type == rustix::fs::PROC_SUPER_MAGIC)
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn own_descriptors() -> Option<OwnedFd> {
+    None
+}
+
+#[cfg(target_os = "linux")]
+fn open_beneath(
+    root: &OwnedFd,
+    path: &[u8],
+    flags: OFlags,
+    follows_links: bool,
+) -> Result<OwnedFd, Errno> {
     use rustix::fs::{ResolveFlags, openat2};
 
     /// How often somebody may rename directories under our feet before we give up.
     const ATTEMPTS: usize = 16;
-    const RESOLVE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
 
+    let links = if follows_links {
+        ResolveFlags::NO_MAGICLINKS
+    } else {
+        ResolveFlags::NO_SYMLINKS
+    };
+    let resolve = ResolveFlags::BENEATH | links;
     for _ in 1..ATTEMPTS {
-        match openat2(root, path, flags, Mode::empty(), RESOLVE) {
+        match openat2(root, path, flags, Mode::empty(), resolve) {
             // The kernel saw a rename while it went through `..` of a link, and cannot tell
             // whether it is still inside.
             Err(Errno::AGAIN | Errno::INTR) => {}
             result => return result,
         }
     }
-    openat2(root, path, flags, Mode::empty(), RESOLVE)
+    openat2(root, path, flags, Mode::empty(), resolve)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn open_beneath(_: &OwnedFd, _: &[u8], _: OFlags) -> Result<OwnedFd, Errno> {
+fn open_beneath(_: &OwnedFd, _: &[u8], _: OFlags, _: bool) -> Result<OwnedFd, Errno> {
     Err(Errno::NOSYS)
 }
 
@@ -178,9 +274,26 @@ fn open_stepwise(root: &OwnedFd, names: &Names, flags: OFlags) -> Result<OwnedFd
             Some(_) => LOOK | OFlags::DIRECTORY,
             None => flags,
         };
+        refuse_special(from, name)?;
         directory = Some(openat(from, name, flags | OFlags::NOFOLLOW, Mode::empty())?);
     }
     directory.ok_or(Errno::NOENT)
+}
+
+/// Where looking is opening, it takes another look before.
+#[cfg(not(target_os = "linux"))]
+fn refuse_special(from: std::os::fd::BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
+    use rustix::fs::{AtFlags, FileType, statat};
+    let stat = statat(from, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile | FileType::Directory | FileType::Symlink => Ok(()),
+        _ => Err(Errno::NODEV),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn refuse_special(_: std::os::fd::BorrowedFd<'_>, _: &[u8]) -> Result<(), Errno> {
+    Ok(())
 }
 
 #[cfg(test)]
@@ -227,7 +340,7 @@ mod tests {
     #[test]
     fn what_is_below_the_root_is_found_and_nothing_else() {
         let (_scratch, path) = tree();
-        let mut root = Root::open(&path).unwrap();
+        let mut root = Root::open(&path, None).unwrap();
         let detected = root.resolution();
         for resolution in [detected, Resolution::Stepwise] {
             root.resolution = resolution;
@@ -261,7 +374,7 @@ mod tests {
     #[test]
     fn a_link_that_stays_inside_is_followed_by_the_kernel_only() {
         let (_scratch, path) = tree();
-        let mut root = Root::open(&path).unwrap();
+        let mut root = Root::open(&path, None).unwrap();
         if root.resolution() == Resolution::Kernel {
             assert_eq!(find(&root, "/inside"), Ok("file"));
             assert_eq!(find(&root, "/a/b/up/inside"), Ok("file"));
@@ -279,18 +392,81 @@ mod tests {
         let (_scratch, path) = tree();
         rustix::fs::mkfifoat(rustix::fs::CWD, path.join("fifo"), Mode::RUSR).unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(path.join("socket")).unwrap();
-        let mut root = Root::open(&path).unwrap();
+        let mut root = Root::open(&path, None).unwrap();
         for resolution in [root.resolution(), Resolution::Stepwise] {
             root.resolution = resolution;
             assert_eq!(find(&root, "/fifo"), Err(OpenError::NotFound));
             assert_eq!(find(&root, "/socket"), Err(OpenError::NotFound));
+        }
+        // It is as if they had taken the place of what was looked at.
+        let fifo = root.resolve(&Names::parse("/fifo").unwrap(), READ).unwrap();
+        assert!(!File::from(fifo).metadata().unwrap().is_file());
+    }
+
+    #[test]
+    fn links_are_followed_as_far_as_it_is_wished() {
+        let (scratch, path) = tree();
+        let never = Root::open(&path, Some(Symlinks::Never)).unwrap();
+        let anywhere = Root::open(&path, Some(Symlinks::Anywhere)).unwrap();
+        for link in ["/inside", "/outside", "/absolute", "/a/b/up/inside"] {
+            assert_eq!(find(&never, link), Err(OpenError::NotFound), "{link}");
+            assert_eq!(find(&anywhere, link), Ok("file"), "{link}");
+        }
+        for root in [never, anywhere] {
+            assert_eq!(find(&root, "/a/b/file"), Ok("file"));
+            for nothing in ["/dangling", "/loop", "/secret"] {
+                assert_eq!(find(&root, nothing), Err(OpenError::NotFound), "{nothing}");
+            }
+        }
+        // The root may be reached through a link whatever is wished: it was named.
+        symlink("root", scratch.path().join("link")).unwrap();
+        let linked = Root::open(&scratch.path().join("link"), Some(Symlinks::Never)).unwrap();
+        assert_eq!(find(&linked, "/a/b/file"), Ok("file"));
+    }
+
+    #[test]
+    fn a_process_that_does_not_see_its_descriptors_finds_the_same() {
+        let (_scratch, path) = tree();
+        rustix::fs::mkfifoat(rustix::fs::CWD, path.join("fifo"), Mode::RUSR).unwrap();
+        let mut root = Root::open(&path, None).unwrap();
+        assert_eq!(root.descriptors.is_some(), cfg!(target_os = "linux"));
+        root.descriptors = None;
+        for (path, found) in [
+            ("/", Ok("directory")),
+            ("/a", Ok("directory")),
+            ("/a/b/file", Ok("file")),
+            ("/fifo", Err(OpenError::NotFound)),
+            ("/outside", Err(OpenError::NotFound)),
+        ] {
+            assert_eq!(find(&root, path), found, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_a_filesystem_cannot_name_is_not_there_and_what_it_cannot_open_now_is_busy() {
+        for (errno, error) in [
+            (Errno::ILSEQ, OpenError::NotFound),
+            (Errno::INVAL, OpenError::NotFound),
+            (Errno::XDEV, OpenError::NotFound),
+            (Errno::LOOP, OpenError::NotFound),
+            (Errno::ACCESS, OpenError::Forbidden),
+            (Errno::MFILE, OpenError::Busy),
+            (Errno::AGAIN, OpenError::Busy),
+            (Errno::IO, OpenError::Failed(Errno::IO)),
+        ] {
+            assert_eq!(OpenError::from(errno), error);
         }
     }
 
     #[test]
     fn a_root_that_is_missing_or_no_directory_is_an_error() {
         let (_scratch, path) = tree();
-        let error = |name| Root::open(&path.join(name)).map(|_| ()).unwrap_err().kind();
+        let error = |name| {
+            Root::open(&path.join(name), None)
+                .map(|_| ())
+                .unwrap_err()
+                .kind()
+        };
         assert_eq!(error("nowhere"), io::ErrorKind::NotFound);
         assert_eq!(error("a/b/file"), io::ErrorKind::NotADirectory);
     }

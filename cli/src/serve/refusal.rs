@@ -1,6 +1,6 @@
 //! What is answered instead of a file.
 
-use http::{Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode, header};
 
 use super::content::Content;
 use super::open::OpenError;
@@ -36,12 +36,18 @@ impl Refusal {
     };
     pub(crate) const BUSY: Refusal = Refusal {
         status: StatusCode::SERVICE_UNAVAILABLE,
-        sentence: "Too many files are open. Try again.",
+        sentence: "The server cannot open this right now. Try again.",
     };
 
     /// As a response.
     pub(crate) fn into_response(self) -> Response<Content> {
-        reply::text(self.status, self.sentence)
+        let mut response = reply::text(self.status, self.sentence);
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            // In seconds (RFC 9110 section 10.2.3): another request's end makes room.
+            let soon = HeaderValue::from_static("1");
+            response.headers_mut().insert(header::RETRY_AFTER, soon);
+        }
+        response
     }
 }
 
