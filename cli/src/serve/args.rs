@@ -6,6 +6,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 
 use super::Settings;
+use super::listing::Listings;
 use super::open::Symlinks;
 use crate::args::Common;
 
@@ -33,6 +34,15 @@ pub(crate) struct Serve {
     /// Which symbolic links are followed [default: inside, or never where openat2 is missing]
     #[arg(long, value_name = "WHICH", env = "NEAP_SYMLINKS")]
     symlinks: Option<Symlinks>,
+    /// Whether a directory without an index.html is listed
+    #[arg(
+        long,
+        value_name = "on|off",
+        env = "NEAP_LISTING",
+        default_value = "on",
+        hide_possible_values = true
+    )]
+    listing: Listings,
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -43,6 +53,7 @@ impl Serve {
         Settings {
             hidden: self.hidden,
             symlinks: self.symlinks,
+            listing: self.listing,
         }
     }
 }

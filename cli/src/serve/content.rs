@@ -9,6 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use neap_smol::Full;
 
 use super::file_content::FileContent;
+use super::listing::Listing;
 
 /// The content of a response.
 pub(crate) enum Content {
@@ -16,6 +17,8 @@ pub(crate) enum Content {
     Full(Full),
     /// A file.
     File(FileContent),
+    /// A directory, as a long page.
+    Listing(Listing),
 }
 
 impl From<Full> for Content {
@@ -39,6 +42,10 @@ impl Body for Content {
             Content::File(file) => file
                 .poll(context)
                 .map(|piece| piece.map(|piece| piece.map(Frame::data))),
+            Content::Listing(listing) => {
+                let piece = listing.next_piece();
+                Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+            }
         }
     }
 
@@ -46,6 +53,7 @@ impl Body for Content {
         match self {
             Content::Full(full) => full.is_end_stream(),
             Content::File(file) => file.left() == 0,
+            Content::Listing(listing) => listing.is_over(),
         }
     }
 
@@ -53,6 +61,8 @@ impl Body for Content {
         match self {
             Content::Full(full) => full.size_hint(),
             Content::File(file) => SizeHint::with_exact(file.left()),
+            // Nobody knows its length before it is made.
+            Content::Listing(_) => SizeHint::new(),
         }
     }
 }

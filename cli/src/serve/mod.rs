@@ -25,13 +25,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
-use neap_smol::Full;
+use http::{Method, Request, Response, StatusCode, header, request};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 
-use self::conditional::{Validators, Verdict};
 use self::content::Content;
-use self::listing::Listing;
+use self::listing::{Budget, Listings};
 use self::open::{Found, OpenError, Resolution, Root, Symlinks};
 use self::path::Names;
 use self::refusal::Refusal;
@@ -53,12 +51,15 @@ pub(crate) struct Settings {
     /// Which symbolic links are followed; without a wish, those below the directory, if the system
     /// can do that safely.
     pub(crate) symlinks: Option<Symlinks>,
+    /// Whether a directory without an index is listed.
+    pub(crate) listing: Listings,
 }
 
 /// A directory and how it is served.
 pub(crate) struct Site {
     root: Root,
     settings: Settings,
+    listings: Arc<Budget>,
 }
 
 impl Site {
@@ -71,6 +72,7 @@ impl Site {
         Ok(Site {
             root: Root::open(directory, settings.symlinks)?,
             settings,
+            listings: Budget::new(listing::MEMORY),
         })
     }
 
@@ -98,13 +100,13 @@ impl Site {
         if names.is_hidden() && !self.settings.hidden {
             Err(Refusal::NOT_FOUND)
         } else if names.has_slash() {
-            self.directory(&names, head, now)
+            self.directory(names, head, now)
         } else {
             self.file(&names, head, now)
         }
     }
 
-    fn directory(&self, names: &Names, head: &request::Parts, now: SystemTime) -> Answer {
+    fn directory(&self, names: Names, head: &request::Parts, now: SystemTime) -> Answer {
         let index = names.join(INDEX);
         match self.root.find(&index) {
             Ok(Found::File(file, metadata)) => {
@@ -113,25 +115,14 @@ impl Site {
             Ok(Found::Directory(_)) | Err(OpenError::NotFound) => {}
             Err(error) => return Err(error.into()),
         }
-        let Found::Directory(directory) = self.root.find(names)? else {
+        if self.settings.listing == Listings::Off {
+            return Err(Refusal::NOT_FOUND);
+        }
+        let Found::Directory(directory) = self.root.find(&names)? else {
             return Err(Refusal::NOT_FOUND);
         };
-        // A listing has no validators, but conditions such as `*` can be told all the same.
-        match conditional::evaluate(&head.headers, &Validators::default()) {
-            Verdict::Proceed => {}
-            Verdict::NotModified => return Ok(reply::empty(StatusCode::NOT_MODIFIED)),
-            Verdict::Failed => return Err(Refusal::PRECONDITION_FAILED),
-        }
-        let listing = Listing::read(&self.root, names, directory, self.settings.hidden);
-        let page = listing.map_err(OpenError::from)?.to_html(names);
-        let mut response = reply::with(StatusCode::OK, Full::from(page));
-        let html = HeaderValue::from_static("text/html; charset=utf-8");
-        response.headers_mut().insert(header::CONTENT_TYPE, html);
-        let policy = HeaderValue::from_static(listing::POLICY);
-        response
-            .headers_mut()
-            .insert(header::CONTENT_SECURITY_POLICY, policy);
-        Ok(response)
+        let (hidden, listings) = (self.settings.hidden, &self.listings);
+        listing::answer(&self.root, names, directory, hidden, listings, head)
     }
 
     fn file(&self, names: &Names, head: &request::Parts, now: SystemTime) -> Answer {

@@ -39,6 +39,11 @@ impl Refusal {
         sentence: "The server cannot open this right now. Try again.",
     };
 
+    pub(crate) const TOO_MANY_LISTINGS: Refusal = Refusal {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        sentence: "Too many long listings are on their way. Try again.",
+    };
+
     /// As a response.
     pub(crate) fn into_response(self) -> Response<Content> {
         let mut response = reply::text(self.status, self.sentence);
