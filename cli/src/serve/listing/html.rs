@@ -13,7 +13,7 @@ const STYLE: &str = include_str!("style.css");
 /// Nothing is loaded or run but this style sheet, which is known by its hash: names are data, and
 /// stay it even if escaping them ever failed.
 pub(crate) const POLICY: &str = "default-src 'none'; \
-    style-src 'sha256-ZTeddrNzg8GGgPwtKuA1aE+xneF2jD0QrjO68kbm7tY='; base-uri 'none'; form-action 'none'";
+    style-src 'sha256-J4U+3TzEw4zMCjW6gqDM0bqJfAYMJL8PkMRw6fC5OWA='; base-uri 'none'; form-action 'none'";
 
 /// What stands before the first entry. Every link is relative to the directory's own address, which
 /// ends in a slash, so that a proxy may put it anywhere.
@@ -66,16 +66,21 @@ fn add_crumbs(page: &mut String, names: &Names) {
 fn add_summary(page: &mut String, table: &Table) {
     let count = |number: usize, one: &str, many: &str| {
         let noun = if number == 1 { one } else { many };
-        format!("{} {noun}", grouped(number as u64))
+        (number > 0).then(|| format!("{} {noun}", grouped(number as u64)))
     };
-    let directories = count(table.directories(), "directory", "directories");
-    let files = count(table.files(), "file", "files");
-    let _ = writeln!(
-        page,
-        "<p>{directories}, {files}, <span title=\"{} bytes\">{}</span></p>",
-        grouped(table.size()),
-        human_size(table.size()),
-    );
+    let size = (table.files() > 0).then(|| {
+        let (exact, human) = (grouped(table.size()), human_size(table.size()));
+        format!("<span title=\"{exact} bytes\">{human}</span>")
+    });
+    let parts = [
+        count(table.directories(), "directory", "directories"),
+        count(table.files(), "file", "files"),
+        size,
+    ];
+    let parts = parts.into_iter().flatten().collect::<Vec<_>>();
+    if !parts.is_empty() {
+        let _ = writeln!(page, "<p>{}</p>", parts.join(", "));
+    }
     if table.is_cut() {
         let _ = writeln!(
             page,
@@ -185,10 +190,16 @@ fn escape(text: &str) -> String {
                 '>' => escaped.push_str("&gt;"),
                 '"' => escaped.push_str("&quot;"),
                 '\'' => escaped.push_str("&#39;"),
-                // HTML has no way to write these, escaped or not.
-                _ if char.is_control() => escaped.push(char::REPLACEMENT_CHARACTER),
+                // HTML has no way to write the former, escaped or not. The latter would turn what
+                // follows around, so that `exe` looks like another ending: they are shown instead.
+                _ if char.is_control() || turns(char) => escaped.push(char::REPLACEMENT_CHARACTER),
                 _ => escaped.push(char),
             }
             escaped
         })
+}
+
+/// Whether a character embeds, overrides or isolates a direction of writing (UAX #9).
+fn turns(char: char) -> bool {
+    matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

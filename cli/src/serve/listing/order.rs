@@ -149,3 +149,147 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entry(name: &[u8]) -> Entry<'_> {
+        let size = name.len() as u64 / 2;
+        Entry {
+            name,
+            is_directory: name.first().is_some_and(|&byte| byte % 3 == 0),
+            size,
+            modified: -1,
+        }
+    }
+
+    /// Every order there is.
+    fn orders() -> impl Iterator<Item = Order> {
+        let both = |key| [false, true].map(|descending| Order { key, descending });
+        Key::ALL.into_iter().flat_map(both)
+    }
+
+    fn sorted<'a>(order: Order, entries: &[(&'a str, bool, u64, i64)]) -> Vec<&'a str> {
+        let mut entries = entries.to_vec();
+        entries.sort_by(|one, other| {
+            let [one, other] = [one, other].map(|&(name, is_directory, size, modified)| Entry {
+                name: name.as_bytes(),
+                is_directory,
+                size,
+                modified,
+            });
+            order.compare(&one, &other)
+        });
+        entries.iter().map(|entry| entry.0).collect()
+    }
+
+    #[test]
+    fn directories_come_first_case_does_not_matter_and_numbers_count() {
+        let entries = [
+            ("file10", false, 3, 3),
+            ("Z", true, 0, 9),
+            ("File2", false, 1, 5),
+            ("file2", false, 1, 4),
+            ("äb", false, 9, 9),
+            ("ÄA", false, 9, 9),
+            ("y", true, 0, 1),
+        ];
+        for (query, expected) in [
+            ("", ["y", "Z", "File2", "file2", "file10", "ÄA", "äb"]),
+            (
+                "order=desc",
+                ["Z", "y", "äb", "ÄA", "file10", "file2", "File2"],
+            ),
+            (
+                "sort=size",
+                ["y", "Z", "File2", "file2", "file10", "ÄA", "äb"],
+            ),
+            (
+                "sort=size&order=desc",
+                ["y", "Z", "ÄA", "äb", "file10", "File2", "file2"],
+            ),
+            (
+                "x&sort=date&order=asc",
+                ["y", "Z", "file10", "file2", "File2", "ÄA", "äb"],
+            ),
+            (
+                "order=desc&sort=date",
+                ["Z", "y", "ÄA", "äb", "File2", "file2", "file10"],
+            ),
+            (
+                "sort=owner&order=up",
+                ["y", "Z", "File2", "file2", "file10", "ÄA", "äb"],
+            ),
+        ] {
+            assert_eq!(
+                sorted(Order::of(Some(query)), &entries),
+                expected,
+                "{query}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_number_is_compared_as_one_however_long_it_is() {
+        for (smaller, larger) in [
+            ("a", "b"),
+            ("a", "a1"),
+            ("a1", "aa"),
+            ("a9", "a10"),
+            ("a009", "a10"),
+            ("1.2.9", "1.2.10"),
+            ("9999999999999999999998", "9999999999999999999999"),
+            ("9999999999999999999999", "10000000000000000000000"),
+            ("ä2", "Ä10"),
+            ("1a", "01b"),
+        ] {
+            let order = natural(smaller.as_bytes(), larger.as_bytes());
+            assert_eq!(order, Ordering::Less, "{smaller} {larger}");
+        }
+        assert_eq!(natural(b"a01B", b"A1b"), Ordering::Equal);
+    }
+
+    #[test]
+    fn a_click_turns_the_order_round_or_begins_with_what_is_looked_for() {
+        let clicked = |query, key: Key| Order::of(Some(query)).after_click(key).link();
+        assert_eq!(clicked("", Key::Name), "?sort=name&order=desc");
+        assert_eq!(clicked("order=desc", Key::Name), "./");
+        assert_eq!(clicked("sort=size", Key::Name), "./");
+        assert_eq!(clicked("", Key::Size), "?sort=size&order=desc");
+        assert_eq!(
+            clicked("sort=size&order=desc", Key::Size),
+            "?sort=size&order=asc"
+        );
+        assert_eq!(
+            clicked("sort=size&order=desc", Key::Date),
+            "?sort=date&order=desc"
+        );
+        for order in orders() {
+            let link = order.link();
+            assert_eq!(Order::of(link.strip_prefix('?')), order);
+        }
+    }
+
+    proptest! {
+        /// Sorting may panic on anything else.
+        #[test]
+        fn any_names_have_one_order(
+            names in prop::collection::vec("[aAbB019é\u{130}\u{fffd}.]{0,5}", 3),
+            bytes in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..3), 3),
+        ) {
+            let names = names.into_iter().map(String::into_bytes).zip(bytes);
+            let names = names.map(|(name, bytes)| [name, bytes].concat()).collect::<Vec<_>>();
+            let [a, b, c] = [&names[0], &names[1], &names[2]].map(|name| entry(name));
+            for order in orders() {
+                prop_assert_eq!(order.compare(&a, &b), order.compare(&b, &a).reverse());
+                prop_assert_eq!(order.compare(&a, &b).is_eq(), a.name == b.name);
+                if order.compare(&a, &b).is_le() && order.compare(&b, &c).is_le() {
+                    prop_assert!(order.compare(&a, &c).is_le());
+                }
+            }
+        }
+    }
+}
