@@ -203,3 +203,147 @@ fn escape(text: &str) -> String {
 fn turns(char: char) -> bool {
     matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+
+    use super::super::budget::Budget;
+    use super::*;
+
+    fn row(name: &str, is_directory: bool) -> String {
+        let mut page = String::new();
+        let of_the_file = Entry {
+            name: name.as_bytes(),
+            is_directory,
+            size: 1536,
+            modified: 784_111_777,
+        };
+        entry(&mut page, &of_the_file);
+        page
+    }
+
+    /// The policy would forbid the page its own style else.
+    #[test]
+    fn the_policy_names_the_style_sheet_by_its_hash() {
+        let hash = ring::digest::digest(&ring::digest::SHA256, STYLE.as_bytes());
+        let hash = base64::engine::general_purpose::STANDARD.encode(hash);
+        let source = format!("style-src 'sha256-{hash}';");
+        assert!(POLICY.contains(&source), "it is {source}");
+    }
+
+    #[test]
+    fn the_style_sheet_loads_nothing() {
+        assert!(!STYLE.contains("url(") && !STYLE.contains("@import") && !STYLE.contains("</"));
+    }
+
+    #[test]
+    fn no_name_leaves_its_place_on_the_page() {
+        let name = "<script>alert(1)</script>\"'&\n\u{9b}\u{202e}";
+        let names = Names::parse("/").unwrap().join(name.as_bytes());
+        let table = Table::new(&Budget::new(0));
+        let page = head(&names, &table, Order::default()) + &row(name, false);
+        assert!(!page.contains("<script") && !page.contains(['\u{9b}', '\u{202e}']));
+        let shown = "&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;&amp;\u{fffd}\u{fffd}\u{fffd}";
+        // The title, the heading and the row.
+        assert_eq!(page.matches(shown).count(), 3);
+    }
+
+    #[test]
+    fn a_link_leads_to_its_file_whatever_the_name() {
+        for (name, link) in [
+            ("a b", "./a%20b"),
+            ("javascript:alert(1)", "./javascript%3Aalert%281%29"),
+            ("//evil.example", "./%2F%2Fevil.example"),
+            ("a?b#c%d", "./a%3Fb%23c%25d"),
+            ("é", "./%C3%A9"),
+        ] {
+            let row = row(name, false);
+            assert!(row.contains(&format!("href=\"{link}\"")), "{row}");
+        }
+    }
+
+    #[test]
+    fn a_row_shows_kind_name_size_and_date() {
+        let file = row("a.png", false);
+        assert!(file.contains("<td class=\"i\"><a href=\"./a.png\"><bdi>a.png</bdi></a></td>"));
+        assert!(file.contains("<td title=\"1,536 bytes\">1.5 KiB</td>"));
+        let date = "<time datetime=\"1994-11-06T08:49:37Z\">1994-11-06 08:49</time>";
+        assert!(file.contains(date));
+        let directory = row("a.png", true);
+        assert!(directory.contains("<td class=\"d\"><a href=\"./a.png/\"><bdi>a.png</bdi>/</a>"));
+        assert!(directory.contains(date) && !directory.contains("KiB"));
+    }
+
+    #[test]
+    fn each_directory_on_the_way_is_a_link() {
+        let table = Table::new(&Budget::new(0));
+        let page = |path| {
+            let names = Names::parse(path).unwrap();
+            head(&names, &table, Order::default()) + tail(&names, &table)
+        };
+        let links = |page: &str| {
+            let links = page
+                .split("<a href=\"")
+                .skip(1)
+                .filter(|link| link.starts_with('.'));
+            links
+                .map(|link| link.split("</").next().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        let deep = page("/a/%3Cb/c/");
+        assert_eq!(
+            links(&deep),
+            [
+                "../../../\"><bdi>Index",
+                "../../\"><bdi>a",
+                "../\"><bdi>&lt;b",
+                "../\">Parent directory"
+            ]
+        );
+        assert!(deep.contains("<h1><bdi>c</bdi></h1>") && deep.contains("is empty."));
+        let root = page("/");
+        assert_eq!(links(&root), [""; 0]);
+        assert!(root.contains("<h1>Index</h1>") && root.contains("is empty."));
+        for page in [deep, root] {
+            for element in ["table", "tbody", "main", "header"] {
+                let count = |tag: &str| page.matches(&format!("{tag}{element}>")).count();
+                assert_eq!(count("<"), count("</"), "{element} {page}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_heading_that_is_sorted_by_says_so() {
+        let table = Table::new(&Budget::new(0));
+        let names = Names::parse("/a/").unwrap();
+        let headings = |query| {
+            let page = head(&names, &table, Order::of(Some(query)));
+            let sorted = page.split("<th scope=\"col\"").skip(1);
+            let sorted = sorted.map(|heading| heading.split_once('>').unwrap().0.to_owned());
+            sorted.collect::<Vec<_>>()
+        };
+        assert_eq!(headings(""), [" aria-sort=\"ascending\"", "", ""]);
+        let by_date = headings("sort=date&order=desc");
+        assert_eq!(by_date, ["", "", " aria-sort=\"descending\""]);
+        let page = head(&names, &table, Order::default());
+        assert!(page.contains("<a href=\"?sort=size&amp;order=desc\">Size</a>"));
+    }
+
+    #[test]
+    fn a_size_is_told_in_the_largest_unit_that_fits() {
+        for (bytes, text, exact) in [
+            (0, "0 B", "0"),
+            (1023, "1023 B", "1,023"),
+            (1024, "1.0 KiB", "1,024"),
+            (10_239, "9.9 KiB", "10,239"),
+            (10_240, "10 KiB", "10,240"),
+            (1_048_575, "1023 KiB", "1,048,575"),
+            (1_048_576, "1.0 MiB", "1,048,576"),
+            (u64::MAX, "15 EiB", "18,446,744,073,709,551,615"),
+        ] {
+            assert_eq!(human_size(bytes), text);
+            assert_eq!(grouped(bytes), exact);
+        }
+    }
+}

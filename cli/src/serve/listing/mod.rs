@@ -201,3 +201,225 @@ impl Listing {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::table::Entry;
+    use super::*;
+
+    fn listing(entries: &[Entry<'_>], order: Order, format: Format) -> Listing {
+        let mut table = Table::of(entries, &Budget::new(MEMORY)).unwrap();
+        table.sort(order);
+        Listing {
+            names: Names::parse("/directory/").unwrap(),
+            table,
+            order,
+            format,
+            next: Part::Head,
+        }
+    }
+
+    /// All of its pieces, none of which is much longer than it should be.
+    fn written(mut listing: Listing) -> String {
+        let mut page = String::new();
+        while let Some(piece) = listing.next_piece() {
+            assert!(!piece.is_empty() && piece.len() < PIECE + PIECE / 4);
+            page.push_str(std::str::from_utf8(&piece).unwrap());
+        }
+        page
+    }
+
+    /// What a client that resolves a link asks for, and whether it takes it for a directory.
+    fn followed(link: &str) -> (Vec<u8>, bool) {
+        let link = link.strip_prefix("./").unwrap();
+        assert!(
+            link.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"%-._~/".contains(&byte))
+        );
+        let names = Names::parse(&format!("/directory/{link}")).unwrap();
+        assert_eq!(names.iter().count(), 2);
+        (names.last().to_vec(), names.has_slash())
+    }
+
+    fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+        text.split_once(start).unwrap().1.split_once(end).unwrap().0
+    }
+
+    fn unescape(text: &str) -> String {
+        let text = text.replace("&lt;", "<").replace("&gt;", ">");
+        let text = text.replace("&quot;", "\"").replace("&#39;", "'");
+        text.replace("&amp;", "&")
+    }
+
+    /// A name that a file can have: any bytes, and often such as mean something elsewhere.
+    fn name() -> impl Strategy<Value = Vec<u8>> {
+        let hostile = "[<>\"'&;/#?%:.\\\\ a\u{0}-\u{1f}\u{7f}-\u{9f}\u{202e}\u{2066}é]{1,12}";
+        let name = prop_oneof![
+            prop::collection::vec(any::<u8>(), 1..20),
+            hostile.prop_map(String::into_bytes),
+            ".{1,255}".prop_map(String::into_bytes),
+        ];
+        name.prop_map(|mut name| {
+            name.retain(|byte| !b"/\0".contains(byte));
+            name.truncate(255);
+            if name.is_empty() || name == b"." || name == b".." {
+                name.insert(0, b'x');
+            }
+            name
+        })
+    }
+
+    type Owned = (Vec<u8>, bool, u64, i64);
+
+    fn directory() -> impl Strategy<Value = Vec<Owned>> {
+        let entry = (
+            any::<bool>(),
+            any::<u64>(),
+            -99_999_999_999..300_000_000_000_i64,
+        );
+        let entries = prop::collection::btree_map(name(), entry, 0..300);
+        entries.prop_map(|entries| {
+            let entries = entries.into_iter();
+            let entries = entries.map(|(name, (is_directory, size, modified))| {
+                (
+                    name,
+                    is_directory,
+                    if is_directory { 0 } else { size },
+                    modified,
+                )
+            });
+            entries.collect()
+        })
+    }
+
+    fn entries(owned: &[Owned]) -> Vec<Entry<'_>> {
+        let entries = owned
+            .iter()
+            .map(|(name, is_directory, size, modified)| Entry {
+                name,
+                is_directory: *is_directory,
+                size: *size,
+                modified: *modified,
+            });
+        entries.collect()
+    }
+
+    fn order() -> impl Strategy<Value = Order> {
+        let query = "sort=(name|size|date)&order=(asc|desc)";
+        query.prop_map(|query| Order::of(Some(&query)))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn the_links_of_a_page_lead_back_to_exactly_its_names(
+            owned in directory(), order in order(),
+        ) {
+            let mut entries = entries(&owned);
+            let page = written(listing(&entries, order, Format::Html));
+            entries.sort_by(|one, other| order.compare(one, other));
+            // A row is a line: no name can begin another.
+            let body = between(&page, "<tbody>\n", "</tbody>");
+            let rows = body.lines().skip(1).collect::<Vec<_>>();
+            prop_assert_eq!(rows.len(), entries.len());
+            for (row, entry) in rows.iter().zip(entries) {
+                prop_assert_eq!(row.matches('<').count(), 14, "{}", row);
+                prop_assert_eq!(row.matches('>').count(), 14, "{}", row);
+                let link = between(row, "<a href=\"", "\"");
+                prop_assert_eq!(followed(link), (entry.name.to_vec(), entry.is_directory));
+                let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+                let hidden = |c: char| c.is_control() || turns(c);
+                prop_assert!(!row.contains(hidden), "{}", row);
+                let shown = String::from_utf8_lossy(entry.name).replace(hidden, "\u{fffd}");
+                prop_assert_eq!(unescape(between(row, "<bdi>", "</bdi>")), shown);
+            }
+        }
+
+        #[test]
+        fn json_tells_exactly_the_entries(owned in directory(), order in order()) {
+            let mut entries = entries(&owned);
+            let json = written(listing(&entries, order, Format::Json));
+            prop_assert!(!json.contains(|c: char| c.is_control() && c != '\n'));
+            entries.sort_by(|one, other| order.compare(one, other));
+            let json: Value = serde_json::from_str(&json).unwrap();
+            prop_assert_eq!(&json["truncated"], false);
+            prop_assert_eq!(&json["path"], "/directory/");
+            let listed = json["entries"].as_array().unwrap();
+            prop_assert_eq!(listed.len(), entries.len());
+            for (json, entry) in listed.iter().zip(entries) {
+                let link = json["href"].as_str().unwrap();
+                prop_assert_eq!(followed(link), (entry.name.to_vec(), entry.is_directory));
+                prop_assert_eq!(&json["name"], &*String::from_utf8_lossy(entry.name));
+                let kind = if entry.is_directory { "directory" } else { "file" };
+                prop_assert_eq!(&json["type"], kind);
+                let size = (!entry.is_directory).then_some(entry.size);
+                prop_assert_eq!(json.get("size").and_then(Value::as_u64), size);
+                let modified = crate::date::Civil::from_unix(entry.modified).rfc3339();
+                prop_assert_eq!(&json["modified"], &modified);
+            }
+        }
+    }
+
+    fn tag(entries: &[Entry<'_>], query: &str, format: Format) -> String {
+        listing(entries, Order::of(Some(query)), format).etag()
+    }
+
+    #[test]
+    fn whatever_changes_the_page_changes_its_tag() {
+        let entry = |name, is_directory, size, modified| Entry {
+            name,
+            is_directory,
+            size,
+            modified,
+        };
+        let file = entry(&b"a"[..], false, 1, 1);
+        let tag_of = |entries: &[Entry<'_>]| tag(entries, "", Format::Html);
+        let mut tags = vec![
+            tag_of(&[]),
+            tag_of(&[file]),
+            tag_of(&[entry(b"b", false, 1, 1)]),
+            tag_of(&[entry(b"a", true, 0, 1)]),
+            tag_of(&[entry(b"a", false, 2, 1)]),
+            tag_of(&[entry(b"a", false, 1, 2)]),
+            tag_of(&[file, entry(b"b", false, 1, 1)]),
+            tag_of(&[entry(b"ab", false, 1, 1), entry(b"c", false, 1, 1)]),
+            tag_of(&[file, entry(b"bc", false, 1, 1)]),
+            tag(&[file], "sort=size", Format::Html),
+            tag(&[file], "order=desc", Format::Html),
+            tag(&[file], "", Format::Json),
+        ];
+        let mut elsewhere = listing(&[file], Order::default(), Format::Html);
+        elsewhere.names = Names::parse("/elsewhere/").unwrap();
+        tags.push(elsewhere.etag());
+        let count = tags.len();
+        assert_eq!(tag_of(&[file]), tags[1]);
+        tags.sort();
+        tags.dedup();
+        assert_eq!(tags.len(), count, "{tags:?}");
+    }
+
+    #[test]
+    fn a_directory_that_holds_more_says_so() {
+        let entry = Entry {
+            name: b"a",
+            is_directory: false,
+            size: 1,
+            modified: 1,
+        };
+        for format in [Format::Html, Format::Json] {
+            let mut cut = listing(&[entry], Order::default(), format);
+            let whole = written(listing(&[entry], Order::default(), format));
+            cut.table.cut();
+            let cut = written(cut);
+            for note in ["The directory holds more.", "\"truncated\":true"] {
+                let is_its_note = note.starts_with('"') == (format == Format::Json);
+                assert_eq!(cut.contains(note), is_its_note, "{cut}");
+                assert!(!whole.contains(note), "{whole}");
+            }
+        }
+    }
+}

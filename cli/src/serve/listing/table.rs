@@ -240,10 +240,176 @@ fn follow(root: &Root, names: &Names) -> Option<Found> {
 /// Makes room for `more` elements, paid for before it is there.
 fn make_room<T>(vec: &mut Vec<T>, more: usize, charge: &mut Charge) -> Result<(), Exhausted> {
     if vec.capacity() - vec.len() < more {
-        // By half of what there is, so that growing costs little in the end.
-        let step = (STEP / size_of::<T>()).max(vec.capacity() / 2).max(more);
+        // By a part of what there is: less often than that would be much that stays unused.
+        let step = (STEP / size_of::<T>()).max(vec.capacity() / 8).max(more);
         charge.add(step * size_of::<T>())?;
         vec.reserve_exact(vec.capacity() - vec.len() + step);
     }
     Ok(())
+}
+
+#[cfg(test)]
+impl Table {
+    /// A table of files and directories that there need not be.
+    pub(crate) fn of(entries: &[Entry<'_>], budget: &Arc<Budget>) -> Result<Table, ReadError> {
+        let mut table = Table::new(budget);
+        for entry in entries {
+            let kind = match entry.is_directory {
+                true => FileType::Directory,
+                false => FileType::RegularFile,
+            };
+            let (size, modified) = (entry.size, entry.modified);
+            let found = Found {
+                kind,
+                size,
+                modified,
+            };
+            table.add(entry.name, &found)?;
+        }
+        Ok(table)
+    }
+
+    /// As if there had been more.
+    pub(crate) fn cut(&mut self) {
+        self.is_cut = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::symlink;
+
+    use super::super::MEMORY;
+    use super::super::budget::FREE;
+    use super::*;
+    use crate::serve::open::{Found as Opened, Symlinks};
+
+    fn listed(root: &Root, path: &str, hidden: bool) -> Vec<String> {
+        let names = Names::parse(path).unwrap();
+        let Ok(Opened::Directory(directory)) = root.find(&names) else {
+            panic!("no directory")
+        };
+        let mut table = Table::read(root, &names, directory, hidden, &Budget::new(0)).unwrap();
+        table.sort(Order::default());
+        let slash = |entry: Entry<'_>| if entry.is_directory { "/" } else { "" };
+        let shown = |entry: Entry<'_>| entry.name.escape_ascii().to_string() + slash(entry);
+        table.iter().map(shown).collect()
+    }
+
+    /// All that a request finds, and nothing that it does not find.
+    #[test]
+    fn a_directory_lists_what_a_request_could_get() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path();
+        fs::create_dir_all(path.join("below/further")).unwrap();
+        for name in ["file", ".hidden", "below/file"] {
+            fs::write(path.join(name), "12345").unwrap();
+        }
+        fs::write(path.join(OsStr::from_bytes(b"\xff")), "").unwrap();
+        for (target, link) in [
+            ("/etc/passwd", "outside"),
+            ("../file", "below/inside"),
+            ("..", "below/up"),
+            ("../..", "below/out"),
+            ("nowhere", "dangling"),
+            ("loop", "loop"),
+        ] {
+            symlink(target, path.join(link)).unwrap();
+        }
+        rustix::fs::mkfifoat(rustix::fs::CWD, path.join("fifo"), rustix::fs::Mode::RUSR).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(path.join("socket")).unwrap();
+        for symlinks in [None, Some(Symlinks::Never), Some(Symlinks::Anywhere)] {
+            let root = Root::open(path, symlinks).unwrap();
+            for directory in ["/", "/below/", "/below/further/"] {
+                let listed = listed(&root, directory, true);
+                let there = fs::read_dir(path.join(&directory[1..])).unwrap();
+                for entry in there {
+                    let name = entry.unwrap().file_name();
+                    let names = Names::parse(directory).unwrap().join(name.as_bytes());
+                    let slash = match root.find(&names) {
+                        Ok(Opened::File(..)) => Some(""),
+                        Ok(Opened::Directory(_)) => Some("/"),
+                        Err(_) => None,
+                    };
+                    let shown = name.as_bytes().escape_ascii().to_string();
+                    for possible in ["", "/"] {
+                        let is_listed = listed.contains(&(shown.clone() + possible));
+                        let could_be = slash == Some(possible);
+                        assert_eq!(is_listed, could_be, "{directory}{shown} {symlinks:?}");
+                    }
+                }
+            }
+        }
+        let root = Root::open(path, Some(Symlinks::Never)).unwrap();
+        assert_eq!(listed(&root, "/", false), ["below/", "file", "\\xff"]);
+    }
+
+    #[test]
+    fn a_link_shows_what_it_leads_to() {
+        let scratch = tempfile::tempdir().unwrap();
+        fs::write(scratch.path().join("file"), "12345").unwrap();
+        symlink("file", scratch.path().join("link")).unwrap();
+        let root = Root::open(scratch.path(), Some(Symlinks::Anywhere)).unwrap();
+        let names = Names::parse("/").unwrap();
+        let directory = File::open(scratch.path()).unwrap();
+        let table = Table::read(&root, &names, directory, false, &Budget::new(0)).unwrap();
+        let entries = table.iter().collect::<Vec<_>>();
+        assert_eq!(entries.len(), 2);
+        assert_eq!(
+            (entries[0].size, entries[0].modified),
+            (5, entries[1].modified)
+        );
+        assert_eq!(
+            (table.files(), table.directories(), table.size()),
+            (2, 0, 10)
+        );
+    }
+
+    fn numbered(name: &[u8]) -> Entry<'_> {
+        Entry {
+            name,
+            is_directory: false,
+            size: 1,
+            modified: 0,
+        }
+    }
+
+    #[test]
+    fn a_table_pays_for_all_its_memory_and_gives_it_back() {
+        let budget = Budget::new(MEMORY);
+        let names = (0..20_000).map(|number| format!("{number:0200}"));
+        let names = names.collect::<Vec<_>>();
+        let entries = names.iter().map(|name| numbered(name.as_bytes()));
+        let table = Table::of(&entries.collect::<Vec<_>>(), &budget).unwrap();
+        let memory = table.names.capacity() + table.records.capacity() * size_of::<Record>();
+        assert_eq!(MEMORY - budget.left(), memory - FREE);
+        assert!(memory < 20_000 * (200 + 24) * 5 / 4);
+        drop(table);
+        assert_eq!(budget.left(), MEMORY);
+    }
+
+    #[test]
+    fn a_small_directory_is_listed_when_others_have_all_the_memory_and_a_large_one_is_not() {
+        let budget = Budget::new(0);
+        let names = (0..2_000).map(|number| format!("{number:020}"));
+        let names = names.collect::<Vec<_>>();
+        let entries = names.iter().map(|name| numbered(name.as_bytes()));
+        let entries = entries.collect::<Vec<_>>();
+        assert_eq!(Table::of(&entries[..600], &budget).unwrap().files(), 600);
+        let refused = Table::of(&entries, &budget).map(|_| ()).unwrap_err();
+        assert_eq!(refused, ReadError::Exhausted);
+        assert_eq!(budget.left(), 0);
+    }
+
+    /// The largest table that may be has room when it is the only one.
+    #[test]
+    fn the_longest_names_there_are_fit_as_often_as_any() {
+        let budget = Budget::new(MEMORY);
+        let name = [b'x'; 255];
+        let entries = vec![numbered(&name); MAX_ENTRIES];
+        assert_eq!(Table::of(&entries, &budget).unwrap().files(), MAX_ENTRIES);
+    }
 }
