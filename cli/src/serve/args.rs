@@ -10,6 +10,7 @@ use super::cache::{CachePolicy, Rule};
 use super::cors::{Cors, Origin};
 use super::extra_field::{ExtraField, ExtraFields};
 use super::fallback::Page;
+use super::listing::Listings;
 use super::open::Symlinks;
 use super::representation::Forms;
 use crate::args::Common;
@@ -81,6 +82,15 @@ pub(crate) struct Serve {
     /// Page below DIR that is sent, with status 404, where nothing is
     #[arg(long, value_name = "FILE", env = "NEAP_NOT_FOUND")]
     not_found: Option<Page>,
+    /// Whether a directory without an index.html is listed
+    #[arg(
+        long,
+        value_name = "on|off",
+        env = "NEAP_LISTING",
+        default_value = "on",
+        hide_possible_values = true
+    )]
+    listing: Listings,
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -101,6 +111,7 @@ impl Serve {
             pretty_urls: self.pretty_urls,
             spa: self.spa,
             not_found: self.not_found.clone(),
+            listing: self.listing,
         }
     }
 }

@@ -10,6 +10,7 @@ use neap_smol::Full;
 
 use super::compress::Compressed;
 use super::file_content::FileContent;
+use super::listing::Listing;
 use super::multipart::Multipart;
 
 /// The content of a response.
@@ -22,6 +23,8 @@ pub(crate) enum Content {
     Multipart(Multipart),
     /// A file, compressed on its way.
     Compressed(Compressed),
+    /// A directory, as a long page.
+    Listing(Listing),
 }
 
 impl From<Full> for Content {
@@ -46,6 +49,7 @@ impl Body for Content {
             Content::File(file) => ready!(file.poll(context)),
             Content::Multipart(parts) => ready!(parts.poll(context)),
             Content::Compressed(compressed) => ready!(compressed.poll(context)),
+            Content::Listing(listing) => listing.next_piece().map(Ok),
         };
         Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }
@@ -57,6 +61,7 @@ impl Body for Content {
             Content::Multipart(parts) => parts.left() == 0,
             // It may, but nobody knows before it was asked.
             Content::Compressed(_) => false,
+            Content::Listing(listing) => listing.is_over(),
         }
     }
 
@@ -66,6 +71,8 @@ impl Body for Content {
             Content::File(file) => SizeHint::with_exact(file.left()),
             Content::Multipart(parts) => SizeHint::with_exact(parts.left()),
             Content::Compressed(_) => SizeHint::new(),
+            // Nobody knows its length before it is made.
+            Content::Listing(_) => SizeHint::new(),
         }
     }
 }

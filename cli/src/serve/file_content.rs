@@ -119,6 +119,20 @@ impl FileContent {
         Ok(())
     }
 
+    /// The same if the system has it in memory; if not, it is read when it is polled for.
+    pub(crate) fn read_first_if_cached(&mut self) {
+        if let Some(file) = &self.file {
+            self.first = read_cached(file, &mut BytesMut::new(), self.offset, self.left);
+            if self
+                .first
+                .as_ref()
+                .is_some_and(|piece| piece.len() as u64 == self.left)
+            {
+                self.file = None;
+            }
+        }
+    }
+
     /// All of it, if that has been read already; nothing is left to be polled for then.
     pub(crate) fn take_whole(&mut self) -> Option<Bytes> {
         if self.file.is_some() {

@@ -2,34 +2,33 @@
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
-use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request};
 
-use super::Answer;
 use super::compress::{self, Compressed};
 use super::conditional::{self, Validators, Verdict};
 use super::content::Content;
 use super::encoding::Coding;
 use super::file_content::FileContent;
 use super::multipart::Multipart;
-use super::open::OpenError;
+use super::open::{OpenError, Wait};
 use super::range::{self, Selection, Span};
-use super::refusal::Refusal;
+use super::refusal::{Refusal, Setback};
 use super::representation::{Form, Representation};
+use super::site::{Asked, Outcome};
 use crate::{date, reply};
 
 /// Weighs the request's conditions and range, and answers with what they leave of it.
-pub(crate) fn send(chosen: Representation, head: &request::Parts, now: SystemTime) -> Answer {
-    let now = date::unix_seconds(now);
+pub(crate) fn send(chosen: Representation, asked: Asked<'_>) -> Outcome {
+    let (head, now) = (asked.head, date::unix_seconds(asked.now));
     let validators = validators(&chosen, now);
     let varies = chosen.varies;
     let mut response = match conditional::evaluate(&head.headers, &validators) {
-        Verdict::Failed => return Err(Refusal::PRECONDITION_FAILED),
+        Verdict::Failed => return Err(Refusal::PRECONDITION_FAILED.into()),
         Verdict::NotModified => reply::empty(StatusCode::NOT_MODIFIED),
         Verdict::Proceed => match selection(&chosen, head, &validators, now) {
-            Selection::Whole => whole(chosen, head)?,
-            Selection::Part(span) => part(chosen, span)?,
+            Selection::Whole => whole(chosen, asked)?,
+            Selection::Part(span) => part(chosen, span, asked.wait)?,
             Selection::Parts(spans) => parts(chosen, &spans),
             Selection::Unsatisfiable => return Ok(unsatisfiable(chosen.metadata.len())),
         },
@@ -41,9 +40,9 @@ pub(crate) fn send(chosen: Representation, head: &request::Parts, now: SystemTim
 
 /// Sends all of it whatever the request's conditions are, as this status, for which they do not
 /// count (RFC 9110 section 13.2.1).
-pub(crate) fn send_as(status: StatusCode, chosen: Representation, head: &request::Parts) -> Answer {
+pub(crate) fn send_as(status: StatusCode, chosen: Representation, asked: Asked<'_>) -> Outcome {
     let varies = chosen.varies;
-    let mut response = whole(chosen, head)?;
+    let mut response = whole(chosen, asked)?;
     response.headers_mut().remove(header::ACCEPT_RANGES);
     add_vary(response.headers_mut(), varies);
     *response.status_mut() = status;
@@ -75,12 +74,15 @@ fn selection(
     }
 }
 
-fn whole(chosen: Representation, head: &request::Parts) -> Answer {
-    let (is_get, coding, form) = (head.method == Method::GET, chosen.coding(), chosen.form);
-    let length = chosen.metadata.len();
-    let mut content = FileContent::new(chosen.file, 0, length);
+fn whole(chosen: Representation, asked: Asked<'_>) -> Outcome {
+    let is_get = asked.head.method == Method::GET;
+    let (coding, form) = (chosen.coding(), chosen.form);
+    if is_get && matches!(form, Form::ToEncode(_)) && asked.wait == Wait::Never {
+        return Err(Setback::NotNow);
+    }
+    let mut content = FileContent::new(chosen.file, 0, chosen.metadata.len());
     if is_get {
-        content.read_first().map_err(OpenError::from)?;
+        read_first(&mut content, asked.wait)?;
     }
     let mut response = Response::new(match form {
         Form::Plain | Form::Encoded(_) => Content::File(content),
@@ -94,6 +96,17 @@ fn whole(chosen: Representation, head: &request::Parts) -> Answer {
     Ok(response)
 }
 
+/// Reads the first piece, or, where the storage may not be waited for, tries to.
+fn read_first(content: &mut FileContent, wait: Wait) -> Result<(), OpenError> {
+    match wait {
+        Wait::Allowed => Ok(content.read_first()?),
+        Wait::Never => {
+            content.read_first_if_cached();
+            Ok(())
+        }
+    }
+}
+
 /// What is there already is encoded at once; we are on a thread that may take its time.
 fn encode(mut content: FileContent, coding: Coding, is_get: bool) -> std::io::Result<Content> {
     match content.take_whole() {
@@ -102,10 +115,10 @@ fn encode(mut content: FileContent, coding: Coding, is_get: bool) -> std::io::Re
     }
 }
 
-fn part(chosen: Representation, span: Span) -> Answer {
+fn part(chosen: Representation, span: Span, wait: Wait) -> Outcome {
     let coding = chosen.coding();
     let mut content = FileContent::new(chosen.file, span.first, span.length());
-    content.read_first().map_err(OpenError::from)?;
+    read_first(&mut content, wait)?;
     let mut response = partial(Content::File(content));
     let fields = response.headers_mut();
     add_type(fields, chosen.media_type, coding);

@@ -52,10 +52,21 @@ pub(crate) enum Symlinks {
     Anywhere,
 }
 
+/// Whether the storage may be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// As long as it takes: the caller is on a thread that may block.
+    Allowed,
+    /// Not at all: what the system does not have in memory is [`OpenError::NotNow`].
+    Never,
+}
+
 /// The directory that is served.
 pub(crate) struct Root {
     directory: OwnedFd,
     resolution: Resolution,
+    /// Whether the system can tell what it has in memory, and what that is like.
+    answers_at_once: bool,
 }
 
 /// Who makes sure that nothing leaves the root.
@@ -89,6 +100,8 @@ pub(crate) enum OpenError {
     Forbidden,
     /// Too much is open at the moment, or somebody holds it.
     Busy,
+    /// The storage would have to be waited for.
+    NotNow,
     /// The storage failed.
     Failed(Errno),
 }
@@ -145,7 +158,12 @@ impl Root {
             }
             Symlinks::Inside | Symlinks::Never => Resolution::Stepwise,
         };
+        let kernel = matches!(
+            resolution,
+            Resolution::Kernel | Resolution::KernelWithoutLinks
+        );
         Ok(Root {
+            answers_at_once: kernel && at_once::is_possible(&directory),
             directory,
             resolution,
         })
@@ -156,13 +174,13 @@ impl Root {
         self.resolution
     }
 
-    /// Opens what the names lead to. Blocks as long as the storage does.
-    pub(crate) fn find(&self, names: &Names) -> Result<Found, OpenError> {
-        let metadata = self.look(names)?;
+    /// Opens what the names lead to.
+    pub(crate) fn find(&self, names: &Names, wait: Wait) -> Result<Found, OpenError> {
+        let metadata = self.look(names, wait)?;
         if !(metadata.is_file() || metadata.is_dir()) {
             return Err(OpenError::NotFound);
         }
-        let file = File::from(self.resolve(names, READ)?);
+        let file = File::from(self.resolve(names, READ, wait)?);
         // It may be another one by now.
         let metadata = file.metadata()?;
         if metadata.is_file() {
@@ -175,21 +193,100 @@ impl Root {
     }
 
     /// What the names lead to, without a need to be allowed to read it.
-    pub(crate) fn look(&self, names: &Names) -> Result<Metadata, OpenError> {
-        Ok(File::from(self.resolve(names, LOOK)?).metadata()?)
+    pub(crate) fn look(&self, names: &Names, wait: Wait) -> Result<Metadata, OpenError> {
+        Ok(File::from(self.resolve(names, LOOK, wait)?).metadata()?)
     }
 
-    fn resolve(&self, names: &Names, flags: OFlags) -> Result<OwnedFd, Errno> {
+    fn resolve(&self, names: &Names, flags: OFlags, wait: Wait) -> Result<OwnedFd, OpenError> {
         if names.is_root() {
-            return openat(&self.directory, ".", flags, Mode::empty());
+            return Ok(openat(&self.directory, ".", flags, Mode::empty())?);
         }
         let path = || names.iter().collect::<Vec<_>>().join(&b'/');
-        match self.resolution {
-            Resolution::Kernel => open_beneath(&self.directory, &path(), flags, true),
-            Resolution::KernelWithoutLinks => open_beneath(&self.directory, &path(), flags, false),
+        let follows_links = self.resolution == Resolution::Kernel;
+        if wait == Wait::Never {
+            return match self.answers_at_once {
+                true => at_once::open(&self.directory, &path(), flags, follows_links),
+                false => Err(OpenError::NotNow),
+            };
+        }
+        Ok(match self.resolution {
+            Resolution::Kernel | Resolution::KernelWithoutLinks => {
+                open_beneath(&self.directory, &path(), flags, follows_links)
+            }
             Resolution::Stepwise => open_stepwise(&self.directory, names, flags),
             Resolution::Unconfined => openat(&self.directory, path(), flags, Mode::empty()),
+        }?)
+    }
+}
+
+/// What can be opened without waiting for storage.
+#[cfg(target_os = "linux")]
+mod at_once {
+    use std::os::fd::OwnedFd;
+
+    use rustix::fs::{Mode, OFlags, ResolveFlags, fstatfs, openat2};
+    use rustix::io::Errno;
+
+    use super::{LOOK, OpenError, beneath};
+
+    /// Filesystems that know what a file is like once they know the file: ext4, XFS, Btrfs, F2FS,
+    /// ZFS, tmpfs, ramfs, overlayfs, `SquashFS` and EROFS. Others may ask a server.
+    const LOCAL: [u32; 10] = [
+        0xEF53,
+        0x5846_5342,
+        0x9123_683E,
+        0xF2F5_2010,
+        0x2FC1_2FC1,
+        0x0102_1994,
+        0x8584_58F6,
+        0x794C_7630,
+        0x7371_7368,
+        0xE0F5_E1E2,
+    ];
+
+    /// Whether this is Linux 5.12 and one of these filesystems.
+    pub(super) fn is_possible(directory: &OwnedFd) -> bool {
+        let is_local = fstatfs(directory)
+            .is_ok_and(|stat| u32::try_from(stat.f_type).is_ok_and(|kind| LOCAL.contains(&kind)));
+        is_local && open(directory, b".", LOOK, true).is_ok()
+    }
+
+    pub(super) fn open(
+        root: &OwnedFd,
+        path: &[u8],
+        flags: OFlags,
+        follows_links: bool,
+    ) -> Result<OwnedFd, OpenError> {
+        // Another filesystem may be mounted on the way.
+        let cached = ResolveFlags::CACHED | ResolveFlags::NO_XDEV;
+        match openat2(
+            root,
+            path,
+            flags,
+            Mode::empty(),
+            beneath(follows_links) | cached,
+        ) {
+            Err(Errno::AGAIN | Errno::XDEV | Errno::INTR) => Err(OpenError::NotNow),
+            result => Ok(result?),
         }
+    }
+}
+
+/// Other systems cannot tell.
+#[cfg(not(target_os = "linux"))]
+mod at_once {
+    use std::os::fd::OwnedFd;
+
+    use rustix::fs::OFlags;
+
+    use super::OpenError;
+
+    pub(super) fn is_possible(_: &OwnedFd) -> bool {
+        false
+    }
+
+    pub(super) fn open(_: &OwnedFd, _: &[u8], _: OFlags, _: bool) -> Result<OwnedFd, OpenError> {
+        Err(OpenError::NotNow)
     }
 }
 
@@ -207,17 +304,12 @@ fn open_beneath(
     flags: OFlags,
     follows_links: bool,
 ) -> Result<OwnedFd, Errno> {
-    use rustix::fs::{ResolveFlags, openat2};
+    use rustix::fs::openat2;
 
     /// How often somebody may rename directories under our feet before we give up.
     const ATTEMPTS: usize = 16;
 
-    let links = if follows_links {
-        ResolveFlags::NO_MAGICLINKS
-    } else {
-        ResolveFlags::NO_SYMLINKS
-    };
-    let resolve = ResolveFlags::BENEATH | links;
+    let resolve = beneath(follows_links);
     for _ in 1..ATTEMPTS {
         match openat2(root, path, flags, Mode::empty(), resolve) {
             // The kernel saw a rename while it went through `..` of a link, and cannot tell
@@ -227,6 +319,17 @@ fn open_beneath(
         }
     }
     openat2(root, path, flags, Mode::empty(), resolve)
+}
+
+#[cfg(target_os = "linux")]
+fn beneath(follows_links: bool) -> rustix::fs::ResolveFlags {
+    use rustix::fs::ResolveFlags;
+    let links = if follows_links {
+        ResolveFlags::NO_MAGICLINKS
+    } else {
+        ResolveFlags::NO_SYMLINKS
+    };
+    ResolveFlags::BENEATH | links
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -299,7 +402,7 @@ mod tests {
     }
 
     fn find(root: &Root, path: &str) -> Result<&'static str, OpenError> {
-        root.find(&Names::parse(path).unwrap())
+        root.find(&Names::parse(path).unwrap(), Wait::Allowed)
             .map(|found| match found {
                 Found::File(..) => "file",
                 Found::Directory(_) => "directory",
@@ -352,7 +455,9 @@ mod tests {
         assert_eq!(find(&root, "/inside"), Err(OpenError::NotFound));
         assert_eq!(find(&root, "/a/b/up/a"), Err(OpenError::NotFound));
         // It is a link by itself then, which is not listed either.
-        let metadata = root.look(&Names::parse("/inside").unwrap()).unwrap();
+        let metadata = root
+            .look(&Names::parse("/inside").unwrap(), Wait::Allowed)
+            .unwrap();
         assert!(metadata.is_symlink());
     }
 
@@ -368,8 +473,47 @@ mod tests {
             assert_eq!(find(&root, "/socket"), Err(OpenError::NotFound));
         }
         // It is as if they had taken the place of what was looked at.
-        let fifo = root.resolve(&Names::parse("/fifo").unwrap(), READ).unwrap();
-        assert!(!File::from(fifo).metadata().unwrap().is_file());
+        let fifo = root.resolve(&Names::parse("/fifo").unwrap(), READ, Wait::Allowed);
+        assert!(!File::from(fifo.unwrap()).metadata().unwrap().is_file());
+    }
+
+    #[test]
+    fn what_is_in_memory_is_found_at_once_and_kept_inside_all_the_same() {
+        let (_scratch, path) = tree();
+        let mut root = Root::open(&path, None).unwrap();
+        if !root.answers_at_once {
+            println!("skipped: the system or the filesystem of {path:?} does not tell");
+            return;
+        }
+        let at_once = |root: &Root, path: &str| {
+            let names = Names::parse(path).unwrap();
+            // Asked with patience first, the system has it in memory.
+            let _ = root.find(&names, Wait::Allowed);
+            root.find(&names, Wait::Never).map(|_| ())
+        };
+        for path in ["/a/b/file", "/inside", "/a/b", "/a/b/up/inside"] {
+            assert_eq!(at_once(&root, path), Ok(()), "{path}");
+        }
+        for path in [
+            "/secret",
+            "/nowhere",
+            "/outside",
+            "/absolute",
+            "/roundabout",
+            "/magic",
+        ] {
+            let error = at_once(&root, path).unwrap_err();
+            assert!(
+                matches!(error, OpenError::NotFound | OpenError::NotNow),
+                "{path}: {error:?}"
+            );
+        }
+        assert_eq!(at_once(&root, "/nowhere"), Err(OpenError::NotFound));
+        root.answers_at_once = false;
+        assert_eq!(at_once(&root, "/a/b/file"), Err(OpenError::NotNow));
+        // Where links lead out, they may lead to storage of any kind.
+        let root = Root::open(&path, Some(Symlinks::Anywhere)).unwrap();
+        assert_eq!(at_once(&root, "/a/b/file"), Err(OpenError::NotNow));
     }
 
     #[test]

@@ -39,6 +39,11 @@ impl Refusal {
         sentence: "The server cannot open this right now. Try again.",
     };
 
+    pub(crate) const TOO_MANY_LISTINGS: Refusal = Refusal {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        sentence: "Too many long listings are on their way. Try again.",
+    };
+
     /// Whether it is because nothing is there.
     pub(crate) fn is_not_found(&self) -> bool {
         self.status == StatusCode::NOT_FOUND
@@ -56,6 +61,35 @@ impl Refusal {
     }
 }
 
+/// What kept a request from its answer.
+pub(crate) enum Setback {
+    /// There is another answer.
+    Refusal(Refusal),
+    /// The storage would have to be waited for, and may not be.
+    NotNow,
+}
+
+impl From<Refusal> for Setback {
+    fn from(refusal: Refusal) -> Setback {
+        Setback::Refusal(refusal)
+    }
+}
+
+impl From<PathError> for Setback {
+    fn from(error: PathError) -> Setback {
+        Refusal::from(error).into()
+    }
+}
+
+impl From<OpenError> for Setback {
+    fn from(error: OpenError) -> Setback {
+        match error {
+            OpenError::NotNow => Setback::NotNow,
+            other => Refusal::from(other).into(),
+        }
+    }
+}
+
 impl From<PathError> for Refusal {
     fn from(error: PathError) -> Refusal {
         match error {
@@ -70,7 +104,7 @@ impl From<OpenError> for Refusal {
         match error {
             OpenError::NotFound => Refusal::NOT_FOUND,
             OpenError::Forbidden => Refusal::FORBIDDEN,
-            OpenError::Busy => Refusal::BUSY,
+            OpenError::Busy | OpenError::NotNow => Refusal::BUSY,
             OpenError::Failed(_) => Refusal::FAILED,
         }
     }

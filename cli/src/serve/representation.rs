@@ -4,13 +4,15 @@
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
 
-use http::{HeaderValue, Method, header, request};
+use http::{HeaderValue, Method, header};
 
 use super::compress;
 use super::encoding::{Accepted, Coding};
 use super::media_type::MediaType;
-use super::open::{Found, Root};
+use super::open::{Found, OpenError, Root, Wait};
 use super::path::Names;
+use super::refusal::Setback;
+use super::site::Asked;
 
 /// Which forms of its files a site has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,14 +46,14 @@ pub(crate) enum Form {
 }
 
 impl Representation {
-    /// Chooses a form of the file that the names led to. Blocks as long as the storage does.
+    /// Chooses a form of the file that the names led to.
     pub(crate) fn choose(
         (file, metadata): (File, Metadata),
         names: &Names,
-        head: &request::Parts,
+        asked: Asked<'_>,
         root: &Root,
         forms: Forms,
-    ) -> Representation {
+    ) -> Result<Representation, Setback> {
         let media_type = MediaType::of(names.last());
         let can_encode = forms.compress && media_type.shrinks && metadata.len() >= compress::LEAST;
         let mut chosen = Representation {
@@ -62,22 +64,25 @@ impl Representation {
             varies: forms.precompressed || can_encode,
         };
         if !chosen.varies {
-            return chosen;
+            return Ok(chosen);
         }
-        let accepted = Accepted::of(&head.headers);
+        let accepted = Accepted::of(&asked.head.headers);
         let ours: &[Coding] = if forms.precompressed {
             &Coding::ALL
         } else {
             &[]
         };
         for coding in accepted.best(ours) {
-            if let Some((file, metadata)) = sibling(root, names, coding, &chosen.metadata) {
+            if let Some((file, metadata)) =
+                sibling(root, names, coding, &chosen.metadata, asked.wait)?
+            {
                 chosen.form = Form::Encoded(coding);
                 (chosen.file, chosen.metadata) = (file, metadata);
-                return chosen;
+                return Ok(chosen);
             }
         }
         // What is made on the fly has no ranges, and who asks for some rather has those.
+        let head = asked.head;
         let asks_for_range = head.method == Method::GET && head.headers.contains_key(header::RANGE);
         if can_encode
             && !asks_for_range
@@ -85,7 +90,7 @@ impl Representation {
         {
             chosen.form = Form::ToEncode(coding);
         }
-        chosen
+        Ok(chosen)
     }
 
     /// What `Content-Encoding` says.
@@ -104,12 +109,14 @@ fn sibling(
     names: &Names,
     coding: Coding,
     original: &Metadata,
-) -> Option<(File, Metadata)> {
+    wait: Wait,
+) -> Result<Option<(File, Metadata)>, Setback> {
     let date = |metadata: &Metadata| (metadata.mtime(), metadata.mtime_nsec());
-    match root.find(&names.with_suffix(coding.suffix())) {
+    match root.find(&names.with_suffix(coding.suffix()), wait) {
         Ok(Found::File(file, metadata)) if date(&metadata) >= date(original) => {
-            Some((file, metadata))
+            Ok(Some((file, metadata)))
         }
-        _ => None,
+        Err(OpenError::NotNow) => Err(Setback::NotNow),
+        _ => Ok(None),
     }
 }

@@ -1,0 +1,135 @@
+//! Whether a client wants a listing as a page or as JSON (RFC 9110 section 12.5.1).
+
+use http::{HeaderMap, HeaderValue, header};
+
+use super::query;
+
+/// How a listing is written.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+pub(crate) enum Format {
+    Html,
+    Json,
+}
+
+impl Format {
+    /// What `format=html|json` of the query says, or else what the client prefers; a page where it
+    /// has no preference, and where it takes neither: that is of more use than a 406.
+    pub(crate) fn of(query: Option<&str>, fields: &HeaderMap) -> Format {
+        match query::value(query, "format") {
+            Some("html") => return Format::Html,
+            Some("json") => return Format::Json,
+            _ => {}
+        }
+        let quality = |range: [&str; 3]| quality(fields, range);
+        let html = quality(["text/html", "text/*", "*/*"]);
+        let json = quality(["application/json", "application/*", "*/*"]);
+        if json > html {
+            Format::Json
+        } else {
+            Format::Html
+        }
+    }
+
+    pub(crate) fn media_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Format::Html => "text/html; charset=utf-8",
+            Format::Json => "application/json",
+        })
+    }
+}
+
+/// How gladly a client takes a media type, in thousandths: what the most specific of its `ranges`
+/// that the client has named says.
+fn quality(fields: &HeaderMap, ranges: [&str; 3]) -> u16 {
+    let values = fields.get_all(header::ACCEPT).iter();
+    let elements = values.filter_map(|value| value.to_str().ok());
+    let elements = elements.flat_map(|value| value.split(','));
+    let named = elements
+        .filter_map(element_of_list)
+        .filter_map(|(range, quality)| {
+            let is_named = |ours: &&str| range.eq_ignore_ascii_case(ours);
+            Some((ranges.iter().position(is_named)?, quality))
+        });
+    named
+        .min_by_key(|&(place, _)| place)
+        .map_or(0, |(_, quality)| quality)
+}
+
+/// An element of a list of preferences, `TOKEN` or `TOKEN;q=0.5`, and its weight in thousandths.
+fn element_of_list(element: &str) -> Option<(&str, u16)> {
+    let mut parts = element.split(';').map(str::trim);
+    let token = parts.next().filter(|token| !token.is_empty())?;
+    // Media types have other parameters before it.
+    let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
+    Some((token, weight.map_or(Some(1000), thousandths)?))
+}
+
+/// `qvalue` of section 12.4.2: 0 or 1, and three digits behind the point at most.
+fn thousandths(weight: &str) -> Option<u16> {
+    let (whole, digits) = weight.split_once('.').unwrap_or((weight, ""));
+    if digits.len() > 3 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    match (whole, format!("{digits:0<3}").parse().ok()?) {
+        ("0", fraction) => Some(fraction),
+        ("1", 0) => Some(1000),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn format(query: &str, accept: &[&'static str]) -> Format {
+        let fields = accept
+            .iter()
+            .map(|value| (header::ACCEPT, HeaderValue::from_static(value)))
+            .fold(HeaderMap::new(), |mut fields, (name, value)| {
+                fields.append(name, value);
+                fields
+            });
+        Format::of(Some(query), &fields)
+    }
+
+    #[test]
+    fn who_prefers_json_gets_it_and_everybody_else_a_page() {
+        for (accept, expected) in [
+            (&[][..], Format::Html),
+            (&[""], Format::Html),
+            (&["*/*"], Format::Html),
+            (&["image/png"], Format::Html),
+            (&["application/json"], Format::Json),
+            (&["Application/JSON"], Format::Json),
+            (&["application/json, */*"], Format::Html),
+            (&["application/json, */*;q=0.9"], Format::Json),
+            (
+                &["application/json;charset=utf-8, text/html;q=0.9"],
+                Format::Json,
+            ),
+            (&["application/json;q=0.5, text/html;q=0.9"], Format::Html),
+            (&["application/json", "text/html ; q=0.1"], Format::Json),
+            (&["application/json, text/html"], Format::Html),
+            (&["application/*, text/*;q=0.9"], Format::Json),
+            (&["*/*, text/html;q=0"], Format::Json),
+            (&["*/*, application/json;q=0.999"], Format::Html),
+            (&["application/json;q=0"], Format::Html),
+            (&["application/json;q=2, text/html;q=0.1"], Format::Html),
+            (&["application/json;q=x"], Format::Html),
+            (
+                &["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"],
+                Format::Html,
+            ),
+        ] {
+            assert_eq!(format("", accept), expected, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn the_query_outranks_what_the_client_prefers() {
+        assert_eq!(format("a&format=json&b", &["text/html"]), Format::Json);
+        assert_eq!(format("format=html", &["application/json"]), Format::Html);
+        assert_eq!(format("format=xml", &["application/json"]), Format::Json);
+        assert_eq!(format("xformat=json", &[]), Format::Html);
+    }
+}
