@@ -193,8 +193,8 @@ impl Root {
     }
 }
 
-/// Whether the system resolves paths below a directory: it may never have learnt it, and a container
-/// may forbid it. An error of another kind says that it tried.
+/// Whether the system resolves paths below a directory: it may never have learnt it, and a
+/// container may forbid it. An error of another kind says that it tried.
 fn has_openat2(directory: &OwnedFd) -> bool {
     let opened = open_beneath(directory, b".", LOOK, false);
     !matches!(opened, Err(Errno::NOSYS | Errno::PERM | Errno::INVAL))
