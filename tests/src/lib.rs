@@ -15,6 +15,7 @@
 //!   process. `tests/invariants.rs` keeps the table of what they show.
 //! - `tests/keep_accepting.rs`, `tests/told.rs`, `tests/health.rs` and `tests/before_running.rs`
 //!   are more of the drain; `tests/notify.rs` and `tests/inherit.rs` play systemd to the command.
+//! - `tests/confinement` is what the command never sends of a directory, and what lies beside it.
 //! - `tests/corpus.rs` replays what the fuzz targets found, `tests/proxies` compares readings with
 //!   HAProxy's and nginx's.
 //! - `tests/tidy.rs` holds the rules of the house.

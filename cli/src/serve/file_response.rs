@@ -1,6 +1,7 @@
 //! What is sent of a representation: all of it, parts, or that the client has it already.
 
 use std::fs::Metadata;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request};
@@ -164,8 +165,8 @@ fn add_vary(fields: &mut HeaderMap, varies: bool) {
     }
 }
 
-/// The file's inode, length and time of change in nanoseconds: whatever writes to a file or puts
-/// another in its place changes one of them. What is made on the fly may come out otherwise with
+/// A hash of the file's inode, length and time of change in nanoseconds: whatever writes to a file
+/// or puts another in its place changes one of them, and none of them is anybody's business. What is made on the fly may come out otherwise with
 /// another version of the encoder, so that its tag is weak (RFC 9110 section 8.8.1).
 fn validators(chosen: &Representation, now: i64) -> Validators {
     let metadata: &Metadata = &chosen.metadata;
@@ -177,7 +178,9 @@ fn validators(chosen: &Representation, now: i64) -> Validators {
         Form::ToEncode(Coding::Zstd) => ("W/", "-zstd"),
         Form::ToEncode(Coding::Brotli) => ("W/", "-br"),
     };
-    let etag = format!("{weak}\"{inode:x}-{length:x}-{seconds:x}-{nanos:x}{coding}\"");
+    let mut hasher = DefaultHasher::new();
+    (inode, length, seconds, nanos).hash(&mut hasher);
+    let etag = format!("{weak}\"{:016x}{coding}\"", hasher.finish());
     // A date in the future must not be sent (RFC 9110 section 8.8.2.1).
     let modified = Some(seconds.min(now)).filter(|&seconds| date::http_date(seconds).is_some());
     Validators {

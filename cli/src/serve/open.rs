@@ -290,8 +290,8 @@ mod at_once {
     }
 }
 
-/// Whether the system resolves paths below a directory: it may never have learnt it, and a container
-/// may forbid it. An error of another kind says that it tried.
+/// Whether the system resolves paths below a directory: it may never have learnt it, and a
+/// container may forbid it. An error of another kind says that it tried.
 fn has_openat2(directory: &OwnedFd) -> bool {
     let opened = open_beneath(directory, b".", LOOK, false);
     !matches!(opened, Err(Errno::NOSYS | Errno::PERM | Errno::INVAL))

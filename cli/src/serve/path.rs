@@ -59,9 +59,11 @@ impl Names {
         self.names.is_empty()
     }
 
-    /// Whether a name on the way begins with a dot.
+    /// Whether a name on the way begins with a dot, but for `.well-known` in the root (RFC 8615),
+    /// where certificates are proved and security contacts looked up.
     pub(crate) fn is_hidden(&self) -> bool {
-        self.iter().any(is_hidden)
+        let mut names = self.iter().enumerate();
+        names.any(|(depth, name)| is_hidden(name) && !(depth == 0 && name == b".well-known"))
     }
 
     /// The last name; empty for the root.

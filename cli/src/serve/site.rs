@@ -475,6 +475,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_well_known_is_not_hidden() {
+        let (scratch, site) = site();
+        fs::create_dir_all(scratch.path().join(".well-known/.x")).unwrap();
+        fs::write(scratch.path().join(".well-known/security.txt"), "mailto:").unwrap();
+        let response = answer(&site, "GET", "/.well-known/security.txt", &[]);
+        assert_eq!(response.body(), b"mailto:");
+        for target in [
+            "/.well-known/.x/",
+            "/plain/.well-known/",
+            "/.well-known.txt",
+        ] {
+            let status = answer(&site, "GET", target, &[]).status();
+            assert_eq!(status, StatusCode::NOT_FOUND, "{target}");
+        }
+    }
+
+    #[test]
     fn hidden_files_are_served_when_they_are_asked_for() {
         let (scratch, _) = site();
         let site = Site::open(
