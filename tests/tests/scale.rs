@@ -147,6 +147,48 @@ fn a_file_of_four_gibibytes_is_sent_in_constant_memory() {
     assert!(server.exit().status.success());
 }
 
+/// Three clients take a page of some 27 MB each, and one of them does not even read. The server has
+/// the names and a piece of each page, never a page.
+#[test]
+fn a_directory_of_a_hundred_thousand_files_is_listed_in_little_memory() {
+    const FILES: usize = 100_000;
+    // In memory where that can be: the disk is not what is tested.
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+    let folder = folder.unwrap();
+    for number in 0..FILES {
+        let name = format!("a file whose name has forty bytes {number}.txt");
+        File::create(folder.path().join(name)).unwrap();
+    }
+    let path = folder.path().to_str().unwrap();
+    let mut server = Server::start(Program::Serve, &[path, "--log", "off"]);
+    let before = peak_memory(&server);
+    let mut clients = connect(&server, 3);
+    for client in &mut clients {
+        let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        client.write_all(request).unwrap();
+        client.read_exact(&mut [0; 15]).unwrap();
+    }
+    let mut pages = 0;
+    for client in &mut clients[1..] {
+        let mut page = Vec::new();
+        client.read_to_end(&mut page).unwrap();
+        // The line of an entry may be cut by the frame of a chunk, but not each.
+        let page = String::from_utf8(page).unwrap();
+        assert!(page.contains("<p>100,000 files, ") && page.ends_with("</html>\n\r\n0\r\n\r\n"));
+        assert!(page.matches("</tr>\n").count() > FILES * 99 / 100);
+        pages += page.len() as u64;
+    }
+    let grown = peak_memory(&server) - before;
+    println!(
+        "{grown} KiB for 3 listings, of which 2 have {} KiB",
+        pages / 1024
+    );
+    assert!(grown * 1024 < pages / 2, "{grown} KiB");
+    drop(clients);
+    server.drain();
+    assert!(server.exit().status.success());
+}
+
 #[test]
 fn a_client_that_does_not_read_delays_nobody() {
     let mut server = Server::start(Program::Echo, &["--log", "off"]);
