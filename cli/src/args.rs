@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
 use clap::parser::ValueSource;
@@ -9,6 +10,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use neap_smol::Address;
 
 use crate::certificate::TlsArgs;
+use crate::config_file::ConfigFile;
 use crate::drain_args::DrainArgs;
 #[cfg(target_os = "linux")]
 use crate::drill;
@@ -83,6 +85,13 @@ pub(crate) struct Echo {
 /// The flags of every command that serves.
 #[derive(Args, Debug)]
 pub(crate) struct Common {
+    /// Settings in TOML: a flag's long name is a key; flags and the environment outrank them
+    ///
+    /// What the commands share stands at the top, what is for one of them below [serve] or [echo].
+    /// Lists are written ["a", "b"], flags without a value = true. DIR is called directory, and
+    /// paths are meant as if they were typed.
+    #[arg(long, value_name = "FILE", env = "NEAP_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
     /// Addresses to listen on.
     #[arg(
         long,
@@ -221,10 +230,12 @@ pub(crate) fn parse() -> Cli {
 }
 
 fn try_parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    // Each flag's variable has its name: the help says so once.
-    let quiet = |command: clap::Command| command.mut_args(|flag| flag.hide_env(true));
-    let command = Cli::command().mut_subcommands(quiet);
-    let matches = command.try_get_matches_from(words)?;
+    let mut words: Vec<OsString> = words.into_iter().collect();
+    let in_file = words_in_file(&words)?;
+    // What the file says stands right behind the command's name, before what is typed.
+    let place = words.len().min(2);
+    words.splice(place..place, in_file);
+    let matches = command().try_get_matches_from(words)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     if let Some((_, matches)) = matches.subcommand() {
         let is_typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
@@ -233,6 +244,31 @@ fn try_parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Err
         }
     }
     Ok(cli)
+}
+
+/// The whole command line.
+pub(crate) fn command() -> clap::Command {
+    // Each flag's variable has its name: the help says so once.
+    let quiet = |command: clap::Command| command.mut_args(|flag| flag.hide_env(true));
+    Cli::command().mut_subcommands(quiet)
+}
+
+/// What the file of settings adds to these words, if they or the environment name one.
+fn words_in_file(words: &[OsString]) -> Result<Vec<OsString>, clap::Error> {
+    // What is wrong with the line is told when it is read with the file's words in it: it may lack
+    // only what the file has.
+    let matches = command().ignore_errors(true).try_get_matches_from(words)?;
+    let Some((name, matches)) = matches.subcommand() else {
+        return Ok(Vec::new());
+    };
+    let Ok(Some(path)) = matches.try_get_one::<PathBuf>("config") else {
+        return Ok(Vec::new());
+    };
+    let is_given = |id: &str| {
+        let source = matches.value_source(id);
+        source.is_some_and(|source| source != ValueSource::DefaultValue)
+    };
+    ConfigFile::read(path)?.words(&command(), name, is_given)
 }
 
 impl Command {

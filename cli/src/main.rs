@@ -11,6 +11,7 @@
 mod access_log;
 mod args;
 mod certificate;
+mod config_file;
 mod date;
 mod drain_args;
 #[cfg(target_os = "linux")]

@@ -193,6 +193,9 @@ where
     C::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let deadline = common.drain.deadline;
+    if let Some(file) = &common.config {
+        log.event(&format!("settings from {}", file.display()));
+    }
     log.event(&format!(
         "SIGTERM or Ctrl-C drains within {deadline:?}, a second one at once"
     ));

@@ -1,0 +1,91 @@
+//! The command as whoever starts it sees it. What is here starts the real binary for all of them.
+
+// Helpers of tests may panic as tests may, which Clippy does not know.
+#![allow(clippy::unwrap_used)]
+
+mod mistakes;
+mod running;
+mod settings;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+fn neap(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_neap"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("NEAP_") {
+            command.env_remove(name);
+        }
+    }
+    command.args(words).stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A server that has said where it listens. It is killed if a test fails before it ended.
+struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Server {
+    fn start(command: &mut Command) -> Server {
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        let stdout = child.stdout.as_mut().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let port = line.strip_prefix("listening on http://127.0.0.1:");
+        let port = port.and_then(|port| port.trim_end().parse().ok());
+        let port = port.unwrap_or_else(|| panic!("{line:?}"));
+        Server { child, port }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let client = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        // A server that hangs is a test that fails, not one that hangs, too.
+        client
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
+        client
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Its exit status, and what it said on stderr.
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut said = String::new();
+        let mut stderr = self.child.stderr.take().unwrap();
+        stderr.read_to_string(&mut said).unwrap();
+        (self.child.wait().unwrap().code(), said)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a request that closes the connection, and reads all of the response.
+fn get(server: &Server, target: &str) -> String {
+    let mut client = server.connect();
+    write!(
+        client,
+        "GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut response = String::new();
+    client.read_to_string(&mut response).unwrap();
+    response
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
