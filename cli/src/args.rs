@@ -10,50 +10,22 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use neap_smol::Address;
 
 use crate::certificate::TlsArgs;
+use crate::completions::{self, Completions};
 use crate::config_file::ConfigFile;
 use crate::drain_args::DrainArgs;
 #[cfg(target_os = "linux")]
 use crate::drill;
+use crate::help;
+use crate::man::{self, Man};
 use crate::serve;
-
-const AFTER_HELP: &str = "\
-Exit status:
-  0  drained: every request that was begun has been answered
-  1  a request was cut off when the deadline came, or was lost
-  2  not started: a flag, a directory or an address was wrong
-
-Each flag is also an environment variable, --lame-duck NEAP_LAME_DUCK. What is typed outranks it.
-
-Examples:
-  neap serve                    the current directory on http://127.0.0.1:8080
-  neap serve public -p 0        another one on any free port, which is printed
-  neap echo --deadline 10s      an endpoint for tests, drained within ten seconds
-  neap drill -- ./server {port} a drill: what do its clients lose when it is told to stop?";
-
-const AFTER_ECHO_HELP: &str = "\
-Targets:
-  GET /              Hello, World!
-  POST /echo         the content, returned while it is coming in (PUT as well)
-  GET /delay/MS      an answer after so many milliseconds
-  GET /block/MS      the same, but it blocks a thread of the server: for testing
-  GET /stream/N/MS   N chunks, so many milliseconds apart
-  GET /bytes/N       N bytes
-  any /status/CODE   a response with this status, 200 to 599
-  GET /headers       the request's fields as JSON
-  GET /upgrade       with Upgrade: echo, every byte that follows, until the drain
-
-Examples:
-  neap echo -p 0 --log off
-  neap echo --listen '[::]:8080' --listen unix:/run/neap.sock --reuse-port
-  curl -T large.iso http://127.0.0.1:8080/echo | cmp - large.iso
-  curl http://127.0.0.1:8080/delay/5000 & sleep 1; kill -TERM \"$(pidof neap)\"; wait";
 
 /// An HTTP/1.1 micro-server whose shutdown can be proved
 ///
 /// SIGTERM or Ctrl-C starts the drain: what has reached the server is still answered, then it
 /// ends. A second signal ends it at once.
 #[derive(Debug, Parser)]
-#[command(name = "neap", version, after_help = AFTER_HELP, subcommand_required = true)]
+#[command(name = "neap", version, subcommand_required = true, after_help = help::AFTER_HELP,
+          after_long_help = help::AFTER_LONG_HELP)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -67,12 +39,18 @@ pub(crate) enum Command {
     #[command(after_help = serve::args::AFTER_HELP)]
     Serve(serve::args::Serve),
     /// Serve an endpoint to test clients, balancers and shutdowns with
-    #[command(after_help = AFTER_ECHO_HELP)]
+    #[command(after_help = help::AFTER_ECHO_HELP)]
     Echo(Echo),
     #[cfg(target_os = "linux")]
     /// Hold a shutdown drill: start any server, send it its signal, see what its clients lose
     #[command(after_help = drill::args::AFTER_HELP)]
     Drill(Box<drill::args::Drill>),
+    /// Print what makes a shell complete commands and flags
+    #[command(after_help = completions::AFTER_HELP)]
+    Completions(Completions),
+    /// Print the manual pages, or write them to a directory
+    #[command(after_help = man::AFTER_HELP)]
+    Man(Man),
 }
 
 /// The flags of `neap echo`.
@@ -229,7 +207,7 @@ pub(crate) fn parse() -> Cli {
     try_parse(std::env::args_os()).unwrap_or_else(|error| error.exit())
 }
 
-fn try_parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+pub(crate) fn try_parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let mut words: Vec<OsString> = words.into_iter().collect();
     let in_file = words_in_file(&words)?;
     // What the file says stands right behind the command's name, before what is typed.
@@ -278,6 +256,7 @@ impl Command {
             Command::Echo(echo) => Some(&mut echo.common),
             #[cfg(target_os = "linux")]
             Command::Drill(_) => None,
+            Command::Completions(_) | Command::Man(_) => None,
         }
     }
 }
@@ -311,6 +290,7 @@ mod tests {
             Command::Echo(echo) => Ok(echo.common),
             #[cfg(target_os = "linux")]
             Command::Drill(drill) => Err(format!("{drill:?}")),
+            other => Err(format!("{other:?}")),
         }
     }
 

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use clap::builder::ArgAction;
+use clap::builder::{ArgAction, PossibleValue};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 use toml::Spanned;
@@ -51,6 +51,14 @@ impl ConfigFile {
         })?;
         let path = path.to_owned();
         Ok(ConfigFile { path, text })
+    }
+
+    /// A file of this text.
+    #[cfg(test)]
+    pub(crate) fn of_text(text: &str) -> ConfigFile {
+        let path = "neap.toml".into();
+        let text = text.to_owned();
+        ConfigFile { path, text }
     }
 
     /// The words that the file stands for on the line of the command `name`.
@@ -262,7 +270,7 @@ fn judge(command: &Command, arg: &Arg, words: &[OsString]) -> Result<(), String>
                 _ => "",
             };
             let known = arg.get_possible_values();
-            let known: Vec<_> = known.iter().map(|value| value.get_name()).collect();
+            let known: Vec<_> = known.iter().map(PossibleValue::get_name).collect();
             Err(format!("{given:?} is none of {}", known.join(", ")))
         }
         // A flag that needs another one is judged when all are together.
@@ -300,10 +308,7 @@ mod tests {
     use crate::args;
 
     fn words(text: &str, name: &str, given: &[&str]) -> Result<String, String> {
-        let file = ConfigFile {
-            path: "neap.toml".into(),
-            text: text.to_owned(),
-        };
+        let file = ConfigFile::of_text(text);
         let words = file.words(&args::command(), name, |id| given.contains(&id));
         let words = words.map_err(|error| error.to_string())?;
         let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();

@@ -274,6 +274,13 @@ pub(crate) enum StartError {
     },
     /// The server could not run.
     Run(io::Error),
+    /// What was to be printed or written could not be.
+    Write {
+        /// The directory, if it was not stdout.
+        directory: Option<PathBuf>,
+        /// What the system says.
+        source: io::Error,
+    },
 }
 
 impl fmt::Display for StartError {
@@ -306,6 +313,10 @@ impl fmt::Display for StartError {
                 }
             }
             StartError::Run(source) => write!(f, "cannot serve: {source}"),
+            StartError::Write { directory, source } => match directory {
+                Some(directory) => write!(f, "cannot write to {}: {source}", directory.display()),
+                None => write!(f, "cannot print: {source}"),
+            },
         }
     }
 }
@@ -319,6 +330,7 @@ impl Error for StartError {
             | StartError::Signals(source)
             | StartError::Listen { source, .. }
             | StartError::Directory { source, .. }
+            | StartError::Write { source, .. }
             | StartError::Run(source) => Some(source),
         }
     }

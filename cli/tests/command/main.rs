@@ -3,9 +3,12 @@
 // Helpers of tests may panic as tests may, which Clippy does not know.
 #![allow(clippy::unwrap_used)]
 
+mod completions;
+mod manual;
 mod mistakes;
 mod running;
 mod settings;
+mod terminal;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -88,4 +91,14 @@ fn get(server: &Server, target: &str) -> String {
 
 fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Whether a program is installed. A test that cannot do without it says so.
+fn is_installed(program: &str) -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = std::env::split_paths(&paths).any(|path| path.join(program).is_file());
+    if !is_there {
+        println!("skipped: {program} is not installed");
+    }
+    is_there
 }
