@@ -131,7 +131,10 @@ impl Entry {
         // Writing to a string cannot fail.
         let _ = write!(line, " {:?}\" ", self.version);
         let _ = match &self.status {
-            Some(status) => write!(line, "{} ", status.as_u16()),
+            Some(status) => {
+                let colour = self.log.log.tone().status(*status);
+                write!(line, "{colour}{}{colour:#} ", status.as_u16())
+            }
             None => write!(line, "- "),
         };
         let _ = match self.bytes {
@@ -233,9 +236,10 @@ mod tests {
 
     use super::*;
     use crate::log::Style;
+    use crate::tone::Tone;
 
     fn entry(format: Format, request: http::request::Builder) -> Entry {
-        let log = Log::start(Style::Plain, std::io::sink()).unwrap();
+        let log = Log::start(Style::Text(Tone::Plain), std::io::sink()).unwrap();
         let mut entry =
             AccessLog::new(log, format).begin(&request.body(neap_smol::Body::empty()).unwrap());
         entry.arrived = UNIX_EPOCH + Duration::from_secs(784_111_777);

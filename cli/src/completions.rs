@@ -6,7 +6,7 @@ use clap::Args;
 use clap_complete::{Shell, generate};
 
 use crate::args;
-use crate::start::StartError;
+use crate::start_error::StartError;
 
 pub(crate) const AFTER_HELP: &str = "\
 Where a shell looks for them by itself:

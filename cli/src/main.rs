@@ -25,11 +25,14 @@ mod inherit;
 mod json;
 mod log;
 mod man;
+mod reach;
 mod reply;
 mod report;
 mod serve;
 mod service_manager;
 mod start;
+mod start_error;
+mod tone;
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
@@ -41,7 +44,7 @@ use neap_smol::{Report, Server};
 use crate::args::Command;
 use crate::serve::Site;
 use crate::serve::args::Serve;
-use crate::start::StartError;
+use crate::start_error::StartError;
 
 /// A dispatched request was cut off or lost.
 const NOT_CLEAN: u8 = 1;
@@ -113,7 +116,7 @@ fn run_serve(server: Server, serve: &Serve) -> Result<Report, StartError> {
             directory: serve.directory.clone(),
             source,
         })?;
-    let bound = start::bind(server, &serve.common, SERVE_FILES)?;
+    let bound = start::bind(server, &serve.common, SERVE_FILES)?.opening(serve.open);
     let log = start::log(serve.common.log)?;
     let follows_links = site.follows_links();
     if !follows_links && serve.common.log != args::LogFormat::Off {

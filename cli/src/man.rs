@@ -8,7 +8,7 @@ use clap::{Args, Command, ValueHint};
 use clap_mangen::roff::{Roff, roman};
 
 use crate::help::{self, Section};
-use crate::start::StartError;
+use crate::start_error::StartError;
 use crate::{args, completions};
 
 pub(crate) const AFTER_HELP: &str = "\

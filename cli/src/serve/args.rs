@@ -23,11 +23,15 @@ Examples:
 #[derive(Args, Debug)]
 pub(crate) struct Serve {
     /// Directory to serve
-    #[arg(value_name = "DIR", default_value = ".", env = "NEAP_DIR")]
+    #[arg(value_name = "DIR", default_value = ".", env = "NEAP_DIR",
+          value_hint = clap::ValueHint::DirPath)]
     pub(crate) directory: PathBuf,
     /// List and serve names that begin with a dot, too
     #[arg(long, env = "NEAP_HIDDEN", value_parser = BoolishValueParser::new())]
     pub(crate) hidden: bool,
+    /// Open a browser on it once it listens
+    #[arg(long, env = "NEAP_OPEN", value_parser = BoolishValueParser::new())]
+    pub(crate) open: bool,
     #[command(flatten)]
     pub(crate) common: Common,
 }

@@ -3,6 +3,7 @@
 // Helpers of tests may panic as tests may, which Clippy does not know.
 #![allow(clippy::unwrap_used)]
 
+mod addresses;
 mod completions;
 mod manual;
 mod mistakes;
@@ -24,27 +25,46 @@ fn neap(words: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(name);
+    }
     command.args(words).stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
-/// A server that has said where it listens. It is killed if a test fails before it ended.
+/// A process that is killed if a test fails before it ended.
+struct Guard(Child);
+
+impl Guard {
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A server that has said where it listens.
 struct Server {
-    child: Child,
+    process: Guard,
     port: u16,
 }
 
 impl Server {
     fn start(command: &mut Command) -> Server {
-        let mut child = command.spawn().unwrap();
+        let mut process = Guard(command.spawn().unwrap());
         let mut line = String::new();
-        let stdout = child.stdout.as_mut().unwrap();
+        let stdout = process.0.stdout.as_mut().unwrap();
         BufReader::new(stdout).read_line(&mut line).unwrap();
         let port = line.strip_prefix("listening on http://127.0.0.1:");
         let port = port.and_then(|port| port.trim_end().parse().ok());
         let port = port.unwrap_or_else(|| panic!("{line:?}"));
-        Server { child, port }
+        Server { process, port }
     }
 
     fn connect(&self) -> TcpStream {
@@ -57,22 +77,15 @@ impl Server {
     }
 
     fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        self.process.signal(signal);
     }
 
     /// Its exit status, and what it said on stderr.
     fn end(mut self) -> (Option<i32>, String) {
         let mut said = String::new();
-        let mut stderr = self.child.stderr.take().unwrap();
+        let mut stderr = self.process.0.stderr.take().unwrap();
         stderr.read_to_string(&mut said).unwrap();
-        (self.child.wait().unwrap().code(), said)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        (self.process.0.wait().unwrap().code(), said)
     }
 }
 

@@ -49,12 +49,12 @@ fn a_log_that_nobody_reads_holds_neither_a_request_nor_the_end() {
         assert!(get(&server, "/").ends_with("Hello, World!"));
     }
     server.signal(Signal::TERM);
-    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    assert_eq!(server.process.0.wait().unwrap().code(), Some(0));
 }
 
 /// How many threads serve, by their names: `neap-1` and so on, or `neap` where there is one.
 fn threads_of(server: &Server) -> usize {
-    let tasks = std::fs::read_dir(format!("/proc/{}/task", server.child.id())).unwrap();
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", server.process.0.id())).unwrap();
     let comms = tasks.map(|task| task.unwrap().path().join("comm"));
     let names = comms.filter_map(|comm| std::fs::read_to_string(comm).ok());
     let digits = |name: &String| {

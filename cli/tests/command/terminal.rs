@@ -2,13 +2,16 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
-use std::process::{Child, Command};
+use std::process::{Command, Stdio};
 
+use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-/// A command on a terminal of its own. It is killed if a test fails before it ended.
+use crate::{Guard, Server, get, neap, stderr};
+
+/// A command on a terminal of its own.
 pub(crate) struct Terminal {
-    pub(crate) child: Child,
+    process: Guard,
     screen: File,
 }
 
@@ -18,12 +21,11 @@ impl Terminal {
         let (screen, terminal) = pair();
         command.stdin(terminal.try_clone().unwrap());
         command.stdout(terminal.try_clone().unwrap());
-        let child = command.stderr(terminal).spawn().unwrap();
+        let process = Guard(command.stderr(terminal).spawn().unwrap());
         // What the command holds of the terminal would keep it open.
-        command.stdin(std::process::Stdio::null());
-        command.stdout(std::process::Stdio::null());
-        command.stderr(std::process::Stdio::null());
-        Terminal { child, screen }
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(Stdio::null());
+        Terminal { process, screen }
     }
 
     pub(crate) fn type_in(&self, text: &str) {
@@ -33,20 +35,73 @@ impl Terminal {
     /// All that was shown, once the command has ended.
     pub(crate) fn end(mut self) -> String {
         let shown = read_all(&mut self.screen);
-        self.child.wait().unwrap();
+        self.process.0.wait().unwrap();
         shown
     }
 }
 
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+/// What a server says on stderr when that is a terminal, or a pipe.
+fn said(is_terminal: bool, variables: &[(&str, &str)]) -> String {
+    let mut command = neap(&["echo", "-p", "0"]);
+    command.env("TERM", "xterm").envs(variables.iter().copied());
+    let (mut screen, terminal) = pair();
+    if is_terminal {
+        command.stderr(terminal);
+    }
+    let mut server = Server::start(&mut command);
+    drop(command);
+    get(&server, "/");
+    get(&server, "/nowhere");
+    server.signal(Signal::TERM);
+    if !is_terminal {
+        return server.end().1;
+    }
+    assert_eq!(server.process.0.wait().unwrap().code(), Some(0));
+    read_all(&mut screen)
+}
+
+const RED: &str = "\x1b[31m";
+const YELLOW_404: &str = " HTTP/1.1\" \x1b[33m404\x1b[0m ";
+const GREEN_200: &str = " HTTP/1.1\" \x1b[32m200\x1b[0m 13";
+
+#[test]
+fn a_terminal_shows_each_status_in_the_colour_of_its_class() {
+    let said = said(true, &[]);
+    assert!(said.contains(GREEN_200), "{said}");
+    assert!(said.contains(YELLOW_404), "{said}");
+    assert!(
+        said.contains("\x1b[2mneap:\x1b[0m stopped by signal"),
+        "{said}"
+    );
+    assert!(!said.contains(RED), "{said}");
+}
+
+#[test]
+fn nothing_but_a_terminal_gets_colours_unless_it_is_told_to() {
+    assert!(!said(false, &[]).contains('\x1b'));
+    assert!(said(false, &[("CLICOLOR_FORCE", "1")]).contains(GREEN_200));
+}
+
+#[test]
+fn a_terminal_gets_no_colours_where_they_are_not_wanted_or_not_known() {
+    for variable in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+        let said = said(true, &[variable]);
+        assert!(said.contains("200 13") && !said.contains('\x1b'), "{said}");
     }
 }
 
+#[test]
+fn what_is_wrong_with_a_command_line_is_coloured_on_a_terminal_only() {
+    let mut command = neap(&["serve", "--nowhere"]);
+    let output = command.output().unwrap();
+    assert!(!stderr(&output).contains('\x1b'));
+    command.env("TERM", "xterm");
+    let shown = Terminal::start(&mut command).end();
+    assert!(shown.contains("\x1b["), "{shown}");
+}
+
 /// The two ends of a terminal: what its user has, and what a program has.
-pub(crate) fn pair() -> (File, File) {
+fn pair() -> (File, File) {
     let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&screen).unwrap();
     unlockpt(&screen).unwrap();
