@@ -2,13 +2,15 @@
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::BoolishValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use neap_smol::Address;
 
+use crate::address;
 use crate::certificate::TlsArgs;
 use crate::completions::{self, Completions};
 use crate::config_file::ConfigFile;
@@ -76,12 +78,13 @@ pub(crate) struct Common {
         value_name = "ADDR",
         env = "NEAP_LISTEN",
         value_delimiter = ',',
+        value_parser = address::parse,
         help = "Address to listen on: 127.0.0.1:8080, [::]:80, unix:PATH or unix:@NAME; may be \
                 given several times [default: 127.0.0.1:8080]"
     )]
     pub(crate) listen: Vec<Address>,
     /// Port to listen on, on 127.0.0.1; 0 takes a free one, which is printed
-    #[arg(short, long, value_name = "N", env = "NEAP_PORT")]
+    #[arg(short, long, value_name = "N", env = "NEAP_PORT", value_parser = address::parse_port)]
     port: Option<u16>,
     /// Take over listening sockets from whoever starts it, a systemd socket unit for instance
     ///
@@ -94,7 +97,8 @@ pub(crate) struct Common {
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
     /// Address for /livez, /readyz and /metrics, answered through the drain
-    #[arg(long, value_name = "ADDR", env = "NEAP_ADMIN", value_delimiter = ',')]
+    #[arg(long, value_name = "ADDR", env = "NEAP_ADMIN", value_delimiter = ',',
+          value_parser = address::parse)]
     pub(crate) admin: Vec<Address>,
     /// Answer /livez and /readyz on the main addresses, too
     ///
@@ -213,7 +217,7 @@ pub(crate) fn try_parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli
     // What the file says stands right behind the command's name, before what is typed.
     let place = words.len().min(2);
     words.splice(place..place, in_file);
-    let matches = command().try_get_matches_from(words)?;
+    let matches = command().try_get_matches_from(words).map_err(advise)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     if let Some((_, matches)) = matches.subcommand() {
         let is_typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
@@ -229,6 +233,44 @@ pub(crate) fn command() -> clap::Command {
     // Each flag's variable has its name: the help says so once.
     let quiet = |command: clap::Command| command.mut_args(|flag| flag.hide_env(true));
     Cli::command().mut_subcommands(quiet)
+}
+
+/// Adds to an error what a command is needed for, where the line has none.
+fn advise(error: clap::Error) -> clap::Error {
+    let context = match error.kind() {
+        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        _ => return error,
+    };
+    let Some(ContextValue::String(word)) = error.get(context) else {
+        return error;
+    };
+    let usage = error.get(ContextKind::Usage).map(ToString::to_string);
+    let is_file = Path::new(word).is_file();
+    let advice = if context == ContextKind::InvalidArg {
+        // Below a command clap knows what was meant; above it there are only --help and --version.
+        let of_root = usage.is_some_and(|usage| usage.contains("neap <COMMAND>"));
+        of_root
+            .then(|| format!("{word} is a command's flag; write it behind one: neap serve {word}"))
+    } else if is_file {
+        Some(format!(
+            "{word} is a file; name the directory that holds it: neap serve DIR"
+        ))
+    } else if word.contains('/') || Path::new(word).exists() {
+        Some(format!(
+            "{word} is no command; to serve that directory: neap serve {word}"
+        ))
+    } else if word.parse::<u16>().is_ok() {
+        Some(format!(
+            "{word} is no command; to listen on that port: neap serve -p {word}"
+        ))
+    } else {
+        None
+    };
+    match advice {
+        Some(advice) => clap::Error::raw(error.kind(), advice + "\n"),
+        None => error,
+    }
 }
 
 /// What the file of settings adds to these words, if they or the environment name one.
@@ -271,10 +313,9 @@ impl Common {
         if is_typed("listen") && !is_typed("port") {
             self.port = None;
         }
-        let local = |port| Address::Tcp(([127, 0, 0, 1], port).into());
-        self.listen.extend(self.port.map(local));
+        self.listen.extend(self.port.map(address::on_loopback));
         if self.listen.is_empty() && !self.inherit {
-            self.listen.push(local(8080));
+            self.listen.push(address::on_loopback(8080));
         }
     }
 }

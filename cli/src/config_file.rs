@@ -367,7 +367,7 @@ mod tests {
                 "port = 1.5",
                 "port: write a text or a whole number, not a float",
             ),
-            ("port = 65536", "port: 65536 is not in 0..=65535"),
+            ("port = 65536", "port: \"65536\" is no port"),
             (
                 "health = 'yes'",
                 "health: write true or false, not a string",

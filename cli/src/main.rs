@@ -9,6 +9,7 @@
 //! stands apart, and has nothing of `neap_smol`.
 
 mod access_log;
+mod address;
 mod args;
 mod certificate;
 mod completions;

@@ -6,6 +6,10 @@ use std::{fmt, io};
 
 use neap_smol::{Address, ConfigError};
 
+/// A certificate that a browser warns of, and a key.
+const MAKE_ONE: &str = "`openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout \
+                        key.pem -out cert.pem`";
+
 /// Why a command could not do its work. Its `Display` is one sentence that says what to do.
 #[derive(Debug)]
 pub(crate) enum StartError {
@@ -46,7 +50,11 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Config(source) => source.fmt(f),
-            StartError::Certificate(source) => write!(f, "cannot speak HTTPS: {source}"),
+            StartError::Certificate(source) => write!(
+                f,
+                "cannot speak HTTPS: {source}. --tls-cert and --tls-key name PEM files; {MAKE_ONE} \
+                 makes a pair to try it with"
+            ),
             StartError::Inherit(source) => write!(f, "cannot take over sockets: {source}"),
             StartError::Signals(source) => write!(f, "cannot handle signals: {source}"),
             StartError::Listen { address, source } => {
