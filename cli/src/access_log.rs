@@ -52,7 +52,7 @@ impl AccessLog {
             method: request.method().clone(),
             target: request.uri().clone(),
             version: request.version(),
-            referer: field(header::REFERER),
+            referer: field(header::REFERER).map(without_secrets),
             user_agent: field(header::USER_AGENT),
             status: None,
             bytes: 0,
@@ -179,6 +179,28 @@ impl Drop for Entry {
     }
 }
 
+/// A referer without user, password and fragment. No client sends them (RFC 9110, section 10.1.3);
+/// one that does has not meant them for our log.
+fn without_secrets(referer: HeaderValue) -> HeaderValue {
+    let text = referer.as_bytes();
+    let position = |byte: u8, text: &[u8]| text.iter().position(|it| *it == byte);
+    let end = position(b'#', text).unwrap_or(text.len());
+    let authority = text.windows(3).position(|it| it == b"://").map(|at| at + 3);
+    let authority = authority.filter(|at| *at <= end).unwrap_or(end);
+    let rest = &text[authority..end];
+    let path = rest.iter().position(|it| b"/?".contains(it));
+    let host = &rest[..path.unwrap_or(rest.len())];
+    let user = host
+        .iter()
+        .rposition(|it| *it == b'@')
+        .map_or(0, |at| at + 1);
+    if user == 0 && end == text.len() {
+        return referer;
+    }
+    let clean = [&text[..authority], &rest[user..]].concat();
+    HeaderValue::from_bytes(&clean).unwrap_or(referer)
+}
+
 /// Adds what a client sent so that it can neither end the quotes around it nor the line, nor
 /// reach a terminal as a command. Apache writes it the same way.
 fn escape(text: &[u8], line: &mut String) {
@@ -269,6 +291,23 @@ mod tests {
         )
         .line();
         assert!(line.ends_with(r#" 200 13 "-" "a b""#), "{line}");
+    }
+
+    #[test]
+    fn a_referers_password_and_fragment_are_not_logged() {
+        for (sent, logged) in [
+            ("http://u:p@h/a?b@c", "http://h/a?b@c"),
+            ("http://u:p@q@h", "http://h"),
+            ("http://h/a#token=1", "http://h/a"),
+            ("http://h/a@b", "http://h/a@b"),
+            ("http://h?a=u:p@b", "http://h?a=u:p@b"),
+            ("#http://u@h", ""),
+            ("about:blank", "about:blank"),
+            ("", ""),
+        ] {
+            let logged_as = without_secrets(HeaderValue::from_static(sent));
+            assert_eq!(logged_as.to_str().unwrap(), logged, "{sent}");
+        }
     }
 
     #[test]

@@ -39,6 +39,8 @@ impl Style {
         match self {
             Style::Text(tone) => {
                 let dim = tone.style(Effects::DIMMED);
+                // A peer's name may be a path that it chose itself, line ends and all.
+                let text = json::harmless(text);
                 format!("{dim}neap:{dim:#} {text}")
             }
             Style::Json => {
@@ -198,6 +200,15 @@ mod tests {
         log.finish(LONG);
         let written: Vec<u8> = pipe.try_iter().flatten().collect();
         assert_eq!(String::from_utf8(written).unwrap(), "one\nneap: two\n");
+    }
+
+    #[test]
+    fn an_event_is_one_line_whatever_its_peer_is_called() {
+        let style = Style::Text(Tone::Plain);
+        assert_eq!(
+            style.event("refused unix:/é\nneap: \x1b[2J\u{202e}: 400"),
+            "neap: refused unix:/é\\u{a}neap: \\u{1b}[2J\\u{202e}: 400"
+        );
     }
 
     #[test]
