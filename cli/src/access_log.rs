@@ -52,7 +52,7 @@ impl AccessLog {
             method: request.method().clone(),
             target: request.uri().clone(),
             version: request.version(),
-            referer: field(header::REFERER),
+            referer: field(header::REFERER).map(without_secrets),
             user_agent: field(header::USER_AGENT),
             status: None,
             bytes: 0,
@@ -131,7 +131,10 @@ impl Entry {
         // Writing to a string cannot fail.
         let _ = write!(line, " {:?}\" ", self.version);
         let _ = match &self.status {
-            Some(status) => write!(line, "{} ", status.as_u16()),
+            Some(status) => {
+                let colour = self.log.log.tone().status(*status);
+                write!(line, "{colour}{}{colour:#} ", status.as_u16())
+            }
             None => write!(line, "- "),
         };
         let _ = match self.bytes {
@@ -174,6 +177,28 @@ impl Drop for Entry {
     fn drop(&mut self) {
         self.log.log.line(&self.line());
     }
+}
+
+/// A referer without user, password and fragment. No client sends them (RFC 9110, section 10.1.3);
+/// one that does has not meant them for our log.
+fn without_secrets(referer: HeaderValue) -> HeaderValue {
+    let text = referer.as_bytes();
+    let position = |byte: u8, text: &[u8]| text.iter().position(|it| *it == byte);
+    let end = position(b'#', text).unwrap_or(text.len());
+    let authority = text.windows(3).position(|it| it == b"://").map(|at| at + 3);
+    let authority = authority.filter(|at| *at <= end).unwrap_or(end);
+    let rest = &text[authority..end];
+    let path = rest.iter().position(|it| b"/?".contains(it));
+    let host = &rest[..path.unwrap_or(rest.len())];
+    let user = host
+        .iter()
+        .rposition(|it| *it == b'@')
+        .map_or(0, |at| at + 1);
+    if user == 0 && end == text.len() {
+        return referer;
+    }
+    let clean = [&text[..authority], &rest[user..]].concat();
+    HeaderValue::from_bytes(&clean).unwrap_or(referer)
 }
 
 /// Adds what a client sent so that it can neither end the quotes around it nor the line, nor
@@ -233,9 +258,10 @@ mod tests {
 
     use super::*;
     use crate::log::Style;
+    use crate::tone::Tone;
 
     fn entry(format: Format, request: http::request::Builder) -> Entry {
-        let log = Log::start(Style::Plain, std::io::sink()).unwrap();
+        let log = Log::start(Style::Text(Tone::Plain), std::io::sink()).unwrap();
         let mut entry =
             AccessLog::new(log, format).begin(&request.body(neap_smol::Body::empty()).unwrap());
         entry.arrived = UNIX_EPOCH + Duration::from_secs(784_111_777);
@@ -265,6 +291,23 @@ mod tests {
         )
         .line();
         assert!(line.ends_with(r#" 200 13 "-" "a b""#), "{line}");
+    }
+
+    #[test]
+    fn a_referers_password_and_fragment_are_not_logged() {
+        for (sent, logged) in [
+            ("http://u:p@h/a?b@c", "http://h/a?b@c"),
+            ("http://u:p@q@h", "http://h"),
+            ("http://h/a#token=1", "http://h/a"),
+            ("http://h/a@b", "http://h/a@b"),
+            ("http://h?a=u:p@b", "http://h?a=u:p@b"),
+            ("#http://u@h", ""),
+            ("about:blank", "about:blank"),
+            ("", ""),
+        ] {
+            let logged_as = without_secrets(HeaderValue::from_static(sent));
+            assert_eq!(logged_as.to_str().unwrap(), logged, "{sent}");
+        }
     }
 
     #[test]

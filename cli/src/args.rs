@@ -2,56 +2,32 @@
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 
 use clap::builder::BoolishValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use neap_smol::Address;
 
+use crate::address;
 use crate::certificate::TlsArgs;
+use crate::completions::{self, Completions};
+use crate::config_file::ConfigFile;
 use crate::drain_args::DrainArgs;
 #[cfg(target_os = "linux")]
 use crate::drill;
+use crate::help;
+use crate::man::{self, Man};
 use crate::serve;
-
-const AFTER_HELP: &str = "\
-Exit status:
-  0  drained: every request that was begun has been answered
-  1  a request was cut off when the deadline came, or was lost
-  2  not started: a flag, a directory or an address was wrong
-
-Each flag is also an environment variable, --lame-duck NEAP_LAME_DUCK. What is typed outranks it.
-
-Examples:
-  neap serve                    the current directory on http://127.0.0.1:8080
-  neap serve public -p 0        another one on any free port, which is printed
-  neap echo --deadline 10s      an endpoint for tests, drained within ten seconds
-  neap drill -- ./server {port} a drill: what do its clients lose when it is told to stop?";
-
-const AFTER_ECHO_HELP: &str = "\
-Targets:
-  GET /              Hello, World!
-  POST /echo         the content, returned while it is coming in (PUT as well)
-  GET /delay/MS      an answer after so many milliseconds
-  GET /block/MS      the same, but it blocks a thread of the server: for testing
-  GET /stream/N/MS   N chunks, so many milliseconds apart
-  GET /bytes/N       N bytes
-  any /status/CODE   a response with this status, 200 to 599
-  GET /headers       the request's fields as JSON
-  GET /upgrade       with Upgrade: echo, every byte that follows, until the drain
-
-Examples:
-  neap echo -p 0 --log off
-  neap echo --listen '[::]:8080' --listen unix:/run/neap.sock --reuse-port
-  curl -T large.iso http://127.0.0.1:8080/echo | cmp - large.iso
-  curl http://127.0.0.1:8080/delay/5000 & sleep 1; kill -TERM \"$(pidof neap)\"; wait";
 
 /// An HTTP/1.1 micro-server whose shutdown can be proved
 ///
 /// SIGTERM or Ctrl-C starts the drain: what has reached the server is still answered, then it
 /// ends. A second signal ends it at once.
 #[derive(Debug, Parser)]
-#[command(name = "neap", version, after_help = AFTER_HELP, subcommand_required = true)]
+#[command(name = "neap", version, subcommand_required = true, after_help = help::AFTER_HELP,
+          after_long_help = help::AFTER_LONG_HELP)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -65,12 +41,18 @@ pub(crate) enum Command {
     #[command(after_help = serve::args::AFTER_HELP)]
     Serve(serve::args::Serve),
     /// Serve an endpoint to test clients, balancers and shutdowns with
-    #[command(after_help = AFTER_ECHO_HELP)]
+    #[command(after_help = help::AFTER_ECHO_HELP)]
     Echo(Echo),
     #[cfg(target_os = "linux")]
     /// Hold a shutdown drill: start any server, send it its signal, see what its clients lose
     #[command(after_help = drill::args::AFTER_HELP)]
     Drill(Box<drill::args::Drill>),
+    /// Print what makes a shell complete commands and flags
+    #[command(after_help = completions::AFTER_HELP)]
+    Completions(Completions),
+    /// Print the manual pages, or write them to a directory
+    #[command(after_help = man::AFTER_HELP)]
+    Man(Man),
 }
 
 /// The flags of `neap echo`.
@@ -83,18 +65,26 @@ pub(crate) struct Echo {
 /// The flags of every command that serves.
 #[derive(Args, Debug)]
 pub(crate) struct Common {
+    /// Settings in TOML: a flag's long name is a key; flags and the environment outrank them
+    ///
+    /// What the commands share stands at the top, what is for one of them below [serve] or [echo].
+    /// Lists are written ["a", "b"], flags without a value = true. DIR is called directory, and
+    /// paths are meant as if they were typed.
+    #[arg(long, value_name = "FILE", env = "NEAP_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
     /// Addresses to listen on.
     #[arg(
         long,
         value_name = "ADDR",
         env = "NEAP_LISTEN",
         value_delimiter = ',',
+        value_parser = address::parse,
         help = "Address to listen on: 127.0.0.1:8080, [::]:80, unix:PATH or unix:@NAME; may be \
                 given several times [default: 127.0.0.1:8080]"
     )]
     pub(crate) listen: Vec<Address>,
     /// Port to listen on, on 127.0.0.1; 0 takes a free one, which is printed
-    #[arg(short, long, value_name = "N", env = "NEAP_PORT")]
+    #[arg(short, long, value_name = "N", env = "NEAP_PORT", value_parser = address::parse_port)]
     port: Option<u16>,
     /// Take over listening sockets from whoever starts it, a systemd socket unit for instance
     ///
@@ -107,7 +97,8 @@ pub(crate) struct Common {
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
     /// Address for /livez, /readyz and /metrics, answered through the drain
-    #[arg(long, value_name = "ADDR", env = "NEAP_ADMIN", value_delimiter = ',')]
+    #[arg(long, value_name = "ADDR", env = "NEAP_ADMIN", value_delimiter = ',',
+          value_parser = address::parse)]
     pub(crate) admin: Vec<Address>,
     /// Answer /livez and /readyz on the main addresses, too
     ///
@@ -220,11 +211,13 @@ pub(crate) fn parse() -> Cli {
     try_parse(std::env::args_os()).unwrap_or_else(|error| error.exit())
 }
 
-fn try_parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    // Each flag's variable has its name: the help says so once.
-    let quiet = |command: clap::Command| command.mut_args(|flag| flag.hide_env(true));
-    let command = Cli::command().mut_subcommands(quiet);
-    let matches = command.try_get_matches_from(words)?;
+pub(crate) fn try_parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let mut words: Vec<OsString> = words.into_iter().collect();
+    let in_file = words_in_file(&words)?;
+    // What the file says stands right behind the command's name, before what is typed.
+    let place = words.len().min(2);
+    words.splice(place..place, in_file);
+    let matches = command().try_get_matches_from(words).map_err(advise)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     if let Some((_, matches)) = matches.subcommand() {
         let is_typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
@@ -235,6 +228,69 @@ fn try_parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Err
     Ok(cli)
 }
 
+/// The whole command line.
+pub(crate) fn command() -> clap::Command {
+    // Each flag's variable has its name: the help says so once.
+    let quiet = |command: clap::Command| command.mut_args(|flag| flag.hide_env(true));
+    Cli::command().mut_subcommands(quiet)
+}
+
+/// Adds to an error what a command is needed for, where the line has none.
+fn advise(error: clap::Error) -> clap::Error {
+    let context = match error.kind() {
+        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        _ => return error,
+    };
+    let Some(ContextValue::String(word)) = error.get(context) else {
+        return error;
+    };
+    let usage = error.get(ContextKind::Usage).map(ToString::to_string);
+    let is_file = Path::new(word).is_file();
+    let advice = if context == ContextKind::InvalidArg {
+        // Below a command clap knows what was meant; above it there are only --help and --version.
+        let of_root = usage.is_some_and(|usage| usage.contains("neap <COMMAND>"));
+        of_root
+            .then(|| format!("{word} is a command's flag; write it behind one: neap serve {word}"))
+    } else if is_file {
+        Some(format!(
+            "{word} is a file; name the directory that holds it: neap serve DIR"
+        ))
+    } else if word.contains('/') || Path::new(word).exists() {
+        Some(format!(
+            "{word} is no command; to serve that directory: neap serve {word}"
+        ))
+    } else if word.parse::<u16>().is_ok() {
+        Some(format!(
+            "{word} is no command; to listen on that port: neap serve -p {word}"
+        ))
+    } else {
+        None
+    };
+    match advice {
+        Some(advice) => clap::Error::raw(error.kind(), advice + "\n"),
+        None => error,
+    }
+}
+
+/// What the file of settings adds to these words, if they or the environment name one.
+fn words_in_file(words: &[OsString]) -> Result<Vec<OsString>, clap::Error> {
+    // What is wrong with the line is told when it is read with the file's words in it: it may lack
+    // only what the file has.
+    let matches = command().ignore_errors(true).try_get_matches_from(words)?;
+    let Some((name, matches)) = matches.subcommand() else {
+        return Ok(Vec::new());
+    };
+    let Ok(Some(path)) = matches.try_get_one::<PathBuf>("config") else {
+        return Ok(Vec::new());
+    };
+    let is_given = |id: &str| {
+        let source = matches.value_source(id);
+        source.is_some_and(|source| source != ValueSource::DefaultValue)
+    };
+    ConfigFile::read(path)?.words(&command(), name, is_given)
+}
+
 impl Command {
     fn common_mut(&mut self) -> Option<&mut Common> {
         match self {
@@ -242,6 +298,7 @@ impl Command {
             Command::Echo(echo) => Some(&mut echo.common),
             #[cfg(target_os = "linux")]
             Command::Drill(_) => None,
+            Command::Completions(_) | Command::Man(_) => None,
         }
     }
 }
@@ -256,10 +313,9 @@ impl Common {
         if is_typed("listen") && !is_typed("port") {
             self.port = None;
         }
-        let local = |port| Address::Tcp(([127, 0, 0, 1], port).into());
-        self.listen.extend(self.port.map(local));
+        self.listen.extend(self.port.map(address::on_loopback));
         if self.listen.is_empty() && !self.inherit {
-            self.listen.push(local(8080));
+            self.listen.push(address::on_loopback(8080));
         }
     }
 }
@@ -275,6 +331,7 @@ mod tests {
             Command::Echo(echo) => Ok(echo.common),
             #[cfg(target_os = "linux")]
             Command::Drill(drill) => Err(format!("{drill:?}")),
+            other => Err(format!("{other:?}")),
         }
     }
 

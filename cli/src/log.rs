@@ -10,6 +10,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use std::{mem, thread};
 
+use anstyle::Effects;
+
+use crate::tone::Tone;
 use crate::{date, json};
 
 /// Bytes that may wait for the writer; some seconds of a busy access log.
@@ -25,8 +28,8 @@ pub(crate) struct Log {
 /// What lines about the server itself look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// `neap: ` and the text.
-    Plain,
+    /// `neap: ` and the text, with colours or without.
+    Text(Tone),
     /// An object, so that a log of JSON lines stays one.
     Json,
 }
@@ -34,7 +37,12 @@ pub(crate) enum Style {
 impl Style {
     fn event(self, text: &str) -> String {
         match self {
-            Style::Plain => format!("neap: {text}"),
+            Style::Text(tone) => {
+                let dim = tone.style(Effects::DIMMED);
+                // A peer's name may be a path that it chose itself, line ends and all.
+                let text = json::harmless(text);
+                format!("{dim}neap:{dim:#} {text}")
+            }
             Style::Json => {
                 let now = date::Civil::from_unix(date::unix_seconds(SystemTime::now())).rfc3339();
                 format!(r#"{{"time":"{now}","event":{}}}"#, json::string(text))
@@ -94,6 +102,14 @@ impl Log {
         drop(buffer);
         if was_empty {
             self.shared.work.notify_one();
+        }
+    }
+
+    /// Whether its lines may have colours.
+    pub(crate) fn tone(&self) -> Tone {
+        match self.style {
+            Style::Text(tone) => tone,
+            Style::Json => Tone::Plain,
         }
     }
 
@@ -178,12 +194,21 @@ mod tests {
     #[test]
     fn what_was_logged_is_written_before_finish_returns() {
         let (sender, pipe) = mpsc::sync_channel(10);
-        let log = Log::start(Style::Plain, Pipe(sender)).unwrap();
+        let log = Log::start(Style::Text(Tone::Plain), Pipe(sender)).unwrap();
         log.line("one");
         log.event("two");
         log.finish(LONG);
         let written: Vec<u8> = pipe.try_iter().flatten().collect();
         assert_eq!(String::from_utf8(written).unwrap(), "one\nneap: two\n");
+    }
+
+    #[test]
+    fn an_event_is_one_line_whatever_its_peer_is_called() {
+        let style = Style::Text(Tone::Plain);
+        assert_eq!(
+            style.event("refused unix:/é\nneap: \x1b[2J\u{202e}: 400"),
+            "neap: refused unix:/é\\u{a}neap: \\u{1b}[2J\\u{202e}: 400"
+        );
     }
 
     #[test]
@@ -199,7 +224,7 @@ mod tests {
     #[test]
     fn a_reader_that_stopped_holds_neither_the_log_nor_the_end() {
         let (sender, pipe) = mpsc::sync_channel(0);
-        let log = Log::start(Style::Plain, Pipe(sender)).unwrap();
+        let log = Log::start(Style::Text(Tone::Plain), Pipe(sender)).unwrap();
         let line = "x".repeat(1023);
         for _ in 0..3 * ROOM / 1024 {
             log.line(&line);
@@ -217,7 +242,7 @@ mod tests {
     fn a_broken_pipe_is_ignored() {
         let (sender, pipe) = mpsc::sync_channel(0);
         drop(pipe);
-        let log = Log::start(Style::Plain, Pipe(sender)).unwrap();
+        let log = Log::start(Style::Text(Tone::Plain), Pipe(sender)).unwrap();
         log.line("one");
         log.finish(LONG);
     }

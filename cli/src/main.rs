@@ -9,8 +9,11 @@
 //! stands apart, and has nothing of `neap_smol`.
 
 mod access_log;
+mod address;
 mod args;
 mod certificate;
+mod completions;
+mod config_file;
 mod date;
 mod drain_args;
 #[cfg(target_os = "linux")]
@@ -18,15 +21,21 @@ mod drill;
 mod duration;
 mod echo;
 mod health;
+mod help;
 mod inherit;
 mod json;
 mod log;
+mod man;
+mod reach;
 mod reply;
 mod report;
 mod serve;
 mod service_manager;
 mod start;
+mod start_error;
+mod tone;
 
+use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -36,7 +45,7 @@ use neap_smol::{Report, Server};
 use crate::args::Command;
 use crate::serve::Site;
 use crate::serve::args::Serve;
-use crate::start::StartError;
+use crate::start_error::StartError;
 
 /// A dispatched request was cut off or lost.
 const NOT_CLEAN: u8 = 1;
@@ -48,15 +57,19 @@ const SERVE_FILES: usize = 2;
 /// Open files for a connection of `neap echo`.
 const ECHO_FILES: usize = 1;
 
+/// Commands without a server of their own.
+const OTHERS: [&str; 3] = ["drill", "completions", "man"];
+
 fn main() -> ExitCode {
-    // A drill serves nobody: what ends it ends what it has started, too.
-    let is_drill = std::env::args_os()
-        .nth(1)
-        .is_some_and(|word| word == "drill");
-    let status = if is_drill {
-        run(None)
-    } else {
+    // The other commands serve nobody: a signal ends them, and what a drill has started.
+    let word = std::env::args_os().nth(1);
+    let serves = !OTHERS
+        .iter()
+        .any(|other| word.as_deref() == Some(OsStr::new(other)));
+    let status = if serves {
         start::with_signals().and_then(|server| run(Some(server)))
+    } else {
+        run(None)
     };
     status.unwrap_or_else(|error| {
         // `eprintln!` would panic where nobody listens, and hide the status.
@@ -76,7 +89,9 @@ fn run(server: Option<Server>) -> Result<ExitCode, StartError> {
         (Command::Echo(echo), Some(server)) => run_echo(server, &echo).map(clean),
         #[cfg(target_os = "linux")]
         (Command::Drill(drill), _) => Ok(run_drill(&drill)),
-        // The first word said that it was a drill.
+        (Command::Completions(completions), _) => completions.print().map(|()| ExitCode::SUCCESS),
+        (Command::Man(man), _) => man.write().map(|()| ExitCode::SUCCESS),
+        // The first word said that it was none of these.
         (Command::Serve(_) | Command::Echo(_), None) => Ok(ExitCode::from(NOT_STARTED)),
     }
 }
@@ -106,7 +121,7 @@ fn run_serve(server: Server, serve: &Serve) -> Result<Report, StartError> {
         let directory = serve.directory.clone();
         return Err(StartError::Page { page, directory });
     }
-    let bound = start::bind(server, &serve.common, SERVE_FILES)?;
+    let bound = start::bind(server, &serve.common, SERVE_FILES)?.opening(serve.open);
     let log = start::log(serve.common.log)?;
     if let Some(warning) = site.warning()
         && serve.common.log != args::LogFormat::Off

@@ -1,15 +1,14 @@
 //! From a command line to a server that runs, and from its end to an exit status.
 
 use std::error::Error;
-use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::time::Duration;
 
+use anstyle::Effects;
 use http::{Request, Response, StatusCode};
 use http_body::Body;
-use neap_smol::{Address, ConfigError, Full, Reactor, Report, Server};
+use neap_smol::{Address, Full, Reactor, Report, Server};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::access_log::{AccessLog, Format};
@@ -18,8 +17,11 @@ use crate::certificate::Certificate;
 use crate::health;
 use crate::inherit;
 use crate::log::{Log, Style};
+use crate::reach;
 use crate::report;
 use crate::service_manager::Telling;
+use crate::start_error::StartError;
+use crate::tone::Tone;
 
 /// How long the last lines may take to be written, and the service manager to be told.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -49,6 +51,14 @@ pub(crate) fn with_signals() -> Result<Server, StartError> {
 pub(crate) struct Bound {
     server: Server,
     certificate: Option<Certificate>,
+    opens: bool,
+}
+
+impl Bound {
+    /// Whether to open a browser on it once it listens.
+    pub(crate) fn opening(self, opens: bool) -> Bound {
+        Bound { opens, ..self }
+    }
 }
 
 /// Binds every address.
@@ -101,6 +111,7 @@ pub(crate) fn bind(server: Server, common: &Common, files: usize) -> Result<Boun
     Ok(Bound {
         server,
         certificate,
+        opens: false,
     })
 }
 
@@ -142,6 +153,7 @@ where
     let Bound {
         server,
         certificate,
+        opens,
     } = bound;
     let complaints = (common.log != LogFormat::Off).then(|| log.clone());
     let is_secure = certificate.is_some();
@@ -149,7 +161,11 @@ where
         let watched = certificate.watch(server.handle(), complaints.clone());
         watched.map_err(StartError::Run)?;
     }
-    announce(&server, is_secure);
+    let scheme = if is_secure { "https" } else { "http" };
+    announce(&server, scheme);
+    if opens {
+        open_browser(&server, scheme, log);
+    }
     let health = common.health.then(|| server.handle());
     let handler = move |request| {
         let checked = health.as_ref().and_then(|it| health::answer(it, &request));
@@ -193,6 +209,9 @@ where
     C::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let deadline = common.drain.deadline;
+    if let Some(file) = &common.config {
+        log.event(&format!("settings from {}", file.display()));
+    }
     log.event(&format!(
         "SIGTERM or Ctrl-C drains within {deadline:?}, a second one at once"
     ));
@@ -210,7 +229,9 @@ where
 pub(crate) fn log(format: LogFormat) -> Result<Log, StartError> {
     let style = match format {
         LogFormat::Json => Style::Json,
-        LogFormat::Off | LogFormat::Common | LogFormat::Combined => Style::Plain,
+        LogFormat::Off | LogFormat::Common | LogFormat::Combined => {
+            Style::Text(Tone::of(&io::stderr()))
+        }
     };
     Log::start(style, io::stderr()).map_err(StartError::Run)
 }
@@ -224,18 +245,29 @@ fn access_format(format: LogFormat) -> Option<Format> {
     }
 }
 
-fn announce(server: &Server, is_secure: bool) {
-    let scheme = if is_secure { "https" } else { "http" };
+/// Says where it listens. The first lines are for scripts, one for each address in the order in
+/// which they were given; what comes behind them is for people.
+fn announce(server: &Server, scheme: &str) {
+    // A script that reads them reads them under CLICOLOR_FORCE, too.
+    let tone = match io::stdout().is_terminal() {
+        true => Tone::of(&io::stdout()),
+        false => Tone::Plain,
+    };
+    let url = tone.style(Effects::BOLD);
     let line = |doing: &str, scheme: &str, address: &Address| match address {
-        Address::Tcp(address) => format!("{doing} {scheme}://{address}\n"),
+        Address::Tcp(address) => format!("{doing} {url}{scheme}://{address}{url:#}\n"),
         unix => format!("{doing} {unix}\n"),
     };
     let mut lines = String::new();
-    for address in server.addresses() {
-        lines += &line("listening on", scheme, &address);
+    let addresses = server.addresses();
+    for address in &addresses {
+        lines += &line("listening on", scheme, address);
     }
     for address in server.admin_addresses() {
         lines += &line("health checks on", "http", &address);
+    }
+    for address in reach::behind_wildcards(&addresses) {
+        lines += &line("reachable at", scheme, &address.into());
     }
     let mut stdout = io::stdout().lock();
     // Nobody may be there to read it, and the server serves all the same.
@@ -244,156 +276,17 @@ fn announce(server: &Server, is_secure: bool) {
         .and_then(|()| stdout.flush());
 }
 
-/// Why a command could not do its work. Its `Display` is one sentence that says what to do.
-#[derive(Debug)]
-pub(crate) enum StartError {
-    /// The settings contradict each other.
-    Config(ConfigError),
-    /// There is no certificate where one was to be.
-    Certificate(io::Error),
-    /// The sockets that were to be inherited are of no use.
-    Inherit(io::Error),
-    /// The handlers of signals could not be installed.
-    Signals(io::Error),
-    /// An address could not be listened on.
-    Listen {
-        /// The address.
-        address: Address,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A directory could not be served.
-    Directory {
-        /// The directory.
-        directory: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The page for what is not there is not there.
-    Page {
-        /// Its path below the directory.
-        page: String,
-        /// The directory.
-        directory: PathBuf,
-    },
-    /// The server could not run.
-    Run(io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::Config(source) => source.fmt(f),
-            StartError::Certificate(source) => write!(f, "cannot speak HTTPS: {source}"),
-            StartError::Inherit(source) => write!(f, "cannot take over sockets: {source}"),
-            StartError::Signals(source) => write!(f, "cannot handle signals: {source}"),
-            StartError::Listen { address, source } => {
-                write!(f, "cannot listen on {address}: ")?;
-                match listen_advice(address, source.kind()) {
-                    Some(advice) => f.write_str(advice),
-                    None => write!(f, "{source}"),
-                }
-            }
-            StartError::Directory { directory, source } => {
-                write!(f, "cannot serve {}: ", directory.display())?;
-                match source.kind() {
-                    io::ErrorKind::NotFound => {
-                        f.write_str("there is no such directory; check the name, or create it")
-                    }
-                    io::ErrorKind::NotADirectory => {
-                        f.write_str("it is a file; name the directory that holds it")
-                    }
-                    io::ErrorKind::PermissionDenied => {
-                        f.write_str("this user may not enter it; change its mode, or the user")
-                    }
-                    _ => write!(f, "{source}"),
-                }
-            }
-            StartError::Page { page, directory } => {
-                let directory = directory.display();
-                write!(
-                    f,
-                    "there is no file {page} below {directory}: correct --not-found"
-                )
-            }
-            StartError::Run(source) => write!(f, "cannot serve: {source}"),
-        }
-    }
-}
-
-impl Error for StartError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            StartError::Config(source) => Some(source),
-            StartError::Page { .. } => None,
-            StartError::Certificate(source)
-            | StartError::Inherit(source)
-            | StartError::Signals(source)
-            | StartError::Listen { source, .. }
-            | StartError::Directory { source, .. }
-            | StartError::Run(source) => Some(source),
-        }
-    }
-}
-
-/// What to do when an address refuses us, if it is known.
-fn listen_advice(address: &Address, kind: io::ErrorKind) -> Option<&'static str> {
-    let is_tcp = matches!(address, Address::Tcp(_));
-    match kind {
-        io::ErrorKind::AddrInUse if is_tcp => Some(
-            "the port is taken; end the process that listens there, or take another port (-p 0 \
-             finds a free one)",
-        ),
-        io::ErrorKind::AddrInUse => Some(
-            "a socket of this name exists; end the process that listens there, remove the file \
-             if there is none, or take another name",
-        ),
-        io::ErrorKind::PermissionDenied if is_tcp => {
-            Some("this user may not; take a port from 1024 up, or grant CAP_NET_BIND_SERVICE")
-        }
-        io::ErrorKind::PermissionDenied => {
-            Some("this user may not write there; take another directory")
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            Some("no interface of this machine has the address; take 127.0.0.1, or 0.0.0.0 for all")
-        }
-        io::ErrorKind::NotFound => Some("its directory does not exist; create it"),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_error_says_what_to_do() {
-        let listen = |address: &str, kind: io::ErrorKind| {
-            let address = address.parse().unwrap();
-            StartError::Listen {
-                address,
-                source: kind.into(),
-            }
-            .to_string()
-        };
-        let taken = listen("127.0.0.1:80", io::ErrorKind::AddrInUse);
-        assert!(
-            taken.starts_with("cannot listen on 127.0.0.1:80: the port is taken"),
-            "{taken}"
-        );
-        let taken = listen("unix:/run/x", io::ErrorKind::AddrInUse);
-        assert!(
-            taken.contains("unix:/run/x: a socket of this name"),
-            "{taken}"
-        );
-        let denied = listen("127.0.0.1:80", io::ErrorKind::PermissionDenied);
-        assert!(denied.contains("1024"), "{denied}");
-        let directory = PathBuf::from("nowhere");
-        let source = io::ErrorKind::NotFound.into();
-        let missing = StartError::Directory { directory, source }.to_string();
-        assert!(
-            missing.starts_with("cannot serve nowhere: there is no such"),
-            "{missing}"
-        );
+/// Opens a browser on the server. Without one it serves all the same.
+fn open_browser(server: &Server, scheme: &str, log: &Log) {
+    let addresses = server.addresses();
+    let Some(address) = reach::from_here(&addresses) else {
+        return log.event("a browser cannot open a unix socket; add --port 8080 for --open");
+    };
+    let url = format!("{scheme}://{address}/");
+    if let Err(error) = open::that_detached(&url) {
+        let error = error.kind();
+        log.event(&format!(
+            "no browser could be opened ({error}); open {url} yourself"
+        ));
     }
 }

@@ -28,6 +28,9 @@ Exit status:
      exit, a deadline missed
   2  not held: a flag was wrong, or the server did not start
 
+Signals:
+  INT, TERM, HUP, QUIT  the drill ends, and with it the servers that it has started
+
 Examples:
   neap drill -- python3 -m http.server {port}
   neap drill -- ./my-server --listen 127.0.0.1:{port}

@@ -33,7 +33,8 @@ Examples:
 #[derive(Args, Debug)]
 pub(crate) struct Serve {
     /// Directory to serve
-    #[arg(value_name = "DIR", default_value = ".", env = "NEAP_DIR")]
+    #[arg(value_name = "DIR", default_value = ".", env = "NEAP_DIR",
+          value_hint = clap::ValueHint::DirPath)]
     pub(crate) directory: PathBuf,
     /// List and serve names that begin with a dot, too
     #[arg(long, env = "NEAP_HIDDEN", value_parser = BoolishValueParser::new())]
@@ -91,6 +92,9 @@ pub(crate) struct Serve {
         hide_possible_values = true
     )]
     listing: Listings,
+    /// Open a browser on it once it listens
+    #[arg(long, env = "NEAP_OPEN", value_parser = BoolishValueParser::new())]
+    pub(crate) open: bool,
     #[command(flatten)]
     pub(crate) common: Common,
 }

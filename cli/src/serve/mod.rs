@@ -5,9 +5,9 @@
 //! what is left of it is read piece by piece as the client takes it ([`file_content`]). A directory
 //! is answered with its `index.html` or a [`listing`].
 //!
-//! All of this up to the first piece of the file happens in one go. What the system has in memory is
-//! answered at once, on the thread that read the request; for the rest it is done again on one that
-//! may block ([`open::Wait`]).
+//! All of this up to the first piece of the file happens in one go. What the system has in memory
+//! is answered at once, on the thread that read the request; for the rest it is done again on one
+//! that may block ([`open::Wait`]).
 
 pub(crate) mod args;
 mod cache;
