@@ -64,6 +64,7 @@ pub(crate) struct Echo {
 
 /// The flags of every command that serves.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Server")]
 pub(crate) struct Common {
     /// Settings in TOML: a flag's long name is a key; flags and the environment outrank them
     ///

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::BoolishValueParser;
+use clap::builder::{BoolishValueParser, Resettable};
 
 use super::Settings;
 use super::cache::{CachePolicy, Rule};
@@ -31,6 +31,7 @@ Examples:
 
 /// The flags of `neap serve`.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Files")]
 pub(crate) struct Serve {
     /// Directory to serve
     #[arg(value_name = "DIR", default_value = ".", env = "NEAP_DIR",

@@ -13,7 +13,8 @@ const STYLE: &str = include_str!("style.css");
 /// Nothing is loaded or run but this style sheet, which is known by its hash: names are data, and
 /// stay it even if escaping them ever failed.
 pub(crate) const POLICY: &str = "default-src 'none'; \
-    style-src 'sha256-J4U+3TzEw4zMCjW6gqDM0bqJfAYMJL8PkMRw6fC5OWA='; base-uri 'none'; form-action 'none'";
+    style-src 'sha256-J4U+3TzEw4zMCjW6gqDM0bqJfAYMJL8PkMRw6fC5OWA='; base-uri 'none'; \
+    form-action 'none'";
 
 /// What stands before the first entry. Every link is relative to the directory's own address, which
 /// ends in a slash, so that a proxy may put it anywhere.
@@ -145,8 +146,8 @@ pub(crate) fn tail(names: &Names, table: &Table) -> &'static str {
             "<p class=\"empty\">This directory is empty.</p>\n</main>\n</body>\n</html>\n"
         }
         (false, false) => {
-            "</tbody>\n</table>\n<p class=\"empty\">This directory is empty.</p>\n</main>\n</body>\n\
-             </html>\n"
+            "</tbody>\n</table>\n<p class=\"empty\">This directory is empty.</p>\n</main>\n\
+             </body>\n</html>\n"
         }
     }
 }
