@@ -44,15 +44,14 @@ fn quality(fields: &HeaderMap, ranges: [&str; 3]) -> u16 {
     let values = fields.get_all(header::ACCEPT).iter();
     let elements = values.filter_map(|value| value.to_str().ok());
     let elements = elements.flat_map(|value| value.split(','));
-    let named = elements
-        .filter_map(element_of_list)
-        .filter_map(|(range, quality)| {
-            let is_named = |ours: &&str| range.eq_ignore_ascii_case(ours);
-            Some((ranges.iter().position(|ours| is_named(&ours))?, quality))
-        });
-    named
-        .min_by_key(|&(place, _)| place)
-        .map_or(0, |(_, quality)| quality)
+    let ranked = elements.filter_map(|element| {
+        let (range, quality) = element_of_list(element)?;
+        let mut ranges = ranges.iter();
+        let place = ranges.position(|ours| range.eq_ignore_ascii_case(ours))?;
+        Some((place, quality))
+    });
+    let most_specific = ranked.min_by_key(|&(place, _)| place);
+    most_specific.map_or(0, |(_, quality)| quality)
 }
 
 /// An element of a list of preferences, `TOKEN` or `TOKEN;q=0.5`, and its weight in thousandths.
