@@ -286,7 +286,7 @@ mod tests {
             any::<u64>(),
             -99_999_999_999..300_000_000_000_i64,
         );
-        let entries = prop::collection::btree_map(name(), entry, 0..300);
+        let entries = prop::collection::btree_map(name(), entry, 0..150);
         entries.prop_map(|entries| {
             let entries = entries.into_iter();
             let entries = entries.map(|(name, (is_directory, size, modified))| {
