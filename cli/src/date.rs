@@ -103,6 +103,11 @@ impl Civil {
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 
+    /// Whether RFC 3339 can write it: its years have four digits.
+    pub(crate) fn is_in_rfc3339(self) -> bool {
+        (0..=9999).contains(&self.year)
+    }
+
     /// As a person reads it: `1994-11-06 08:49`.
     pub(crate) fn to_the_minute(self) -> String {
         let Civil {

@@ -4,6 +4,8 @@ use std::cmp::Reverse;
 
 use http::{HeaderMap, HeaderValue, header};
 
+use super::preference::element_of_list;
+
 /// A way to make content shorter on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coding {
@@ -105,31 +107,6 @@ impl Accepted {
 
     fn quality(&self, coding: Coding) -> u16 {
         self.codings[coding as usize]
-    }
-}
-
-/// An element of a list of preferences, `TOKEN` or `TOKEN;q=0.5`, and its weight in thousandths.
-pub(crate) fn element_of_list(element: &str) -> Option<(&str, u16)> {
-    let mut parts = element
-        .split(';')
-        .map(|part| part.trim_matches([' ', '\t']));
-    let token = parts.next().filter(|token| !token.is_empty())?;
-    // Media types have other parameters before it.
-    let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
-    Some((token, weight.map_or(Some(1000), thousandths)?))
-}
-
-/// `qvalue` of section 12.4.2: 0 or 1, and three digits behind the point at most.
-fn thousandths(weight: &str) -> Option<u16> {
-    let (whole, digits) = weight.split_once('.').unwrap_or((weight, ""));
-    if digits.len() > 3 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let fraction = format!("{digits:0<3}").parse::<u16>().ok()?;
-    match (whole, fraction) {
-        ("0", _) => Some(fraction),
-        ("1", 0) => Some(1000),
-        _ => None,
     }
 }
 

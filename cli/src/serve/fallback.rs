@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use http::{HeaderValue, Method, header, request};
 
-use super::encoding::element_of_list;
 use super::path::Names;
+use super::preference::element_of_list;
 
 /// A file below the directory, as `--not-found` names it.
 #[derive(Clone, Debug, PartialEq, Eq)]

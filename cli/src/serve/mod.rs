@@ -25,6 +25,7 @@ mod media_type;
 mod multipart;
 mod open;
 mod path;
+mod preference;
 mod range;
 mod refusal;
 mod representation;

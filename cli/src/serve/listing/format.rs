@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderValue, header};
 
 use super::query;
+use crate::serve::preference::element_of_list;
 
 /// How a listing is written.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
@@ -44,37 +45,14 @@ fn quality(fields: &HeaderMap, ranges: [&str; 3]) -> u16 {
     let values = fields.get_all(header::ACCEPT).iter();
     let elements = values.filter_map(|value| value.to_str().ok());
     let elements = elements.flat_map(|value| value.split(','));
-    let named = elements
-        .filter_map(element_of_list)
-        .filter_map(|(range, quality)| {
-            let is_named = |ours: &&str| range.eq_ignore_ascii_case(ours);
-            Some((ranges.iter().position(is_named)?, quality))
-        });
-    named
-        .min_by_key(|&(place, _)| place)
-        .map_or(0, |(_, quality)| quality)
-}
-
-/// An element of a list of preferences, `TOKEN` or `TOKEN;q=0.5`, and its weight in thousandths.
-fn element_of_list(element: &str) -> Option<(&str, u16)> {
-    let mut parts = element.split(';').map(str::trim);
-    let token = parts.next().filter(|token| !token.is_empty())?;
-    // Media types have other parameters before it.
-    let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
-    Some((token, weight.map_or(Some(1000), thousandths)?))
-}
-
-/// `qvalue` of section 12.4.2: 0 or 1, and three digits behind the point at most.
-fn thousandths(weight: &str) -> Option<u16> {
-    let (whole, digits) = weight.split_once('.').unwrap_or((weight, ""));
-    if digits.len() > 3 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    match (whole, format!("{digits:0<3}").parse().ok()?) {
-        ("0", fraction) => Some(fraction),
-        ("1", 0) => Some(1000),
-        _ => None,
-    }
+    let ranked = elements.filter_map(|element| {
+        let (range, quality) = element_of_list(element)?;
+        let mut ranges = ranges.iter();
+        let place = ranges.position(|ours| range.eq_ignore_ascii_case(ours))?;
+        Some((place, quality))
+    });
+    let most_specific = ranked.min_by_key(|&(place, _)| place);
+    most_specific.map_or(0, |(_, quality)| quality)
 }
 
 #[cfg(test)]

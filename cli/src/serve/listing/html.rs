@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::kind;
 use super::order::{Key, Order};
-use super::table::{Entry, MAX_ENTRIES, Table};
+use super::table::{Entry, Table};
 use crate::date::Civil;
 use crate::serve::path::{self, Names};
 
@@ -13,8 +13,8 @@ const STYLE: &str = include_str!("style.css");
 /// Nothing is loaded or run but this style sheet, which is known by its hash: names are data, and
 /// stay it even if escaping them ever failed.
 pub(crate) const POLICY: &str = "default-src 'none'; \
-    style-src 'sha256-J4U+3TzEw4zMCjW6gqDM0bqJfAYMJL8PkMRw6fC5OWA='; base-uri 'none'; \
-    form-action 'none'";
+    style-src 'sha256-J4U+3TzEw4zMCjW6gqDM0bqJfAYMJL8PkMRw6fC5OWA='; \
+    base-uri 'none'; form-action 'none'";
 
 /// What stands before the first entry. Every link is relative to the directory's own address, which
 /// ends in a slash, so that a proxy may put it anywhere.
@@ -30,7 +30,7 @@ pub(crate) fn head(names: &Names, table: &Table, order: Order) -> String {
     add_crumbs(&mut page, names);
     add_summary(&mut page, table);
     page.push_str("</header>\n<main>\n");
-    if !names.is_root() || table.get(0).is_some() {
+    if !names.is_root() || table.len() > 0 {
         page.push_str("<table>\n<thead><tr>");
         for key in Key::ALL {
             add_heading(&mut page, key, order);
@@ -87,7 +87,7 @@ fn add_summary(page: &mut String, table: &Table) {
             page,
             "<p class=\"note\">The directory holds more. These are the first {} that the system \
              named, in no order of its own.</p>",
-            grouped(MAX_ENTRIES as u64),
+            grouped(table.len() as u64),
         );
     }
 }
@@ -139,17 +139,16 @@ pub(crate) fn entry(page: &mut String, entry: &Entry<'_>) {
 }
 
 /// What stands behind the last entry.
-pub(crate) fn tail(names: &Names, table: &Table) -> &'static str {
-    match (names.is_root(), table.get(0).is_some()) {
-        (_, true) => "</tbody>\n</table>\n</main>\n</body>\n</html>\n",
-        (true, false) => {
-            "<p class=\"empty\">This directory is empty.</p>\n</main>\n</body>\n</html>\n"
-        }
-        (false, false) => {
-            "</tbody>\n</table>\n<p class=\"empty\">This directory is empty.</p>\n</main>\n\
-             </body>\n</html>\n"
-        }
+pub(crate) fn tail(names: &Names, table: &Table) -> String {
+    let mut page = String::new();
+    if !names.is_root() || table.len() > 0 {
+        page.push_str("</tbody>\n</table>\n");
     }
+    if table.len() == 0 {
+        page.push_str("<p class=\"empty\">This directory is empty.</p>\n");
+    }
+    page.push_str("</main>\n</body>\n</html>\n");
+    page
 }
 
 /// Digits in groups of three.
@@ -281,7 +280,7 @@ mod tests {
         let table = Table::new(&Budget::new(0));
         let page = |path| {
             let names = Names::parse(path).unwrap();
-            head(&names, &table, Order::default()) + tail(&names, &table)
+            head(&names, &table, Order::default()) + &tail(&names, &table)
         };
         let links = |page: &str| {
             let links = page

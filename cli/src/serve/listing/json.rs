@@ -1,5 +1,7 @@
 //! A listing as JSON.
 
+use std::fmt::Write as _;
+
 use super::table::{Entry, Table};
 use crate::date::Civil;
 use crate::json;
@@ -14,7 +16,8 @@ pub(crate) fn head(names: &Names, table: &Table) -> String {
     )
 }
 
-/// `href` is the exact name, which `name` need not be: JSON has no bytes.
+/// `href` is the exact name, which `name` need not be: JSON has no bytes. A date that RFC 3339
+/// cannot write is `null`.
 pub(crate) fn entry(page: &mut String, entry: &Entry<'_>, is_first: bool) {
     page.push_str(if is_first { "\n" } else { ",\n" });
     page.push_str("{\"name\":");
@@ -27,9 +30,11 @@ pub(crate) fn entry(page: &mut String, entry: &Entry<'_>, is_first: bool) {
         page.push_str("\",\"type\":\"file\",\"size\":");
         page.push_str(&entry.size.to_string());
     }
-    page.push_str(",\"modified\":\"");
-    page.push_str(&Civil::from_unix(entry.modified).rfc3339());
-    page.push_str("\"}");
+    let date = Civil::from_unix(entry.modified);
+    let _ = match date.is_in_rfc3339() {
+        true => write!(page, ",\"modified\":\"{}\"}}", date.rfc3339()),
+        false => write!(page, ",\"modified\":null}}"),
+    };
 }
 
 pub(crate) const END: &str = "\n]}\n";

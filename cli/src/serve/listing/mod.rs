@@ -25,7 +25,7 @@ use neap_smol::Full;
 pub(crate) use self::budget::Budget;
 use self::format::Format;
 use self::order::Order;
-use self::table::{ReadError, Table};
+use self::table::{Extent, MAX_ENTRIES, ReadError, Table};
 use super::Answer;
 use super::conditional::{self, Validators, Verdict};
 use super::content::Content;
@@ -64,7 +64,11 @@ pub(crate) fn answer(
 ) -> Answer {
     let order = Order::of(head.uri.query());
     let format = Format::of(head.uri.query(), &head.headers);
-    let mut table = Table::read(root, &names, directory, hidden, budget)?;
+    let extent = Extent {
+        hidden,
+        most: MAX_ENTRIES,
+    };
+    let mut table = Table::read(root, &names, directory, extent, budget)?;
     table.sort(order);
     let listing = Listing {
         names,
@@ -157,7 +161,7 @@ impl Listing {
                 match (table.get(index), format) {
                     (Some(entry), Format::Html) => html::entry(page, &entry),
                     (Some(entry), Format::Json) => json::entry(page, &entry, index == 0),
-                    (None, Format::Html) => page.push_str(html::tail(names, table)),
+                    (None, Format::Html) => page.push_str(&html::tail(names, table)),
                     (None, Format::Json) => page.push_str(json::END),
                 }
                 table
@@ -207,8 +211,10 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
+    use super::budget::FREE;
     use super::table::Entry;
     use super::*;
+    use crate::date::Civil;
 
     fn listing(entries: &[Entry<'_>], order: Order, format: Format) -> Listing {
         let mut table = Table::of(entries, &Budget::new(MEMORY)).unwrap();
@@ -280,7 +286,7 @@ mod tests {
             any::<u64>(),
             -99_999_999_999..300_000_000_000_i64,
         );
-        let entries = prop::collection::btree_map(name(), entry, 0..300);
+        let entries = prop::collection::btree_map(name(), entry, 0..150);
         entries.prop_map(|entries| {
             let entries = entries.into_iter();
             let entries = entries.map(|(name, (is_directory, size, modified))| {
@@ -358,8 +364,9 @@ mod tests {
                 prop_assert_eq!(&json["type"], kind);
                 let size = (!entry.is_directory).then_some(entry.size);
                 prop_assert_eq!(json.get("size").and_then(Value::as_u64), size);
-                let modified = crate::date::Civil::from_unix(entry.modified).rfc3339();
-                prop_assert_eq!(&json["modified"], &modified);
+                let date = Civil::from_unix(entry.modified);
+                let date = date.is_in_rfc3339().then(|| date.rfc3339());
+                prop_assert_eq!(&json["modified"], &Value::from(date));
             }
         }
     }
@@ -400,6 +407,30 @@ mod tests {
         tags.sort();
         tags.dedup();
         assert_eq!(tags.len(), count, "{tags:?}");
+    }
+
+    #[test]
+    fn a_long_listing_that_there_is_no_memory_for_is_refused_for_a_while() {
+        let scratch = tempfile::tempdir().unwrap();
+        for number in 0..2_000 {
+            std::fs::write(scratch.path().join(format!("{number:040}")), "").unwrap();
+        }
+        let root = Root::open(scratch.path(), None).unwrap();
+        let budget = Budget::new(FREE);
+        let ask = || {
+            let directory = File::open(scratch.path()).unwrap();
+            let (head, ()) = http::Request::new(()).into_parts();
+            let names = Names::parse("/").unwrap();
+            let answer = answer(&root, names, directory, false, &budget, &head);
+            answer.unwrap_or_else(Refusal::into_response)
+        };
+        let first = ask();
+        assert_eq!(first.status(), StatusCode::OK);
+        let second = ask();
+        assert_eq!(second.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(second.headers().contains_key(header::RETRY_AFTER));
+        drop(first);
+        assert_eq!(ask().status(), StatusCode::OK);
     }
 
     #[test]

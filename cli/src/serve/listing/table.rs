@@ -54,6 +54,15 @@ pub(crate) struct Entry<'a> {
     pub(crate) modified: i64,
 }
 
+/// What of a directory is listed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    /// Whether names that begin with a dot are.
+    pub(crate) hidden: bool,
+    /// How many entries, at most.
+    pub(crate) most: usize,
+}
+
 /// Why a directory cannot be listed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ReadError {
@@ -89,12 +98,12 @@ impl Table {
 
     /// Reads the directory that `names` led to. An entry is listed if a request for it could
     /// succeed, but for permissions: files and directories, links to them that are followed, and
-    /// what begins with a dot only if `hidden` is set.
+    /// what begins with a dot only if it is not hidden.
     pub(crate) fn read(
         root: &Root,
         names: &Names,
         directory: File,
-        hidden: bool,
+        extent: Extent,
         budget: &Arc<Budget>,
     ) -> Result<Table, ReadError> {
         let mut table = Table::new(budget);
@@ -103,10 +112,10 @@ impl Table {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             let is_itself_or_parent = name == b"." || name == b"..";
-            if is_itself_or_parent || (!hidden && path::is_hidden(name)) {
+            if is_itself_or_parent || (!extent.hidden && path::is_hidden(name)) {
                 continue;
             }
-            if table.records.len() == MAX_ENTRIES {
+            if table.len() == extent.most {
                 table.is_cut = true;
                 break;
             }
@@ -174,8 +183,12 @@ impl Table {
         self.directories
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.records.len()
+    }
+
     pub(crate) fn files(&self) -> usize {
-        self.records.len() - self.directories
+        self.len() - self.directories
     }
 
     /// Bytes of all files together.
@@ -193,7 +206,7 @@ impl Table {
 impl Hash for Table {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.is_cut.hash(state);
-        self.records.len().hash(state);
+        self.len().hash(state);
         self.iter().for_each(|entry| entry.hash(state));
     }
 }
@@ -292,7 +305,11 @@ mod tests {
         let Ok(Opened::Directory(directory)) = root.find(&names, Wait::Allowed) else {
             panic!("no directory")
         };
-        let mut table = Table::read(root, &names, directory, hidden, &Budget::new(0)).unwrap();
+        let extent = Extent {
+            hidden,
+            most: MAX_ENTRIES,
+        };
+        let mut table = Table::read(root, &names, directory, extent, &Budget::new(0)).unwrap();
         table.sort(Order::default());
         let slash = |entry: Entry<'_>| if entry.is_directory { "/" } else { "" };
         let shown = |entry: Entry<'_>| entry.name.escape_ascii().to_string() + slash(entry);
@@ -347,15 +364,36 @@ mod tests {
         assert_eq!(listed(&root, "/", false), ["below/", "file", "\\xff"]);
     }
 
+    fn read(path: &std::path::Path, most: usize) -> Table {
+        let root = Root::open(path, Some(Symlinks::Anywhere)).unwrap();
+        let names = Names::parse("/").unwrap();
+        let directory = File::open(path).unwrap();
+        let extent = Extent {
+            hidden: false,
+            most,
+        };
+        Table::read(&root, &names, directory, extent, &Budget::new(0)).unwrap()
+    }
+
+    #[test]
+    fn a_listing_ends_when_it_is_full_and_says_so_only_if_there_is_more() {
+        let scratch = tempfile::tempdir().unwrap();
+        for name in ["a", "b", "c", ".hidden"] {
+            fs::write(scratch.path().join(name), "").unwrap();
+        }
+        for (most, listed, is_cut) in [(4, 3, false), (3, 3, false), (2, 2, true)] {
+            let table = read(scratch.path(), most);
+            assert_eq!((table.len(), table.is_cut()), (listed, is_cut), "{most}");
+        }
+    }
+
     #[test]
     fn a_link_shows_what_it_leads_to() {
         let scratch = tempfile::tempdir().unwrap();
         fs::write(scratch.path().join("file"), "12345").unwrap();
         symlink("file", scratch.path().join("link")).unwrap();
-        let root = Root::open(scratch.path(), Some(Symlinks::Anywhere)).unwrap();
-        let names = Names::parse("/").unwrap();
-        let directory = File::open(scratch.path()).unwrap();
-        let table = Table::read(&root, &names, directory, false, &Budget::new(0)).unwrap();
+        let table = read(scratch.path(), 2);
+        assert!(!table.is_cut());
         let entries = table.iter().collect::<Vec<_>>();
         assert_eq!(entries.len(), 2);
         assert_eq!(
