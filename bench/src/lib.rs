@@ -1,10 +1,11 @@
 //! neap beside its peers.
 //!
-//! Three programs measure, each with one command, and say so in a table and as JSON:
+//! Four programs measure, each with one command, and say so in a table and as JSON:
 //!
 //! - `restarts`: what becomes of clients when a server is told to stop ([`restarts`]).
 //! - `drills`: what `neap drill` says about neap and its peers, Debian's and others' among them
 //!   ([`drill`]).
+//! - `servers`: what neap and other servers of files do when they are asked ([`servers`]).
 //! - `speed`: what a request costs, and an idle connection ([`speed`]).
 //!
 //! The peers are small programs in `peers`, each written as its own documentation recommends, and
@@ -23,4 +24,5 @@ pub mod peer;
 pub mod process;
 pub mod restarts;
 pub mod server;
+pub mod servers;
 pub mod speed;

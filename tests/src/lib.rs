@@ -28,5 +28,6 @@ pub mod graph;
 pub mod link;
 #[cfg(feature = "model")]
 pub mod model;
+pub mod page;
 pub mod process;
 pub mod simulation;

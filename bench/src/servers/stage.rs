@@ -1,0 +1,175 @@
+//! Where the page's commands run: a directory to serve, a folder for each attempt, an environment.
+
+use std::env;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use neap_tests::page::Server;
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::process::Process;
+use crate::server::free_address;
+
+/// How many seconds a probe may take.
+const PATIENCE: &str = "150";
+
+/// What goes before a probe: what it has started ends with it.
+const PRELUDE: &str = "trap 'kill -KILL $(jobs -p) 2>/dev/null' EXIT\n";
+
+/// What all attempts share.
+#[derive(Debug)]
+pub struct Stage {
+    folder: TempDir,
+    path: String,
+}
+
+/// A folder for one attempt, and a port for its server.
+#[derive(Debug)]
+pub struct Place<'a> {
+    stage: &'a Stage,
+    folder: TempDir,
+    address: SocketAddr,
+    /// What starts the server; empty where it cannot be started for this.
+    line: String,
+    server: Option<Process>,
+}
+
+impl Stage {
+    /// Fills the directory, by the page's own commands. `neap` is found before what is installed.
+    ///
+    /// # Errors
+    ///
+    /// If they fail.
+    pub fn open(preparation: &str, neap: &Path) -> io::Result<Stage> {
+        let folder = neap.parent().ok_or(io::ErrorKind::NotFound)?;
+        let rest = env::var("PATH").unwrap_or_default();
+        let stage = Stage {
+            folder: TempDir::new()?,
+            path: format!("{}:{rest}", folder.canonicalize()?.display()),
+        };
+        fs::create_dir(stage.directory())?;
+        let mut fill = stage.shell(preparation);
+        let filled = fill.current_dir(stage.directory()).output()?;
+        if filled.status.success() {
+            return Ok(stage);
+        }
+        let told = String::from_utf8_lossy(&filled.stderr).into_owned();
+        Err(io::Error::other(format!("the directory: {told}")))
+    }
+
+    /// What a server says about its version, less all but the figures; an error if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// What the shell says then.
+    pub fn version(&self, server: &Server) -> io::Result<String> {
+        let line = server.command("version").unwrap_or("false");
+        let told = self.shell(line).output()?;
+        if !told.status.success() {
+            let told = String::from_utf8_lossy(&told.stderr);
+            let line = told.lines().next().unwrap_or("it fails");
+            return Err(io::Error::other(line));
+        }
+        Ok(figures(&String::from_utf8_lossy(&told.stdout)))
+    }
+
+    /// A place to start `server` in, for `setup` or, where it has no such line, as it is.
+    ///
+    /// # Errors
+    ///
+    /// If there is no folder or no port.
+    pub fn place(&self, server: &Server, setup: &str, starts_it: bool) -> io::Result<Place<'_>> {
+        let plain = server.command("plain").filter(|_| !starts_it);
+        let line = server.command(setup).or(plain).unwrap_or_default();
+        let mut place = Place {
+            stage: self,
+            folder: TempDir::new()?,
+            address: free_address()?,
+            line: line.into(),
+            server: None,
+        };
+        if !starts_it {
+            let starts = format!("exec {line} >log 2>&1");
+            // The shell reads a document behind the line that asks for it.
+            let starts = match line.split_once('\n') {
+                Some((line, document)) => format!("exec {line} >log 2>&1\n{document}\n"),
+                None => starts,
+            };
+            let command = place.command(&starts);
+            let process = Process::start(&command, place.address, Signal::TERM, true, None)?;
+            place.server = Some(process);
+        }
+        Ok(place)
+    }
+
+    /// What all of them serve.
+    fn directory(&self) -> PathBuf {
+        self.folder.path().join("site")
+    }
+
+    fn shell(&self, script: &str) -> Command {
+        let mut command = Command::new("bash");
+        command.args(["-o", "pipefail", "-c", script]);
+        command.env("PATH", &self.path).stdin(Stdio::null());
+        command.env("DIR", self.directory());
+        for (name, file) in [("CERT", "cert.pem"), ("KEY", "key.pem")] {
+            command.env(name, self.folder.path().join(file));
+        }
+        command
+    }
+}
+
+impl Place<'_> {
+    /// Whether there is anything to start.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.line.is_empty()
+    }
+
+    /// Runs a probe to its end, or to the end of patience.
+    ///
+    /// # Errors
+    ///
+    /// If there is no shell.
+    pub fn run(&self, probe: &str) -> io::Result<Output> {
+        let mut command = Command::new("timeout");
+        let shell = self.command(&format!("{PRELUDE}{probe}"));
+        command.args(["--kill-after=1", PATIENCE]);
+        command.arg(shell.get_program()).args(shell.get_args());
+        for (name, value) in shell.get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
+        command.output()
+    }
+
+    fn command(&self, script: &str) -> Command {
+        let here = self.folder.path();
+        let mut command = self
+            .stage
+            .shell(&format!("cd {} && {script}", here.display()));
+        let (port, address) = (self.address.port(), self.address);
+        command.env("PORT", port.to_string());
+        command.env("URL", format!("http://{address}"));
+        command.env("START", format!("exec {}", self.line));
+        command.env("LOG", here.join("log"));
+        command.env("HOME", here);
+        if let Some(server) = &self.server {
+            command.env("PID", server.pid().to_string());
+        }
+        command
+    }
+}
+
+/// The first word that is a version.
+fn figures(told: &str) -> String {
+    let words = told.split_whitespace();
+    let mut figures = words
+        .map(|word| word.trim_start_matches('v'))
+        .filter(|word| word.contains('.') && word.starts_with(|char: char| char.is_ascii_digit()));
+    figures.next().unwrap_or("unknown").into()
+}
