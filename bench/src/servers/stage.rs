@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 
 use neap_tests::page::Server;
 use rustix::process::Signal;
-use tempfile::TempDir;
+use tempfile::{Builder, TempDir};
 
 use crate::process::Process;
 use crate::server::free_address;
@@ -48,11 +48,11 @@ impl Stage {
         let folder = neap.parent().ok_or(io::ErrorKind::NotFound)?;
         let rest = env::var("PATH").unwrap_or_default();
         let stage = Stage {
-            folder: TempDir::new()?,
+            folder: folder_for("site")?,
             path: format!("{}:{rest}", folder.canonicalize()?.display()),
         };
         fs::create_dir(stage.directory())?;
-        let mut fill = stage.shell(preparation);
+        let mut fill = stage.shell(&format!("set -e\n{preparation}"));
         let filled = fill.current_dir(stage.directory()).output()?;
         if filled.status.success() {
             return Ok(stage);
@@ -87,18 +87,13 @@ impl Stage {
         let line = server.command(setup).or(plain).unwrap_or_default();
         let mut place = Place {
             stage: self,
-            folder: TempDir::new()?,
+            folder: folder_for("attempt")?,
             address: free_address()?,
             line: line.into(),
             server: None,
         };
         if !starts_it {
-            let starts = format!("exec {line} >log 2>&1");
-            // The shell reads a document behind the line that asks for it.
-            let starts = match line.split_once('\n') {
-                Some((line, document)) => format!("exec {line} >log 2>&1\n{document}\n"),
-                None => starts,
-            };
+            let starts = format!("exec >log 2>&1\n{}", starts(line));
             let command = place.command(&starts);
             let process = Process::start(&command, place.address, Signal::TERM, true, None)?;
             place.server = Some(process);
@@ -151,11 +146,11 @@ impl Place<'_> {
         let here = self.folder.path();
         let mut command = self
             .stage
-            .shell(&format!("cd {} && {script}", here.display()));
+            .shell(&format!("cd {} || exit\n{script}", here.display()));
         let (port, address) = (self.address.port(), self.address);
         command.env("PORT", port.to_string());
         command.env("URL", format!("http://{address}"));
-        command.env("START", format!("exec {}", self.line));
+        command.env("START", starts(&self.line));
         command.env("LOG", here.join("log"));
         command.env("HOME", here);
         if let Some(server) = &self.server {
@@ -163,6 +158,18 @@ impl Place<'_> {
         }
         command
     }
+}
+
+/// A folder whose name has no dot: some servers take all below one for hidden.
+fn folder_for(what: &str) -> io::Result<TempDir> {
+    Builder::new().prefix(&format!("neap-{what}-")).tempdir()
+}
+
+/// A line that becomes the server, so that its process is the shell's; one that writes a file first
+/// says `exec` by itself.
+fn starts(line: &str) -> String {
+    let writes_first = line.contains("\nexec ");
+    format!("{}{line}", if writes_first { "" } else { "exec " })
 }
 
 /// The first word that is a version.
