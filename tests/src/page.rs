@@ -56,6 +56,8 @@ pub struct Probe {
     pub kind: Kind,
     /// Whether the command starts the server by itself.
     pub starts_it: bool,
+    /// Whether a server that has no such line cannot do it.
+    pub needs_own: bool,
     /// Whether figures are told as multiples of neap's.
     pub is_ratio: bool,
     /// The command.
@@ -203,7 +205,7 @@ impl Probe {
         })
     }
 
-    /// Takes what stands behind the block's fence, `SETUP KIND [starts] [ratio]`, and the block.
+    /// Takes what stands behind the block's fence, the setup and words about it, and the block.
     fn take(&mut self, told: &str, block: &str) {
         let mut words = told.split(' ');
         words.next().unwrap_or_default().clone_into(&mut self.setup);
@@ -211,6 +213,7 @@ impl Probe {
             match word {
                 "least" => self.kind = Kind::Least,
                 "most" => self.kind = Kind::Most,
+                "own" => self.needs_own = true,
                 "starts" => self.starts_it = true,
                 "ratio" => self.is_ratio = true,
                 _ => {}

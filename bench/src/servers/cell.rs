@@ -39,7 +39,7 @@ pub fn cells(stage: &Stage, probe: &Probe, servers: &[&Server]) -> io::Result<Ve
 }
 
 fn try_once(stage: &Stage, probe: &Probe, server: &Server) -> io::Result<String> {
-    let place = match stage.place(server, &probe.setup, probe.starts_it) {
+    let place = match stage.place(server, probe) {
         Ok(place) if place.is_empty() => return Ok(NO.into()),
         Ok(place) => place,
         Err(error) => {
@@ -74,7 +74,7 @@ fn figure(end: &Output) -> Option<String> {
 fn ratios(stage: &Stage, probe: &Probe, servers: &[&Server]) -> io::Result<Vec<String>> {
     let places: io::Result<Vec<Place<'_>>> = servers
         .iter()
-        .map(|server| stage.place(server, &probe.setup, false))
+        .map(|server| stage.place(server, probe))
         .collect();
     let places = places?;
     let mut taken = vec![Vec::new(); places.len()];

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use neap_tests::page::Server;
+use neap_tests::page::{Probe, Server};
 use rustix::process::Signal;
 use tempfile::{Builder, TempDir};
 
@@ -77,14 +77,16 @@ impl Stage {
         Ok(figures(&String::from_utf8_lossy(&told.stdout)))
     }
 
-    /// A place to start `server` in, for `setup` or, where it has no such line, as it is.
+    /// A place to try `probe` in, with `server` started for it or, where it has no such line, as it
+    /// is.
     ///
     /// # Errors
     ///
-    /// If there is no folder or no port.
-    pub fn place(&self, server: &Server, setup: &str, starts_it: bool) -> io::Result<Place<'_>> {
-        let plain = server.command("plain").filter(|_| !starts_it);
-        let line = server.command(setup).or(plain).unwrap_or_default();
+    /// If there is no folder or no port, or the server does not listen.
+    pub fn place(&self, server: &Server, probe: &Probe) -> io::Result<Place<'_>> {
+        let plain = server.command("plain").filter(|_| !probe.needs_own);
+        let line = server.command(&probe.setup).or(plain);
+        let line = line.unwrap_or_default();
         let mut place = Place {
             stage: self,
             folder: folder_for("attempt")?,
@@ -92,7 +94,7 @@ impl Stage {
             line: line.into(),
             server: None,
         };
-        if !starts_it {
+        if !probe.starts_it && !line.is_empty() {
             let starts = format!("exec >log 2>&1\n{}", starts(line));
             let command = place.command(&starts);
             let process = Process::start(&command, place.address, Signal::TERM, true, None)?;
