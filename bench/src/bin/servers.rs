@@ -28,15 +28,11 @@ struct Arguments {
     /// This binary of neap, instead of one that is built
     #[arg(long, value_name = "FILE")]
     neap: Option<PathBuf>,
-    /// Fill the directory, print where it is, and keep it until Enter is pressed
-    #[arg(long)]
-    directory: bool,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
-    let text = fs::read_to_string(Page::path())?;
-    let mut page = Page::parse(&text);
+    let mut page = Page::read()?;
     let neap = match &arguments.neap {
         Some(neap) => neap.clone(),
         None => build_neap()?,
@@ -58,6 +54,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     eprintln!("\n{}", Machine::this());
     if arguments.write {
+        // It may have been edited meanwhile.
+        let text = fs::read_to_string(Page::path())?;
+        page = Page::parse(&text);
         page.table = merge(&page, &tried);
         fs::write(Page::path(), page.with_table(&text)?)?;
     } else {
