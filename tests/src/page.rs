@@ -269,3 +269,96 @@ fn between_marks(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once(MARKS[0])?;
     Some(rest.split_once(MARKS[1])?.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+<!-- the table -->
+
+|  | neap 1.0 | other 2 |
+|---|---|---|
+| **Files** |  |  |
+| `one` a file | – | flag |
+
+<!-- its end -->
+## The directory
+
+```sh
+touch a
+```
+
+## How each is started
+
+### neap
+
+```sh
+# plain
+neap $DIR
+# two
+other <<END
+no
+END
+```
+
+## The rows
+
+### Files
+
+#### one: a file
+
+```sh two own starts
+curl $URL
+```
+
+Reason: it is so.
+";
+
+    fn probe(kind: Kind) -> Probe {
+        Probe {
+            kind,
+            ..Probe::default()
+        }
+    }
+
+    #[test]
+    fn a_page_is_taken_apart() {
+        let page = Page::parse(TEXT);
+        assert_eq!(page.preparation, "touch a");
+        assert_eq!(page.servers[0].command("plain"), Some("neap $DIR"));
+        let [one] = &page.probes[..] else {
+            panic!("{:?}", page.probes)
+        };
+        assert_eq!(
+            (&*one.id, &*one.title, &*one.part),
+            ("one", "a file", "Files")
+        );
+        assert_eq!((&*one.setup, &*one.command), ("two", "curl $URL"));
+        assert!(one.needs_own && one.starts_it && !one.is_ratio);
+        assert_eq!(one.reason.as_deref(), Some("it is so."));
+        assert_eq!(page.table.columns, ["neap 1.0", "other 2"]);
+        assert_eq!(page.table.cells("one").unwrap_or_default(), [NO, FLAG]);
+    }
+
+    #[test]
+    fn the_table_that_was_read_is_the_one_that_is_written() {
+        let mut page = Page::parse(TEXT);
+        assert_eq!(page.with_table(TEXT).ok().as_deref(), Some(TEXT));
+        page.table.rows[0].1[0] = YES.into();
+        let changed = page.with_table(TEXT).unwrap_or_default();
+        assert_eq!(changed, TEXT.replace("file | –", "file | ✓"));
+    }
+
+    #[test]
+    fn unasked_is_better_than_a_flag_and_a_figure_by_more_than_a_tenth() {
+        let yes = probe(Kind::Yes);
+        assert!(yes.is_better(YES, FLAG) && yes.is_better(FLAG, NO));
+        assert!(!yes.is_better(FLAG, YES) && !yes.is_better(NO, NO));
+        let least = probe(Kind::Least);
+        assert!(least.is_better("1.0 s", "1.2 s") && least.is_better("9 s", NO));
+        assert!(!least.is_better("1.0 s", "1.05 s") && !least.is_better(NO, "1 s"));
+        let most = probe(Kind::Most);
+        assert!(most.is_better("300", "226") && !most.is_better("50.0 MB", "50.0 MB"));
+    }
+}
