@@ -2,6 +2,7 @@
 
 use std::io;
 use std::process::Output;
+use std::thread::{self, ScopedJoinHandle};
 
 use neap_tests::page::{FLAG, Kind, NO, Probe, Server, YES};
 
@@ -27,12 +28,12 @@ pub fn cells(stage: &Stage, probe: &Probe, servers: &[&Server]) -> io::Result<Ve
             .collect();
     }
     // What takes no measure need not wait for another.
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let attempts: Vec<_> = servers
             .iter()
             .map(|server| scope.spawn(|| try_once(stage, probe, server)))
             .collect();
-        let ends = attempts.into_iter().map(|attempt| attempt.join());
+        let ends = attempts.into_iter().map(ScopedJoinHandle::join);
         ends.map(|end| end.map_err(|_| io::Error::other("an attempt ended"))?)
             .collect()
     })

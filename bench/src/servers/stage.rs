@@ -11,6 +11,7 @@ use neap_tests::page::{Probe, Server};
 use rustix::process::Signal;
 use tempfile::{Builder, TempDir};
 
+use crate::drill::figures;
 use crate::process::Process;
 use crate::server::free_address;
 
@@ -172,13 +173,4 @@ fn folder_for(what: &str) -> io::Result<TempDir> {
 fn starts(line: &str) -> String {
     let writes_first = line.contains("\nexec ");
     format!("{}{line}", if writes_first { "" } else { "exec " })
-}
-
-/// The first word that is a version.
-fn figures(told: &str) -> String {
-    let words = told.split_whitespace();
-    let mut figures = words
-        .map(|word| word.trim_start_matches('v'))
-        .filter(|word| word.contains('.') && word.starts_with(|char: char| char.is_ascii_digit()));
-    figures.next().unwrap_or("unknown").into()
 }
