@@ -148,8 +148,10 @@ impl Page {
     ///
     /// If there is no place for one.
     pub fn with_table(&self, text: &str) -> io::Result<String> {
-        let old = between_marks(text).ok_or(io::ErrorKind::NotFound)?;
-        Ok(text.replacen(old, &self.told(), 1))
+        let cut = |mark| text.split_once(mark).ok_or(io::ErrorKind::NotFound);
+        let ((before, _), (_, after)) = (cut(MARKS[0])?, cut(MARKS[1])?);
+        let [begin, end] = MARKS;
+        Ok(format!("{before}{begin}{}{end}{after}", self.told()))
     }
 
     /// The table, as the page has it.
@@ -348,6 +350,16 @@ Reason: it is so.
         page.table.rows[0].1[0] = YES.into();
         let changed = page.with_table(TEXT).unwrap_or_default();
         assert_eq!(changed, TEXT.replace("file | –", "file | ✓"));
+    }
+
+    /// The first table was once put before the page's first line.
+    #[test]
+    fn the_first_table_stands_where_there_was_none() {
+        let page = Page::parse(TEXT);
+        let (before, rest) = TEXT.split_once(MARKS[0]).unwrap_or_default();
+        let (_, after) = rest.split_once(MARKS[1]).unwrap_or_default();
+        let empty = format!("{before}{}{}{after}", MARKS[0], MARKS[1]);
+        assert_eq!(page.with_table(&empty).ok().as_deref(), Some(TEXT));
     }
 
     #[test]

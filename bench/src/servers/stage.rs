@@ -110,8 +110,9 @@ impl Stage {
     }
 
     fn shell(&self, script: &str) -> Command {
-        let mut command = Command::new("bash");
-        command.args(["-c", script]);
+        // Who is started in the background may ignore SIGINT, and what it starts would, too.
+        let mut command = Command::new("env");
+        command.args(["--default-signal", "bash", "-c", script]);
         command.env("PATH", &self.path).stdin(Stdio::null());
         command.env("DIR", self.directory());
         for (name, file) in [("CERT", "cert.pem"), ("KEY", "key.pem")] {
