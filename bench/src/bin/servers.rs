@@ -25,7 +25,7 @@ struct Arguments {
     /// Write what was found into the page's table, too; what was not tried stays as it is there
     #[arg(long)]
     write: bool,
-    /// This binary of neap, instead of one that is built
+    /// This binary, which is called neap, instead of one that is built
     #[arg(long, value_name = "FILE")]
     neap: Option<PathBuf>,
 }
@@ -33,6 +33,7 @@ struct Arguments {
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     let mut page = Page::read()?;
+    arguments.check(&page)?;
     let neap = match &arguments.neap {
         Some(neap) => neap.clone(),
         None => build_neap()?,
@@ -67,6 +68,22 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 impl Arguments {
+    /// Whether all that is asked for is there.
+    fn check(&self, page: &Page) -> Result<(), String> {
+        let servers: Vec<&String> = page.servers.iter().map(|server| &server.name).collect();
+        let rows: Vec<&String> = page.probes.iter().map(|probe| &probe.id).collect();
+        for (asked, known) in [(&self.only, servers), (&self.row, rows)] {
+            if let Some(unknown) = asked.iter().find(|name| !known.contains(name)) {
+                return Err(format!("there is no {unknown}; there are {known:?}"));
+            }
+        }
+        // The page's lines call it that.
+        match &self.neap {
+            Some(neap) if !neap.ends_with("neap") => Err(format!("{}: not neap", neap.display())),
+            _ => Ok(()),
+        }
+    }
+
     /// The servers that are asked for and installed, with their versions.
     fn find<'a>(&self, stage: &Stage, servers: &'a [Server]) -> Vec<(&'a Server, String)> {
         let asked = |server: &&Server| self.only.is_empty() || self.only.contains(&server.name);
