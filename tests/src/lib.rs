@@ -17,8 +17,8 @@
 //!   are more of the drain; `tests/notify.rs` and `tests/inherit.rs` play systemd to the command.
 //! - `tests/corpus.rs` replays what the fuzz targets found, `tests/proxies` compares readings with
 //!   HAProxy's and nginx's.
-//! - [`page`] is `docs/serve.md` taken apart, which `bench` runs; `tests/serve_docs.rs` holds the page
-//!   to its rules.
+//! - [`page`] is `docs/serve.md` taken apart, which `bench` runs; `tests/serve_docs.rs` holds the
+//!   page to its rules.
 //! - `tests/tidy.rs` holds the rules of the house.
 //!
 //! Nothing here sleeps to pass: a test waits for an event, and fails when it does not come.
