@@ -279,7 +279,7 @@ fn version_of(name: &'static str, program: &str, flags: &[&str]) -> Result<Strin
 }
 
 /// The first word that is a version, less what a distribution adds to it.
-fn figures(told: &str) -> String {
+pub(crate) fn figures(told: &str) -> String {
     let words = told.split(|char: char| char.is_whitespace() || matches!(char, '/' | ')' | ','));
     let mut figures = words
         .map(|word| word.trim_start_matches('v'))

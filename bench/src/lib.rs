@@ -6,6 +6,7 @@
 //! - `accept`: how threads can share new connections out among them ([`accept`]).
 //! - `drills`: what `neap drill` says about neap and its peers, Debian's and others' among them
 //!   ([`drill`]).
+//! - `servers`: what neap and other servers of files do when they are asked ([`servers`]).
 //! - `speed`: what a request costs, and an idle connection ([`speed`]).
 //!
 //! The peers are small programs in `peers`, each written as its own documentation recommends, and
@@ -25,4 +26,5 @@ pub mod peer;
 pub mod process;
 pub mod restarts;
 pub mod server;
+pub mod servers;
 pub mod speed;

@@ -68,22 +68,9 @@ impl Workshop {
     ///
     /// If it fails.
     pub fn open() -> io::Result<Workshop> {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let this = env::current_exe()?;
-        // target/release/BINARY
-        let built = this.parent().ok_or(io::ErrorKind::NotFound)?.to_path_buf();
-        let target = built.parent().ok_or(io::ErrorKind::NotFound)?;
-        for (manifest, what) in [
-            (here.join("Cargo.toml"), ["-p", "neap-bench", "--bins"]),
-            (here.join("../Cargo.toml"), ["-p", "neap-cli", "--bins"]),
-        ] {
-            let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-            cargo
-                .args(["build", "--quiet", "--release", "--locked"])
-                .args(what);
-            cargo.arg("--manifest-path").arg(manifest);
-            check(cargo.arg("--target-dir").arg(target))?;
-        }
+        build(&here().join("Cargo.toml"), "neap-bench")?;
+        build(&here().join("../Cargo.toml"), "neap-cli")?;
+        let built = built_folder()?;
         if !built.ends_with("release") {
             return Err(io::Error::other(
                 "only what is built with --release can be compared",
@@ -159,7 +146,7 @@ impl Workshop {
         let version = Command::new("go").args(["env", "GOVERSION"]).output();
         let version = version.map_err(skipped)?;
         let binary = self.go_binary();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/go/main.go");
+        let source = here().join("peers/go/main.go");
         let mut go = Command::new("go");
         check(go.arg("build").arg("-o").arg(&binary).arg(source)).map_err(skipped)?;
         Ok(Server {
@@ -222,6 +209,39 @@ impl Server {
     pub fn drains(&self) -> bool {
         !matches!(self.name, "may_minihttp" | "limit")
     }
+}
+
+/// Builds the `neap` command; says where it is.
+///
+/// # Errors
+///
+/// If it fails.
+pub fn build_neap() -> io::Result<PathBuf> {
+    build(&here().join("../Cargo.toml"), "neap-cli")?;
+    Ok(built_folder()?.with_file_name("release").join("neap"))
+}
+
+/// Lets Cargo build the binaries of a package to where those of this one are.
+fn build(manifest: &Path, package: &str) -> io::Result<()> {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--quiet", "--release", "--locked", "--bins"]);
+    cargo
+        .args(["-p", package])
+        .arg("--manifest-path")
+        .arg(manifest);
+    let built = built_folder()?;
+    let target = built.parent().ok_or(io::ErrorKind::NotFound)?;
+    check(cargo.arg("--target-dir").arg(target))
+}
+
+/// Where Cargo has put this: `target/release`.
+fn built_folder() -> io::Result<PathBuf> {
+    let this = env::current_exe()?;
+    Ok(this.parent().ok_or(io::ErrorKind::NotFound)?.to_path_buf())
+}
+
+fn here() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// A configuration for nginx as Debian's, less what is not asked for here.

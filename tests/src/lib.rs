@@ -18,6 +18,8 @@
 //! - `tests/confinement` is what the command never sends of a directory, and what lies beside it.
 //! - `tests/corpus.rs` replays what the fuzz targets found, `tests/proxies` compares readings with
 //!   HAProxy's and nginx's.
+//! - [`page`] is `docs/serve.md` taken apart, which `bench` runs; `tests/serve_docs.rs` holds the
+//!   page to its rules.
 //! - `tests/tidy.rs` holds the rules of the house.
 //!
 //! Nothing here sleeps to pass: a test waits for an event, and fails when it does not come.
@@ -29,5 +31,6 @@ pub mod graph;
 pub mod link;
 #[cfg(feature = "model")]
 pub mod model;
+pub mod page;
 pub mod process;
 pub mod simulation;
