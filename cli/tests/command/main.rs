@@ -9,6 +9,8 @@ mod manual;
 mod mistakes;
 mod running;
 mod settings;
+#[cfg(target_os = "linux")]
+mod static_binary;
 mod terminal;
 
 use std::io::{BufRead, BufReader, Read, Write};

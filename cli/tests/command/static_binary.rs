@@ -5,25 +5,26 @@
 //! ```sh
 //! RUSTFLAGS="-C target-feature=+crt-static" \
 //!     cargo build --profile dist -p neap-cli --target x86_64-unknown-linux-gnu
+//! NEAP_STATIC_BINARY=target/x86_64-unknown-linux-gnu/dist/neap \
+//!     cargo test -p neap-cli --test command static_binary
 //! ```
 
-// Helpers of tests may panic as tests may, which Clippy does not know.
-#![allow(clippy::unwrap_used)]
-#![cfg(target_os = "linux")]
-
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use object::elf::{DT_NEEDED, PT_INTERP};
 use object::read::elf::{ElfFile64, ProgramHeader as _};
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::process::{Signal, geteuid};
 use tempfile::TempDir;
+
+use crate::{Server, get};
 
 fn binary() -> Option<PathBuf> {
     let binary = std::env::var_os("NEAP_STATIC_BINARY").map(PathBuf::from);
+    // Tests start beside their own sources, not where the workspace begins.
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let binary = binary.map(|binary| Path::new(root).join(binary));
     if binary.is_none() {
         println!("skipped: NEAP_STATIC_BINARY names none");
     }
@@ -79,16 +80,6 @@ fn within(root: &Path) -> Option<Command> {
     Some(unshare)
 }
 
-/// A process that is killed if a test fails before it ended.
-struct Guard(Child);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn it_serves_a_file_and_drains_in_a_root_with_nothing_else() {
     let Some(binary) = binary() else { return };
@@ -100,20 +91,13 @@ fn it_serves_a_file_and_drains_in_a_root_with_nothing_else() {
         return;
     };
     command.args(["/neap", "serve", "/www", "-p", "0"]);
-    command.stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut server = Guard(command.spawn().unwrap());
-    let mut line = String::new();
-    let stdout = server.0.stdout.take().unwrap();
-    BufReader::new(stdout).read_line(&mut line).unwrap();
-    let address = line.trim_end().strip_prefix("listening on http://");
-    let mut client = TcpStream::connect(address.unwrap()).unwrap();
-    let request = "GET /a.txt HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-    client.write_all(request.as_bytes()).unwrap();
-    let mut response = String::new();
-    client.read_to_string(&mut response).unwrap();
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let server = Server::start(&mut command);
+    let response = get(&server, "/a.txt");
     assert!(response.starts_with("HTTP/1.1 200"), "{response}");
     assert!(response.contains("content-type: text/plain"), "{response}");
     assert!(response.ends_with("\r\n\r\nall there is"), "{response}");
-    kill_process(Pid::from_child(&server.0), Signal::TERM).unwrap();
-    assert_eq!(server.0.wait().unwrap().code(), Some(0));
+    server.signal(Signal::TERM);
+    let (status, said) = server.end();
+    assert_eq!(status, Some(0), "{said}");
 }
