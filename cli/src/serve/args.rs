@@ -34,8 +34,8 @@ Examples:
 #[command(next_help_heading = "Files")]
 pub(crate) struct Serve {
     /// Directory to serve
-    #[arg(value_name = "DIR", default_value = ".", env = "NEAP_DIR", help_heading = Resettable::Reset,
-          value_hint = clap::ValueHint::DirPath)]
+    #[arg(value_name = "DIR", default_value = ".", env = "NEAP_DIR",
+          help_heading = Resettable::Reset, value_hint = clap::ValueHint::DirPath)]
     pub(crate) directory: PathBuf,
     /// List and serve names that begin with a dot, too
     #[arg(long, env = "NEAP_HIDDEN", value_parser = BoolishValueParser::new())]

@@ -166,8 +166,9 @@ fn add_vary(fields: &mut HeaderMap, varies: bool) {
 }
 
 /// A hash of the file's inode, length and time of change in nanoseconds: whatever writes to a file
-/// or puts another in its place changes one of them, and none of them is anybody's business. What is made on the fly may come out otherwise with
-/// another version of the encoder, so that its tag is weak (RFC 9110 section 8.8.1).
+/// or puts another in its place changes one of them, and none of them is anybody's business. What
+/// is made on the fly may come out otherwise with another version of the encoder, so that its tag
+/// is weak (RFC 9110 section 8.8.1).
 fn validators(chosen: &Representation, now: i64) -> Validators {
     let metadata: &Metadata = &chosen.metadata;
     let (seconds, nanos) = (metadata.mtime(), metadata.mtime_nsec());

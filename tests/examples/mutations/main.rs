@@ -13,6 +13,7 @@ mod listeners;
 mod runtime;
 mod sealing;
 mod serving;
+mod test;
 mod threads;
 mod upgraded;
 
@@ -23,6 +24,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use test::{
+    Target, Test, in_core, in_core_itself, in_model, in_runtime, in_runtime_itself,
+    in_runtime_with_features, in_tests,
+};
 
 /// How long a test may take, which a mutation may well keep from coming to its end: so many times
 /// as long as with nothing broken, and a while.
@@ -52,93 +58,6 @@ struct Mutation {
     from: &'static str,
     to: &'static str,
     test: Test,
-}
-
-/// A test, as cargo finds it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Test {
-    package: &'static str,
-    /// The integration test that it is in, or none for the library's own.
-    target: Option<&'static str>,
-    /// Whether it takes the package's features beyond the default ones.
-    has_features: bool,
-    name: &'static str,
-}
-
-const fn in_core(target: &'static str, name: &'static str) -> Test {
-    Test {
-        package: "neap-core",
-        target: Some(target),
-        has_features: false,
-        name,
-    }
-}
-
-const fn in_core_itself(name: &'static str) -> Test {
-    Test {
-        package: "neap-core",
-        target: None,
-        has_features: false,
-        name,
-    }
-}
-
-const fn in_runtime(target: &'static str, name: &'static str) -> Test {
-    Test {
-        package: "neap-smol",
-        target: Some(target),
-        has_features: false,
-        name,
-    }
-}
-
-/// For what only a feature brings.
-const fn in_runtime_with_features(target: &'static str, name: &'static str) -> Test {
-    Test {
-        has_features: true,
-        ..in_runtime(target, name)
-    }
-}
-
-const fn in_runtime_itself(name: &'static str) -> Test {
-    Test {
-        package: "neap-smol",
-        target: None,
-        has_features: false,
-        name,
-    }
-}
-
-const fn in_model(name: &'static str) -> Test {
-    in_tests("model", name)
-}
-
-/// For what only the command shows, which the test builds.
-const fn in_tests(target: &'static str, name: &'static str) -> Test {
-    Test {
-        package: "neap-tests",
-        target: Some(target),
-        has_features: false,
-        name,
-    }
-}
-
-/// A package, and the integration test in it or none for the library's own.
-type Target = (&'static str, Option<&'static str>);
-
-impl Test {
-    fn of(&self) -> Target {
-        (self.package, self.target)
-    }
-
-    /// The package's folder.
-    fn folder(&self) -> &'static str {
-        match self.package {
-            "neap-core" => "core",
-            "neap-smol" => "runtime-smol",
-            _ => "tests",
-        }
-    }
 }
 
 /// How a run of tests ended.
