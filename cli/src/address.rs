@@ -54,9 +54,7 @@ pub(crate) struct AddressError(String);
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.0.as_str();
-        let every = text
-            .strip_prefix([':', '*'])
-            .map(|it| it.trim_start_matches(':'));
+        let every = text.strip_prefix("*:").or(text.strip_prefix(':'));
         let every = every.filter(|port| port.parse::<u16>().is_ok());
         let scheme = ["http://", "https://"]
             .into_iter()

@@ -68,9 +68,9 @@ pub(crate) struct Echo {
 pub(crate) struct Common {
     /// Settings in TOML: a flag's long name is a key; flags and the environment outrank them
     ///
-    /// What the commands share stands at the top, what is for one of them below [serve] or [echo].
-    /// Lists are written ["a", "b"], flags without a value = true. DIR is called directory, and
-    /// paths are meant as if they were typed.
+    /// What the commands share stands at the top, what is for one of them in the table of its
+    /// name. Lists are written `["a", "b"]`, flags without a value = true. DIR is called directory,
+    /// and paths are meant as if they were typed.
     #[arg(long, value_name = "FILE", env = "NEAP_CONFIG")]
     pub(crate) config: Option<PathBuf>,
     /// Addresses to listen on.

@@ -4,43 +4,59 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{ChildStdout, Command};
+use std::time::Instant;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::{Guard, neap};
+use crate::{Guard, PATIENCE, Server, get, neap};
 
-/// The lines on stdout, up to that which fits.
-fn lines_until(stdout: ChildStdout, is_last: impl Fn(&str) -> bool) -> Vec<String> {
-    let mut lines = Vec::new();
-    for line in BufReader::new(stdout).lines() {
-        lines.push(line.unwrap());
-        if is_last(lines.last().unwrap()) {
-            break;
+/// A server on every interface.
+struct Everywhere {
+    server: Guard,
+    stdout: BufReader<ChildStdout>,
+    port: u16,
+}
+
+impl Everywhere {
+    fn start(command: &mut Command) -> Everywhere {
+        let mut server = Guard(command.spawn().unwrap());
+        let mut stdout = BufReader::new(server.0.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let port = line.trim_end().strip_prefix("listening on http://0.0.0.0:");
+        let port = port.and_then(|port| port.parse().ok());
+        Everywhere {
+            server,
+            stdout,
+            port: port.unwrap_or_else(|| panic!("{line:?}")),
         }
     }
-    lines
+
+    /// Drains it, and returns what else it said on stdout.
+    fn end(mut self) -> Vec<String> {
+        self.server.signal(Signal::TERM);
+        assert_eq!(self.server.0.wait().unwrap().code(), Some(0));
+        self.stdout.lines().map(Result::unwrap).collect()
+    }
 }
 
 #[test]
 fn a_wildcard_is_followed_by_the_addresses_that_it_stands_for() {
     let mut command = neap(&["echo", "--listen", "0.0.0.0:0", "--admin", "127.0.0.1:0"]);
-    let mut server = Guard(command.spawn().unwrap());
-    let stdout = server.0.stdout.take().unwrap();
-    let lines = lines_until(stdout, |line| line.starts_with("reachable"));
-    let [listening, checks, reachable] = &lines[..] else {
+    let server = Everywhere::start(&mut command);
+    let port = server.port;
+    let lines = server.end();
+    let [checks, reachable, others @ ..] = &lines[..] else {
         panic!("{lines:?}");
     };
-    let port = listening
-        .strip_prefix("listening on http://0.0.0.0:")
-        .unwrap();
     assert!(
         checks.starts_with("health checks on http://127.0.0.1:"),
         "{checks}"
     );
     assert_eq!(*reachable, format!("reachable at http://127.0.0.1:{port}"));
-    server.signal(Signal::TERM);
-    assert_eq!(server.0.wait().unwrap().code(), Some(0));
+    let is_reachable = |line: &String| line.starts_with("reachable at http://");
+    assert!(others.iter().all(is_reachable), "{lines:?}");
 }
 
 /// Serves with a browser that writes down what it is to open.
@@ -63,19 +79,17 @@ fn opening(directory: &TempDir, words: &[&str]) -> Command {
 fn a_browser_is_opened_on_the_address_that_it_listens_on() {
     let directory = TempDir::new().unwrap();
     let mut command = opening(&directory, &["--listen", "0.0.0.0:0"]);
-    let mut server = Guard(command.spawn().unwrap());
-    let stdout = server.0.stdout.take().unwrap();
-    let lines = lines_until(stdout, |line| line.starts_with("reachable"));
+    let server = Everywhere::start(&mut command);
     let opened = directory.path().join("opened");
     // It is on its own: nobody waits for it, so that it has to be looked for.
+    let start = Instant::now();
     while !opened.exists() {
+        assert!(start.elapsed() < PATIENCE, "no browser was opened");
         std::thread::yield_now();
     }
     let url = fs::read_to_string(opened).unwrap();
-    let reachable = lines[1].strip_prefix("reachable at ").unwrap();
-    assert_eq!(url, format!("{reachable}/\n"));
-    server.signal(Signal::TERM);
-    assert_eq!(server.0.wait().unwrap().code(), Some(0));
+    assert_eq!(url, format!("http://127.0.0.1:{}/\n", server.port));
+    server.end();
 }
 
 #[test]
@@ -83,9 +97,9 @@ fn without_a_browser_it_serves_and_says_what_to_do() {
     let directory = TempDir::new().unwrap();
     let mut command = opening(&directory, &["-p", "0"]);
     command.env("PATH", "/nowhere");
-    let server = crate::Server::start(&mut command);
+    let server = Server::start(&mut command);
     let url = format!("http://127.0.0.1:{}/", server.port);
-    assert!(crate::get(&server, "/").starts_with("HTTP/1.1 200"));
+    assert!(get(&server, "/").starts_with("HTTP/1.1 200"));
     server.signal(Signal::TERM);
     let (status, said) = server.end();
     assert_eq!(status, Some(0), "{said}");

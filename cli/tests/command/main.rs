@@ -20,6 +20,9 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+/// How long anything may take that should take no time. It passes only where a test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 fn neap(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_neap"));
     for (name, _) in std::env::vars_os() {
@@ -72,9 +75,7 @@ impl Server {
     fn connect(&self) -> TcpStream {
         let client = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         // A server that hangs is a test that fails, not one that hangs, too.
-        client
-            .set_read_timeout(Some(Duration::from_secs(60)))
-            .unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
         client
     }
 
