@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
 use http::Request;
-use neap_core::{Connection, Handler, Outcome, Read, State, Step, Tick, Time, Wants, Write};
+use neap_core::{Connection, Handler, Outcome, Phase, Read, State, Step, Tick, Time, Wants, Write};
 
 use crate::environment::Environment;
 use crate::event::Event;
@@ -115,7 +115,13 @@ where
         env: &mut Environment<H, F>,
     ) -> Poll<Outcome> {
         self.transport.expect_input();
-        let closed = self.poll(t, cx, env);
+        // Where an idle connection has its last look, that is the read.
+        let looks = self.is_idle() && t.phase < Phase::Closing && self.deadline() <= t.now;
+        let closed = if looks {
+            Poll::Pending
+        } else {
+            self.poll(t, cx, env)
+        };
         if closed.is_pending() {
             self.core.handle_timeout(t);
             return self.poll(t, cx, env);
@@ -327,10 +333,18 @@ where
         };
         let buffer = &mut env.buffer[..most];
         let done = if read == Read::Look {
+            // Asked before the look: nothing is sent after it that would have to be acknowledged.
+            let (local, peer) = (self.info.local(), self.info.peer());
+            let is_idle = self.core.state() == State::Idle;
+            let can_close = is_idle && self.transport.can_close(local, peer);
             match self.transport.try_read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.note_begin(t);
-                    self.core.handle_nothing(t);
+                    if can_close {
+                        self.core.handle_quiet(t);
+                    } else {
+                        self.core.handle_nothing(t);
+                    }
                     return true;
                 }
                 done => done,
