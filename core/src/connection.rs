@@ -137,7 +137,7 @@ impl Connection {
     pub fn handle_quiet(&mut self, t: Tick<'_>) {
         self.observe(t);
         let is_silent = self.timers.silence() >= t.config.drain.linger_short;
-        let is_quiet = self.stage() == Stage::LookIdle && is_silent && !self.control.unflushed;
+        let is_quiet = self.stage() == Stage::LookIdle && is_silent;
         self.apply(if is_quiet {
             Event::Quiet
         } else {

@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
 use http::Request;
-use neap_core::{Connection, Handler, Outcome, Phase, Read, State, Step, Tick, Time, Wants, Write};
+use neap_core::{Connection, Handler, Outcome, Read, State, Step, Tick, Time, Wants, Write};
 
 use crate::environment::Environment;
 use crate::event::Event;
@@ -116,8 +116,7 @@ where
     ) -> Poll<Outcome> {
         self.transport.expect_input();
         // All that a timer does to an idle connection is to ask for the last look, which is a read.
-        let looks = self.is_idle() && t.phase < Phase::Closing;
-        let closed = if looks {
+        let closed = if self.is_idle() {
             Poll::Pending
         } else {
             self.poll(t, cx, env)
