@@ -129,6 +129,23 @@ impl Connection {
         self.settle(t);
     }
 
+    /// Reports that the look found nothing, like [`handle_nothing`](Connection::handle_nothing),
+    /// and that the peer had acknowledged everything before it. If it has also been silent for as
+    /// long as [`linger_short`](crate::Drain::linger_short), an idle connection is closed without a
+    /// linger: there is no response left that a reset could destroy. A driver that cannot tell what
+    /// is acknowledged reports `handle_nothing`.
+    pub fn handle_quiet(&mut self, t: Tick<'_>) {
+        self.observe(t);
+        let is_silent = self.timers.silence() >= t.config.drain.linger_short;
+        let is_quiet = self.stage() == Stage::LookIdle && is_silent;
+        self.apply(if is_quiet {
+            Event::Quiet
+        } else {
+            Event::Nothing
+        });
+        self.settle(t);
+    }
+
     /// Reports that our side of the socket has been ended.
     ///
     /// # Errors

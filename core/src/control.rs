@@ -150,6 +150,8 @@ table! { c;
     Requested: Head, Request(content @ (Whole | Held | Expected)) => to(Asked(content));
     LookedFresh: LookFresh, Nothing => ends(ClosedFresh);
     LookedIdle: LookIdle, Nothing => ends(ClosedIdle);
+    // What lingering would find out is known before: the close sends the FIN.
+    LookedQuiet: LookIdle, Quiet if !c.unflushed => gone(ClosedIdle);
 
     // Its handler, and the content it asks for.
     Started: Asked(content), Started => to(Running(content));

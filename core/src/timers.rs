@@ -210,6 +210,8 @@ impl Timers {
         self.wait = wait;
         self.since = match wait {
             Wait::Content | Wait::Rest => self.now.before(self.spent),
+            // How long the peer was silent before the last look is still to be told after it.
+            Wait::Nothing => self.since,
             _ => self.now,
         };
     }
@@ -237,6 +239,11 @@ impl Timers {
             Wait::Silence => self.since.after(drain.linger_short),
             Wait::Goodbye => hurried(Duration::MAX, drain.upgraded_grace),
         }
+    }
+
+    /// How long it is since the last wait for the peer began, or made progress.
+    pub(crate) fn silence(&self) -> Duration {
+        self.now.since(self.since)
     }
 
     /// The earliest deadline.

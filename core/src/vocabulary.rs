@@ -122,6 +122,9 @@ pub enum Event {
     FinSent,
     /// The last look found nothing.
     Nothing,
+    /// The last look found nothing, and nothing is under way: the peer has acknowledged everything
+    /// and sent nothing for as long as lingering would have waited for it.
+    Quiet,
     /// The peer has acknowledged everything.
     Acknowledged,
     /// The peer has not acknowledged everything yet.

@@ -30,6 +30,37 @@ fn an_idle_connection_gets_a_last_call_and_a_last_look_before_the_fin() {
     assert_eq!(world.part(), Outcome::ClosedIdle);
 }
 
+/// What a linger would find out is known before: no response is left that a reset could destroy.
+#[test]
+fn an_idle_connection_without_anything_under_way_is_closed_without_a_linger() {
+    let mut world = idle();
+    world.seal();
+    world.pass(250);
+    world.on(Connection::handle_quiet);
+    assert_eq!(world.outcome(), (Outcome::ClosedIdle, false));
+}
+
+#[test]
+fn an_idle_connection_that_was_just_answered_lingers_whatever_is_acknowledged() {
+    for (quiet, lingers) in [(99, true), (100, false)] {
+        let mut world = idle();
+        world.config.drain.quiet = Duration::from_millis(quiet);
+        world.seal();
+        world.pass(quiet);
+        world.on(Connection::handle_quiet);
+        assert_eq!(world.connection.state() == State::Linger, lingers);
+    }
+}
+
+#[test]
+fn a_silent_connection_lingers_whatever_is_acknowledged() {
+    let mut world = World::new();
+    world.seal();
+    world.pass(1_000);
+    world.on(Connection::handle_quiet);
+    assert_eq!(world.wants().write, Write::Fin);
+}
+
 #[test]
 fn a_request_found_by_the_last_look_is_served_with_close() {
     let mut world = idle();

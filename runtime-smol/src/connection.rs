@@ -115,7 +115,12 @@ where
         env: &mut Environment<H, F>,
     ) -> Poll<Outcome> {
         self.transport.expect_input();
-        let closed = self.poll(t, cx, env);
+        // All that a timer does to an idle connection is to ask for the last look, which is a read.
+        let closed = if self.is_idle() {
+            Poll::Pending
+        } else {
+            self.poll(t, cx, env)
+        };
         if closed.is_pending() {
             self.core.handle_timeout(t);
             return self.poll(t, cx, env);
@@ -327,10 +332,18 @@ where
         };
         let buffer = &mut env.buffer[..most];
         let done = if read == Read::Look {
+            // Asked before the look: nothing is sent after it that would have to be acknowledged.
+            let (local, peer) = (self.info.local(), self.info.peer());
+            let is_idle = self.core.state() == State::Idle;
+            let can_close = is_idle && self.transport.can_close(local, peer);
             match self.transport.try_read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.note_begin(t);
-                    self.core.handle_nothing(t);
+                    if can_close {
+                        self.core.handle_quiet(t);
+                    } else {
+                        self.core.handle_nothing(t);
+                    }
                     return true;
                 }
                 done => done,

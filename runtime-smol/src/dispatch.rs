@@ -52,11 +52,13 @@ where
             Item::Nothing => {}
             Item::Head(head) => {
                 let body = Body::whole(Bytes::new(), &self.info);
-                let request = request(&head, body, &mut env.texts);
+                // It is large, and moved once only: into its handler.
+                let mut request = request(&head, body, &mut env.texts);
                 self.inbox.consume(received.consumed);
-                match request {
-                    Some(request) => self.start(request, t, cx, env),
-                    None => self.core.reject(t, PeerError::Target),
+                if request.is_some() {
+                    self.start(&mut request, t, cx, env);
+                } else {
+                    self.core.reject(t, PeerError::Target);
                 }
                 return true;
             }
@@ -82,11 +84,14 @@ where
 
     fn start<H: Fn(Request<Body>) -> F>(
         &mut self,
-        mut request: Request<Body>,
+        pending: &mut Option<Request<Body>>,
         t: Tick<'_>,
         cx: &mut Context<'_>,
         env: &mut Environment<H, F>,
     ) {
+        let Some(request) = pending else {
+            return;
+        };
         if self.core.handle_started(t).is_err() {
             return self.fail(t, env);
         }
@@ -105,8 +110,9 @@ where
         }
         self.note();
         let mut places = env.take_places();
-        let account = Account::begin(&self.info, &request);
-        let started = account.within(|| places.start(|| (env.handler)(request)));
+        let account = Account::begin(&self.info, request);
+        let begin = || pending.take().map(|request| (env.handler)(request));
+        let started = account.within(|| places.start(begin));
         self.exchange = Some(Exchange {
             places,
             feed,

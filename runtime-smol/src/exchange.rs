@@ -48,8 +48,8 @@ impl<F: Future<Output: IntoResponse>> Places<F> {
         handler.and(body)
     }
 
-    pub(crate) fn start(&mut self, make: impl FnOnce() -> F) -> Result<(), Panicked> {
-        catch(|| self.handler.set(Some(make())))
+    pub(crate) fn start(&mut self, make: impl FnOnce() -> Option<F>) -> Result<(), Panicked> {
+        catch(|| self.handler.set(make()))
     }
 
     /// Polls the handler; puts the body of its response in its place.
@@ -215,9 +215,16 @@ pub(crate) fn request(head: &Head<'_>, body: Body, texts: &mut Texts) -> Option<
     let fields = head.fields();
     let target = head.target_bytes();
     let values = fields.lines().map(|(_, value)| value);
-    let mut text = texts.copy(std::iter::once(target).chain(values));
+    // The root is a text of its own, which nobody has to count the holders of.
+    let (uri, text) = if target == b"/" {
+        (Uri::default(), texts.copy(values))
+    } else {
+        let mut text = texts.copy(std::iter::once(target).chain(values));
+        let uri = Uri::from_maybe_shared(text.split_to(target.len())).ok()?;
+        (uri, text)
+    };
     let mut request = Request::new(body);
-    *request.uri_mut() = Uri::from_maybe_shared(text.split_to(target.len())).ok()?;
+    *request.uri_mut() = uri;
     *request.method_mut() = Method::from_bytes(head.method_bytes()).ok()?;
     *request.version_mut() = match head.version() {
         neap_core::Version::Http10 => Version::HTTP_10,

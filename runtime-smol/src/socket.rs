@@ -81,6 +81,15 @@ impl Socket {
         read
     }
 
+    /// How much of what was written the peer has not acknowledged, if the system tells.
+    fn send_queue(&self, local: &Address, peer: &Address) -> Option<u64> {
+        let (Address::Tcp(local), Address::Tcp(peer)) = (local, peer) else {
+            return None;
+        };
+        let answer = self.probe.ask(|diag| diag.send_queue(*local, *peer));
+        answer.ok()
+    }
+
     /// Writes without waiting.
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let flags = SendFlags::NOSIGNAL;
@@ -153,11 +162,11 @@ impl Transport for Socket {
     }
 
     fn unacknowledged(&self, local: &Address, peer: &Address) -> u64 {
-        let (Address::Tcp(local), Address::Tcp(peer)) = (local, peer) else {
-            return 0;
-        };
-        let answer = self.probe.ask(|diag| diag.send_queue(*local, *peer));
-        answer.unwrap_or(0)
+        self.send_queue(local, peer).unwrap_or(0)
+    }
+
+    fn can_close(&self, local: &Address, peer: &Address) -> bool {
+        self.send_queue(local, peer) == Some(0)
     }
 
     fn descriptor(&self) -> Weak<OwnedFd> {

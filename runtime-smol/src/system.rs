@@ -220,6 +220,12 @@ pub trait Transport {
         0
     }
 
+    /// Whether its peer is known to have acknowledged all bytes, and a close says to it all that
+    /// [`poll_end`](Transport::poll_end) would.
+    fn can_close(&self, _local: &Address, _peer: &Address) -> bool {
+        false
+    }
+
     /// The descriptor, for a watchdog that has to end it while its thread is blocked.
     fn descriptor(&self) -> Weak<OwnedFd> {
         Weak::new()

@@ -328,6 +328,10 @@ impl<T: Transport> Transport for MaybeTls<T> {
         either!(self, it => it.unacknowledged(local, peer))
     }
 
+    fn can_close(&self, local: &Address, peer: &Address) -> bool {
+        either!(self, it => it.can_close(local, peer))
+    }
+
     fn descriptor(&self) -> Weak<OwnedFd> {
         either!(self, it => it.descriptor())
     }

@@ -42,6 +42,26 @@ fn the_last_look_asks_the_system_itself() {
     assert!(served.0.borrow().ended && idle.0.borrow().ended);
 }
 
+#[test]
+fn an_idle_connection_without_anything_under_way_is_closed_without_a_linger() {
+    let mut play = Play::sole();
+    let [idle, served] = [GET; 2].map(Client::sending);
+    let silent = Client::default();
+    play.queue([idle.clone(), served.clone(), silent.clone()].map(Ok));
+    play.settle();
+    for client in [&idle, &served, &silent] {
+        client.0.borrow_mut().can_close = true;
+    }
+    play.drain();
+    served.0.borrow_mut().last_moment = Some(GET.into());
+    play.pass(250);
+    assert!(idle.is_closed() && !idle.0.borrow().ended);
+    assert_eq!(served.output().matches("hello").count(), 2);
+    assert!(served.0.borrow().ended && !served.is_closed());
+    play.pass(750);
+    assert!(silent.0.borrow().ended && !silent.is_closed());
+}
+
 /// A TLS handshake, for instance.
 #[test]
 fn what_begins_at_the_last_look_has_the_time_of_half_a_head() {

@@ -74,6 +74,7 @@ pub(crate) struct Wire {
     /// Whoever asks the system for the last time hears of a reset.
     pub(crate) breaks_late: bool,
     pub(crate) unacknowledged: u64,
+    pub(crate) can_close: bool,
     pub(crate) ended: bool,
     pub(crate) reset: bool,
     pub(crate) closed: bool,
@@ -335,6 +336,10 @@ impl Transport for Connected {
 
     fn unacknowledged(&self, _local: &Address, _peer: &Address) -> u64 {
         self.client.0.borrow().unacknowledged
+    }
+
+    fn can_close(&self, _local: &Address, _peer: &Address) -> bool {
+        self.client.0.borrow().can_close
     }
 }
 

@@ -120,6 +120,20 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         test: drain("an_idle_connection_gets_a_last_call_and_a_last_look_before_the_fin"),
     },
     Mutation {
+        guard: "§5 no linger where nothing is under way",
+        file: CONTROL,
+        from: "LookedQuiet: LookIdle, Quiet if !c.unflushed => gone(ClosedIdle);",
+        to: "LookedQuiet: LookIdle, Quiet if !c.unflushed => ends(ClosedIdle);",
+        test: drain("an_idle_connection_without_anything_under_way_is_closed_without_a_linger"),
+    },
+    Mutation {
+        guard: "§5 a linger for who was just answered",
+        file: CONNECTION,
+        from: "let is_quiet = self.stage() == Stage::LookIdle && is_silent",
+        to: "let is_quiet = self.stage() == Stage::LookIdle",
+        test: drain("an_idle_connection_that_was_just_answered_lingers_whatever_is_acknowledged"),
+    },
+    Mutation {
         guard: "§5 100 Continue when the handler reads",
         file: LEVELS,
         from: "            (Stage::Running(Content::Invited), _) => Write::Continue,\n",

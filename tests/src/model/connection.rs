@@ -36,6 +36,9 @@ impl Turned {
                 turns.extend(self.client.next().iter().copied().map(Turn::Sends));
             }
             turns.push(Turn::Breaks);
+            if turns.contains(&Turn::FindsNothing) {
+                turns.push(Turn::FindsQuiet);
+            }
             match wants.write {
                 Write::Flush if self.connection.unsent() > 1 => {
                     turns.extend([Turn::Flushes, Turn::WritesShort]);

@@ -79,6 +79,7 @@ named! { EVENTS, event_name: Event;
     [Event::Flushed] => "output written";
     [Event::FinSent] => "FIN sent";
     [Event::Nothing] => "last look: nothing";
+    [Event::Quiet] => "last look: nothing, and all acknowledged";
     [Event::Acknowledged] => "acknowledged";
     [Event::Unacknowledged] => "not acknowledged";
     [Event::LingerFull] => "too much discarded";

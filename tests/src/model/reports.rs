@@ -19,6 +19,7 @@ pub fn reports(control: &Control) -> Vec<Event> {
     reports.extend(match control.stage {
         Fresh => vec![Event::Bytes, Refuse, Expired(Timer::Input)],
         Idle => vec![Event::Bytes, Expired(Timer::Input)],
+        LookIdle if !control.unflushed => vec![Event::Bytes, Event::Nothing, Event::Quiet],
         LookFresh | LookIdle => vec![Event::Bytes, Event::Nothing],
         Head => vec![
             Event::Bytes,

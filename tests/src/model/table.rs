@@ -125,7 +125,7 @@ impl Walk {
 
     /// The rule that a step breaks if it is the last.
     fn wrongly_ended_by(&self, event: Event, after: &Walk) -> Option<&'static str> {
-        use Event::{Eof, Expired, Reset, Server, UpgradeEnd};
+        use Event::{Eof, Expired, Quiet, Reset, Server, UpgradeEnd};
         use Stage::{Ending, Fresh, Gone, Head, Idle, Lingering, LookFresh, LookIdle};
         use Stage::{Querying, Replying, Running};
         let (old, new) = (&self.control, &after.control);
@@ -154,8 +154,12 @@ impl Walk {
             (
                 "closed without a goodbye, though there is somebody to hear it",
                 ends && !new.reset
-                    && !(said_goodbye || is_forced || matches!(event, Eof | Reset))
+                    && !(said_goodbye || is_forced || matches!(event, Eof | Reset | Quiet))
                     && old.stage != Stage::Upgraded,
+            ),
+            (
+                "closed at once, though something of it is still under way",
+                event == Quiet && !is_idle,
             ),
             (
                 "reset without need",

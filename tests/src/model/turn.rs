@@ -38,6 +38,8 @@ pub enum Turn {
     Takes,
     /// The driver looks, and nothing is there.
     FindsNothing,
+    /// The same, and the client has acknowledged everything.
+    FindsQuiet,
     /// The driver writes all that waits.
     Flushes,
     /// The driver writes all that waits but for one byte.

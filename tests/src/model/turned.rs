@@ -263,6 +263,7 @@ impl Turned {
             Turn::Ends => connection.handle_eof(t),
             Turn::Breaks => connection.handle_io_error(t),
             Turn::FindsNothing => connection.handle_nothing(t),
+            Turn::FindsQuiet => connection.handle_quiet(t),
             Turn::Queries { unacknowledged } => connection.handle_send_queue(t, unacknowledged),
             Turn::Rejects => connection.reject(t, PeerError::Expectation),
             Turn::GivesUp => connection.close_idle(t),

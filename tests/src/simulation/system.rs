@@ -352,6 +352,11 @@ impl Transport for VirtualSocket {
         debug_assert!(stream.down.fin > Fin::No, "asked for before the FIN");
         stream.down.outstanding() as u64
     }
+
+    fn can_close(&self, _local: &Address, _peer: &Address) -> bool {
+        let kernel = self.kernel.borrow();
+        kernel.net.owner != Owner::Unix && kernel.streams[self.client].down.outstanding() == 0
+    }
 }
 
 impl Drop for VirtualSocket {

@@ -47,6 +47,7 @@ enum Call {
     Eof,
     Error,
     Nothing,
+    Quiet,
     FinSent,
     Discarded(u64),
     SendQueue(u64),
@@ -93,6 +94,7 @@ fn call() -> impl Strategy<Value = Call> {
         Call::Eof,
         Call::Error,
         Call::Nothing,
+        Call::Quiet,
         Call::Timeout,
         Call::Rise,
         Call::Failure,
@@ -169,6 +171,7 @@ impl Driver {
             Call::Eof => connection.handle_eof(t),
             Call::Error => connection.handle_io_error(t),
             Call::Nothing => connection.handle_nothing(t),
+            Call::Quiet => connection.handle_quiet(t),
             Call::FinSent => {
                 done = connection.handle_fin_sent(t).is_ok();
                 assert!(!done || unsent == 0, "no FIN before the last byte");

@@ -35,11 +35,28 @@ impl Connection<'_> {
         };
         let unix = self.run.script.net.owner == Owner::Unix;
         let acknowledged = closed.outstanding == 0 || unix;
+        if self.was_quiet(closed) {
+            return true;
+        }
         let input = record.arrivals.iter().rfind(|(time, _)| *time <= at);
         let input = input.map_or(0, |(time, _)| *time).max(ended);
         at + EXACT >= ended + windows.linger_max
             || (acknowledged && at + EXACT >= input + windows.linger_short)
             || self.read_after(ended) >= LINGER
+    }
+
+    /// Whether the connection was idle, all of its last response acknowledged, and silent for as
+    /// long as it would have lingered, so that its close destroyed nothing.
+    fn was_quiet(&self, closed: &Closed) -> bool {
+        let input = self.record.arrivals.last().map_or(0, |(time, _)| *time);
+        let silent_for = |since: Micros| {
+            closed.at + EXACT >= since.max(input) + self.run.script.windows.linger_short
+        };
+        let idle = self
+            .last_response()
+            .is_some_and(|(since, close)| !close && silent_for(since));
+        let at_once = self.record.ended == Some(closed.at);
+        idle && at_once && closed.unread == 0 && closed.outstanding == 0
     }
 
     /// Whether the request that was answered last is one without content, which its client has
