@@ -16,8 +16,8 @@ use flate2::write::GzEncoder;
 use super::encoding::Coding;
 use super::file_content::FileContent;
 
-/// What can be made on the fly, what we prefer first. Brotli takes several times as long for about
-/// the same: it pays where it is done once, in a file beside the file.
+/// What can be made on the fly, what we prefer first. Brotli pays where it is done once, in a file
+/// beside the file.
 pub(crate) const CODINGS: [Coding; 2] = [Coding::Zstd, Coding::Gzip];
 
 /// A file below this is not worth the work: it fits in a packet as it is.
