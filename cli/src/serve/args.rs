@@ -31,7 +31,7 @@ Examples:
 
 /// The flags of `neap serve`.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Files")]
+#[command(next_help_heading = "Content")]
 pub(crate) struct Serve {
     /// Directory to serve
     #[arg(value_name = "DIR", default_value = ".", env = "NEAP_DIR",

@@ -30,7 +30,7 @@ fn neap(words: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
-    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+    for name in ["CI", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
         command.env_remove(name);
     }
     command.args(words).stdin(Stdio::null());

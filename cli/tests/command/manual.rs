@@ -91,6 +91,8 @@ fn man_shows_each_section_of_a_command_that_serves() {
             "SYNOPSIS",
             "DESCRIPTION",
             "OPTIONS",
+            "CONTENT",
+            "SERVER",
             "SHUTDOWN",
             "EXIT STATUS",
             "ENVIRONMENT",
