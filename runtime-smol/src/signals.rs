@@ -48,12 +48,19 @@ mod imp {
 
     use async_signal::{Signal, Signals};
     use futures_lite::Stream;
+    use nix::sys::signal::{self, SigSet, SigmaskHow};
 
     use super::{Context, Poll, StopSignal, StopSignals};
 
     impl StopSignals {
         pub(crate) fn install() -> std::io::Result<StopSignals> {
-            Ok(StopSignals(Signals::new([Signal::Term, Signal::Int])?))
+            // The handler is in place a moment before it knows what to do, and a signal that comes
+            // in between would be gone. It waits instead, unless another thread takes it.
+            let stop = SigSet::from_iter([signal::SIGTERM, signal::SIGINT]);
+            let mask = stop.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+            let signals = Signals::new([Signal::Term, Signal::Int]);
+            mask.thread_set_mask()?;
+            Ok(StopSignals(signals?))
         }
 
         /// Ready once for each signal that has come, as far as the system tells them apart.
