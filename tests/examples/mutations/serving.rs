@@ -6,8 +6,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "links and directories that are moved lead nowhere but below the root",
         file: "cli/src/serve/open.rs",
-        from: "let resolve = ResolveFlags::BENEATH | links;",
-        to: "let resolve = links;",
+        from: "    ResolveFlags::BENEATH | links",
+        to: "    links",
         test: in_tests(
             "confinement",
             "hostile::no_target_of_the_corpus_gets_out_of_the_directory_or_to_what_is_hidden",
@@ -26,8 +26,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "no link is followed if that is said",
         file: "cli/src/serve/open.rs",
-        from: "open_beneath(&self.directory, &path(), flags, false),",
-        to: "open_beneath(&self.directory, &path(), flags, true),",
+        from: "let follows_links = self.resolution == Resolution::Kernel;",
+        to: "let follows_links = true;",
         test: in_tests(
             "confinement",
             "links::links_are_never_followed_if_that_is_said_whatever_the_kernel_knows",
@@ -53,8 +53,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "a name that begins with a dot is not there",
         file: "cli/src/serve/path.rs",
-        from: "self.iter().any(is_hidden)",
-        to: "self.iter().any(|_| false)",
+        from: "names.any(|(depth, name)| is_hidden(name)",
+        to: "names.any(|(depth, name)| false && is_hidden(name)",
         test: in_tests(
             "confinement",
             "hostile::no_target_of_the_corpus_gets_out_of_the_directory_or_to_what_is_hidden",
