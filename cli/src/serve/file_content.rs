@@ -111,26 +111,25 @@ impl FileContent {
     pub(crate) fn read_first(&mut self) -> io::Result<()> {
         if let Some(file) = &self.file {
             let piece = read_piece(file, BytesMut::new(), self.offset, self.left)?;
-            if piece.len() as u64 == self.left {
-                self.file = None;
-            }
-            self.first = Some(piece);
+            self.begin_with(piece);
         }
         Ok(())
     }
 
     /// The same if the system has it in memory; if not, it is read when it is polled for.
     pub(crate) fn read_first_if_cached(&mut self) {
-        if let Some(file) = &self.file {
-            self.first = read_cached(file, &mut BytesMut::new(), self.offset, self.left);
-            if self
-                .first
-                .as_ref()
-                .is_some_and(|piece| piece.len() as u64 == self.left)
-            {
-                self.file = None;
-            }
+        if let Some(file) = &self.file
+            && let Some(piece) = read_cached(file, &mut BytesMut::new(), self.offset, self.left)
+        {
+            self.begin_with(piece);
         }
+    }
+
+    fn begin_with(&mut self, piece: Bytes) {
+        if piece.len() as u64 == self.left {
+            self.file = None;
+        }
+        self.first = Some(piece);
     }
 
     /// All of it, if that has been read already; nothing is left to be polled for then.

@@ -173,15 +173,13 @@ fn validators(chosen: &Representation, now: i64) -> Validators {
     let metadata: &Metadata = &chosen.metadata;
     let (seconds, nanos) = (metadata.mtime(), metadata.mtime_nsec());
     let (inode, length) = (metadata.ino(), metadata.len());
-    let (weak, coding) = match chosen.form {
-        Form::Plain | Form::Encoded(_) => ("", ""),
-        Form::ToEncode(Coding::Gzip) => ("W/", "-gzip"),
-        Form::ToEncode(Coding::Zstd) => ("W/", "-zstd"),
-        Form::ToEncode(Coding::Brotli) => ("W/", "-br"),
-    };
     let mut hasher = DefaultHasher::new();
     (inode, length, seconds, nanos).hash(&mut hasher);
-    let etag = format!("{weak}\"{:016x}{coding}\"", hasher.finish());
+    let hash = hasher.finish();
+    let etag = match chosen.form {
+        Form::Plain | Form::Encoded(_) => format!("\"{hash:016x}\""),
+        Form::ToEncode(coding) => format!("W/\"{hash:016x}-{}\"", coding.token()),
+    };
     // A date in the future must not be sent (RFC 9110 section 8.8.2.1).
     let modified = Some(seconds.min(now)).filter(|&seconds| date::http_date(seconds).is_some());
     Validators {

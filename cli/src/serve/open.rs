@@ -192,6 +192,23 @@ impl Root {
         }
     }
 
+    /// The file that the names lead to, open; nothing where they lead elsewhere or nowhere.
+    ///
+    /// # Errors
+    ///
+    /// Only [`OpenError::NotNow`].
+    pub(crate) fn find_file(
+        &self,
+        names: &Names,
+        wait: Wait,
+    ) -> Result<Option<(File, Metadata)>, OpenError> {
+        match self.find(names, wait) {
+            Ok(Found::File(file, metadata)) => Ok(Some((file, metadata))),
+            Err(OpenError::NotNow) => Err(OpenError::NotNow),
+            Ok(Found::Directory(_)) | Err(_) => Ok(None),
+        }
+    }
+
     /// What the names lead to, without a need to be allowed to read it.
     pub(crate) fn look(&self, names: &Names, wait: Wait) -> Result<Metadata, OpenError> {
         Ok(File::from(self.resolve(names, LOOK, wait)?).metadata()?)

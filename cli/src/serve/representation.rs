@@ -9,7 +9,7 @@ use http::{HeaderValue, Method, header};
 use super::compress;
 use super::encoding::{Accepted, Coding};
 use super::media_type::MediaType;
-use super::open::{Found, OpenError, Root, Wait};
+use super::open::{Root, Wait};
 use super::path::Names;
 use super::refusal::Setback;
 use super::site::Asked;
@@ -112,11 +112,6 @@ fn sibling(
     wait: Wait,
 ) -> Result<Option<(File, Metadata)>, Setback> {
     let date = |metadata: &Metadata| (metadata.mtime(), metadata.mtime_nsec());
-    match root.find(&names.with_suffix(coding.suffix()), wait) {
-        Ok(Found::File(file, metadata)) if date(&metadata) >= date(original) => {
-            Ok(Some((file, metadata)))
-        }
-        Err(OpenError::NotNow) => Err(Setback::NotNow),
-        _ => Ok(None),
-    }
+    let sibling = root.find_file(&names.with_suffix(coding.suffix()), wait)?;
+    Ok(sibling.filter(|(_, metadata)| date(metadata) >= date(original)))
 }

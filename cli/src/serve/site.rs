@@ -110,9 +110,9 @@ impl Site {
     /// The page of `--not-found`, if it is not there itself.
     pub(crate) fn missing_page(&self) -> Option<String> {
         let names = self.settings.not_found.as_ref()?.names();
-        match self.root.find(names, Wait::Allowed) {
-            Ok(Found::File(..)) => None,
-            _ => Some(names.to_path()),
+        match self.root.find_file(names, Wait::Allowed) {
+            Ok(Some(_)) => None,
+            Ok(None) | Err(_) => Some(names.to_path()),
         }
     }
 
@@ -146,27 +146,18 @@ impl Site {
         let index = Names::default().join(INDEX);
         if self.settings.spa
             && fallback::is_navigation(asked.head)
-            && let Some(file) = self.page(&index, asked.wait)?
+            && let Some(file) = self.root.find_file(&index, asked.wait)?
         {
             return self.send(file, &index, asked);
         }
         if let Some(page) = &self.settings.not_found
-            && let Some(file) = self.page(page.names(), asked.wait)?
+            && let Some(file) = self.root.find_file(page.names(), asked.wait)?
         {
             let (root, forms) = (&self.root, self.settings.forms);
             let page = Representation::choose(file, page.names(), asked, root, forms)?;
             return file_response::send_as(StatusCode::NOT_FOUND, page, asked);
         }
         Err(refusal.into())
-    }
-
-    /// The file that the names lead to, if they lead to one.
-    fn page(&self, names: &Names, wait: Wait) -> Result<Option<(File, Metadata)>, Setback> {
-        match self.root.find(names, wait) {
-            Ok(Found::File(file, metadata)) => Ok(Some((file, metadata))),
-            Err(OpenError::NotNow) => Err(Setback::NotNow),
-            Ok(Found::Directory(_)) | Err(_) => Ok(None),
-        }
     }
 
     /// Sends the file that the names lead to.
@@ -209,12 +200,13 @@ impl Site {
         if self.settings.listing == Listings::Off {
             return Err(Refusal::NOT_FOUND.into());
         }
-        let Found::Directory(directory) = self.root.find(&names, asked.wait)? else {
-            return Err(Refusal::NOT_FOUND.into());
-        };
+        // A directory is read where the storage may be waited for.
         if asked.wait == Wait::Never {
             return Err(Setback::NotNow);
         }
+        let Found::Directory(directory) = self.root.find(&names, asked.wait)? else {
+            return Err(Refusal::NOT_FOUND.into());
+        };
         let (hidden, listings) = (self.settings.hidden, &self.listings);
         let listing = listing::answer(&self.root, names, directory, hidden, listings, asked.head);
         Ok(listing?)
