@@ -74,16 +74,17 @@ impl Native {
         }
     }
 
-    /// Where the thread that calls this waits for its server: in the server's own reactor, which it
-    /// turns from then on, if there is one.
-    pub(crate) fn wait_here(&mut self) -> Place {
+    /// Where a thread is to wait for its server: in the server's own reactor, which it turns from
+    /// then on, if there is one. What that takes is to be had before anybody is accepted: clients
+    /// may leave no descriptor for it.
+    pub(crate) fn waiting_place(&mut self) -> io::Result<Place> {
         #[cfg(target_os = "linux")]
         if let Sources::Own(epoll) = &self.kernel.sources {
-            let park = Arc::new(Park::new(Arc::clone(epoll)));
+            let park = Arc::new(Park::new(Arc::clone(epoll))?);
             self.turning = Turning::Park(Arc::clone(&park));
-            return Place { park: Some(park) };
+            return Ok(Place { park: Some(park) });
         }
-        Place::default()
+        Ok(Place::default())
     }
 }
 

@@ -17,14 +17,20 @@ use crate::epoll::{Epoll, Registered};
 pub(crate) struct Park {
     epoll: Arc<Epoll>,
     timer: Mutex<Option<(Instant, Waker)>>,
+    doorbell: Arc<Doorbell>,
+    /// The doorbell's edges end a wait, which is all that they are for.
+    _rung: Registered,
 }
 
 impl Park {
-    pub(crate) fn new(epoll: Arc<Epoll>) -> Park {
-        Park {
+    pub(crate) fn new(epoll: Arc<Epoll>) -> io::Result<Park> {
+        let doorbell = Arc::new(Doorbell::new()?);
+        Ok(Park {
+            _rung: Registered::new(Arc::clone(&doorbell.eventfd), &epoll)?,
             epoll,
             timer: Mutex::new(None),
-        }
+            doorbell,
+        })
     }
 
     /// Arranges for `waker` to be woken at `at`, instead of at what was set before.
@@ -36,10 +42,8 @@ impl Park {
     /// Runs `future` to its end on this thread, which waits in the reactor meanwhile.
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> io::Result<T> {
         let mut future = pin!(future);
-        let doorbell = Arc::new(Doorbell::new()?);
-        // Its edges end a wait, which is all that they are for.
-        let _rung = Registered::new(Arc::clone(&doorbell.eventfd), &self.epoll)?;
-        let waker = Waker::from(Arc::clone(&doorbell));
+        let doorbell = &self.doorbell;
+        let waker = Waker::from(Arc::clone(doorbell));
         let mut cx = Context::from_waker(&waker);
         loop {
             doorbell.woken.store(false, Ordering::SeqCst);
@@ -76,6 +80,7 @@ impl Park {
 }
 
 /// Wakes the thread, by the reactor that it waits in.
+#[derive(Debug)]
 struct Doorbell {
     eventfd: Arc<OwnedFd>,
     /// The future is to be polled again.
@@ -118,7 +123,7 @@ mod tests {
     use super::*;
 
     fn park() -> Park {
-        Park::new(Arc::new(Epoll::new().unwrap()))
+        Park::new(Arc::new(Epoll::new().unwrap())).unwrap()
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(crate) struct Threads {
 
 impl Threads {
     /// Starts those of `server`.
-    pub(crate) fn start<H, F>(server: Server, handler: H) -> io::Result<Threads>
+    pub(crate) fn start<H, F>(mut server: Server, handler: H) -> io::Result<Threads>
     where
         H: Fn(Request<Body>) -> F + Clone + Send + 'static,
         F: Future<Output: IntoResponse>,
@@ -43,10 +43,10 @@ impl Threads {
         }
         let shared = Arc::clone(&server.owner.0);
         let place = Place::new(&shared, &shared.seat);
+        let here = server.system.waiting_place()?;
         Ok(Threads {
             server: named("neap").spawn(move || {
-                let (_place, mut server) = (place, server);
-                let here = server.system.wait_here();
+                let (_place, server) = (place, server);
                 here.block_on(server.serve(handler))
             })?,
             workers: Vec::new(),
@@ -74,9 +74,9 @@ impl Threads {
         let workers = workers.collect::<io::Result<Vec<_>>>()?;
         let serving = Elsewhere::new(&shared, &pool);
         let place = Place::new(&shared, &shared.seat);
+        let here = server.system.waiting_place()?;
         let conductor = named("neap").spawn(move || {
-            let (_place, mut server) = (place, server);
-            let here = server.system.wait_here();
+            let (_place, server) = (place, server);
             here.block_on(server.conducting(serving))
         })?;
         Ok(Threads {
@@ -157,10 +157,10 @@ impl Place {
     {
         let (config, mut system) = (server.config, server.system.beside());
         let (observer, refusals) = (server.observer.clone(), server.refusals.clone());
+        let here = system.waiting_place()?;
         let pool = Arc::clone(pool);
         named(&format!("neap-{number}")).spawn(move || {
             let place = self;
-            let here = system.wait_here();
             let env = Environment::new(handler, observer, refusals);
             here.block_on(Worker::new(
                 config,
