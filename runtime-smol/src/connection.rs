@@ -22,7 +22,7 @@ use crate::{Body, ConnectionInfo, IntoResponse};
 const TURN: usize = 64;
 
 /// How much is read at once where heads are expected: many small requests.
-const HEADS: usize = 16 * 1024;
+pub(crate) const HEADS: usize = 16 * 1024;
 
 /// A connection and everything that belongs to it.
 pub(crate) struct Served<F: Future<Output: IntoResponse>, T: Transport> {
@@ -207,18 +207,24 @@ where
         if self.output.is_open() && self.put(wants.write, t, env) {
             return true;
         }
+        let reads_first = wants.read == Read::Content && self.content_is_next();
+        if reads_first && self.goes_direct() && self.read_content(t, cx, env) {
+            return true;
+        }
         let takes_input = matches!(wants.read, Read::Head | Read::Content | Read::Look);
         if takes_input && self.output.is_open() && self.take_input(t, cx, env) {
             return true;
         }
-        // Content that is there comes before writing, too: what it leads to may share the write.
-        // Not if an earlier request is owed its response: this one's client may be at its end.
-        let tally = self.core.tally();
-        let is_first_in_line = tally.completed.saturating_add(1) >= tally.dispatched;
-        let reads_first = wants.read == Read::Content && is_first_in_line && self.has_room();
         (reads_first && self.read(wants.read, t, cx, env))
             || self.write(wants.write, t, cx)
             || self.read(wants.read, t, cx, env)
+    }
+
+    /// Whether content comes before writing: what it leads to may share the write. Not if an
+    /// earlier request is owed its response: this one's client may be at its end.
+    fn content_is_next(&self) -> bool {
+        let tally = self.core.tally();
+        tally.completed.saturating_add(1) >= tally.dispatched && self.has_room()
     }
 
     /// Puts the core's own responses into the output.
@@ -320,8 +326,8 @@ where
             }
             Read::Watch | Read::Head | Read::Content | Read::Look | Read::Discard => {}
         }
-        if let (Read::Content, Some(most)) = (read, self.direct()) {
-            return self.read_content(most, t, cx, env);
+        if read == Read::Content && self.goes_direct() {
+            return self.read_content(t, cx, env);
         }
         self.inbox.keep(&env.buffer);
         // Content behind a head would have to be copied; most of it is read when it is asked for.

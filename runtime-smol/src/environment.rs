@@ -8,6 +8,7 @@ use neap_core::{HttpDate, Spans, Tick};
 use crate::IntoResponse;
 use crate::event::Observer;
 use crate::exchange::{Places, Texts};
+use crate::piece::Pieces;
 use crate::refusal::Refusals;
 use crate::shared::Shared;
 
@@ -25,6 +26,8 @@ pub(crate) struct Environment<H, F: Future<Output: IntoResponse>> {
     pub(crate) handler: H,
     /// Where everybody reads into.
     pub(crate) buffer: Vec<u8>,
+    /// Where long content is read into.
+    pub(crate) pieces: Pieces,
     pub(crate) spans: Box<Spans>,
     pub(crate) texts: Texts,
     pub(crate) date: HttpDate,
@@ -41,6 +44,7 @@ impl<H, F: Future<Output: IntoResponse>> Environment<H, F> {
         Environment {
             handler,
             buffer: vec![0; READ_BUFFER],
+            pieces: Pieces::default(),
             spans: Box::new(Spans::new()),
             texts: Texts::default(),
             date: HttpDate([b' '; 29]),

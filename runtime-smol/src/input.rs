@@ -18,6 +18,11 @@ impl Inbox {
         self.kept.len() - self.used + self.fresh.len()
     }
 
+    /// Whether it ends with what was just read into the thread's buffer, `count` bytes of it.
+    pub(crate) fn is_fresh(&self, count: usize) -> bool {
+        self.fresh.end == count
+    }
+
     /// The unused input.
     pub(crate) fn pending<'a>(&'a self, buffer: &'a [u8]) -> &'a [u8] {
         if self.kept.is_empty() {

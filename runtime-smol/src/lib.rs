@@ -92,6 +92,7 @@ mod native;
 mod output;
 #[cfg(target_os = "linux")]
 mod park;
+mod piece;
 mod pool;
 mod probe;
 #[cfg(all(test, neap_loom))]

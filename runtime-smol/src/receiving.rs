@@ -9,7 +9,7 @@ use neap_core::control::{Content, Stage};
 use neap_core::{Item, Tick};
 
 use crate::body::{Demand, Feed};
-use crate::connection::Served;
+use crate::connection::{HEADS, Served};
 use crate::environment::Environment;
 use crate::system::Transport;
 use crate::{Body, IntoResponse};
@@ -17,9 +17,6 @@ use crate::{Body, IntoResponse};
 /// Content of which so much is still to come is read straight into pieces of its own, instead of
 /// being copied out of the thread's buffer.
 const DIRECT: u64 = 4 * 1024;
-
-/// Such a piece is no larger.
-const PIECE: u64 = 64 * 1024;
 
 impl<F, T> Served<F, T>
 where
@@ -99,51 +96,61 @@ where
         self.core.control() != before
     }
 
-    /// How much may be read straight into a piece of content: it is wanted, nothing is buffered
-    /// before it, and what is to come is known to be nothing else.
-    pub(crate) fn direct(&self) -> Option<usize> {
-        let exchange = self.exchange.as_ref()?;
-        let left = self.core.content_length()?;
-        let fits = left >= DIRECT && self.inbox.len() == 0 && exchange.feed.is_some();
-        let most = usize::try_from(left.min(PIECE)).ok()?;
-        (fits && self.core.is_content_deliverable()).then_some(most)
+    /// Whether what comes next may be read straight into a piece of content: it is wanted, there is
+    /// enough of it, and of what is buffered before it more is to be had at once.
+    pub(crate) fn goes_direct(&self) -> bool {
+        let Some(left) = self.core.content_length() else {
+            return false;
+        };
+        let held = self.inbox.len();
+        let is_fed = self.exchange.as_ref().is_some_and(|it| it.feed.is_some());
+        is_fed
+            && left >= DIRECT.max(held as u64 + 1)
+            && (held == 0 || self.inbox.is_fresh(HEADS))
+            && self.core.is_content_deliverable()
     }
 
-    /// Reads at most `most` bytes straight into a piece of content. True if something came of it.
+    /// Reads straight into a piece of content, behind what is buffered of it. True if something
+    /// came of it.
     pub(crate) fn read_content<H: Fn(Request<Body>) -> F>(
         &mut self,
-        most: usize,
         t: Tick<'_>,
         cx: &mut Context<'_>,
         env: &mut Environment<H, F>,
     ) -> bool {
-        let mut piece = Vec::new();
-        let Poll::Ready(read) = self.transport.poll_read_to(cx, &mut piece, most) else {
-            return false;
-        };
-        match read {
-            Ok(0) => self.core.handle_eof(t),
-            Ok(count) => {
+        let mut piece = env.pieces.take();
+        piece.extend_from_slice(self.inbox.pending(&env.buffer));
+        let held = piece.len();
+        match self.transport.poll_read_to(cx, &mut piece) {
+            Poll::Ready(Ok(count)) if count > 0 => {
                 self.info.ledger().add_received(count);
-                let received = self.core.handle_input(t, &piece, &mut env.spans);
-                let (consumed, is_wanted) =
-                    (received.consumed, matches!(received.item, Item::Content(_)));
-                // All of it is content, unless there was room for more.
-                self.inbox.put(&piece[consumed..]);
-                piece.truncate(consumed);
-                let exchange = self.exchange.as_ref().filter(|_| is_wanted);
-                if let Some(feed) = exchange.and_then(|exchange| exchange.feed.as_ref()) {
-                    // Who keeps it should not keep much more than it.
-                    if piece.len() < piece.capacity() / 2 {
-                        piece.shrink_to_fit();
-                    }
-                    feed.push(piece.into());
-                }
-                self.end_content();
+                self.inbox.consume(held);
+                self.take_piece(piece, t, env);
             }
-            Err(_) => self.core.handle_io_error(t),
+            Poll::Ready(Err(_)) => self.core.handle_io_error(t),
+            Poll::Ready(Ok(_)) if held == 0 => self.core.handle_eof(t),
+            // What is buffered is taken first, and the end found again.
+            Poll::Ready(Ok(_)) | Poll::Pending => {
+                env.pieces.give(piece);
+                return false;
+            }
         }
         self.handler_due = true;
         true
+    }
+
+    /// A piece has come that begins with content.
+    fn take_piece<H>(&mut self, mut piece: Vec<u8>, t: Tick<'_>, env: &mut Environment<H, F>) {
+        let received = self.core.handle_input(t, &piece, &mut env.spans);
+        let (consumed, is_wanted) = (received.consumed, matches!(received.item, Item::Content(_)));
+        // The rest is of the requests behind it.
+        self.inbox.put(&piece[consumed..]);
+        piece.truncate(consumed);
+        let exchange = self.exchange.as_ref().filter(|_| is_wanted);
+        match exchange.and_then(|exchange| exchange.feed.as_ref()) {
+            Some(feed) => feed.push(env.pieces.content(piece)),
+            None => env.pieces.give(piece),
+        }
+        self.end_content();
     }
 }

@@ -139,9 +139,9 @@ pub trait Transport {
     /// If the connection is broken.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Reads what there is, at most `most` bytes, to the end of `buffer`, like
-    /// [`poll_read`](Transport::poll_read). One that can tell whether there is something to read
-    /// makes room only then; by default the room is cleared each time, and 16 KiB at most.
+    /// Reads what there is to the end of `buffer`, as much as it has capacity for, like
+    /// [`poll_read`](Transport::poll_read). By default the room is cleared first, and 16 KiB at
+    /// most.
     ///
     /// # Errors
     ///
@@ -150,10 +150,10 @@ pub trait Transport {
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut Vec<u8>,
-        most: usize,
     ) -> Poll<io::Result<usize>> {
         let len = buffer.len();
-        buffer.resize(len + most.min(16 * 1024), 0);
+        let room = buffer.capacity() - len;
+        buffer.resize(len + room.min(16 * 1024), 0);
         let read = self.poll_read(cx, &mut buffer[len..]);
         let count = match &read {
             Poll::Ready(Ok(count)) => *count,

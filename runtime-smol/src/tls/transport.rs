@@ -287,9 +287,8 @@ impl<T: Transport> Transport for MaybeTls<T> {
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut Vec<u8>,
-        most: usize,
     ) -> Poll<io::Result<usize>> {
-        either!(self, it => it.poll_read_to(cx, buffer, most))
+        either!(self, it => it.poll_read_to(cx, buffer))
     }
 
     fn is_secure(&self) -> bool {
