@@ -118,6 +118,38 @@ fn content_that_ends_early_is_an_error_of_its_reader() {
     assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
 }
 
+/// Long content goes through pieces that are used again, and what follows it is in the last one.
+#[test]
+fn long_content_of_one_request_is_told_from_the_next_ones_and_from_earlier_ones() {
+    let running =
+        answering(|request: Request<Body>| async { http::Response::new(request.into_body()) });
+    let lengths = [70_000, 4_096, 65_536, 0, 131_072, 5_000, 200_000, 33_000, 1];
+    let mut client = running.connect();
+    let mut sending = client.try_clone().unwrap();
+    let sender = std::thread::spawn(move || {
+        for (number, len) in lengths.iter().enumerate() {
+            let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {len}\r\n\r\n");
+            let content = vec![b'a' + u8::try_from(number).unwrap(); *len];
+            sending
+                .write_all(&[head.as_bytes(), &content].concat())
+                .unwrap();
+        }
+        sending.shutdown(Shutdown::Write).unwrap();
+    });
+    let responses = read_all(&mut client);
+    sender.join().unwrap();
+    let contents = responses.split("HTTP/1.1 200 OK\r\n").skip(1);
+    let contents: Vec<_> = contents
+        .map(|response| response.split_once("\r\n\r\n").unwrap().1)
+        .collect();
+    assert_eq!(contents.len(), lengths.len());
+    for (number, (content, len)) in contents.iter().zip(lengths).enumerate() {
+        assert_eq!(content.len(), len);
+        let letter = b'a' + u8::try_from(number).unwrap();
+        assert!(content.bytes().all(|byte| byte == letter), "{number}");
+    }
+}
+
 #[test]
 fn text_that_is_too_long_or_none_is_refused_by_its_own_status() {
     let running = answering(|request: Request<Body>| request.into_body().text(10));

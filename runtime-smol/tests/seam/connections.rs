@@ -167,6 +167,25 @@ fn what_an_earlier_request_is_owed_is_written_before_more_content_is_read() {
     assert!(client.is_closed());
 }
 
+/// What has come with the head shares a piece with the rest, which is not waited for.
+#[test]
+fn long_content_that_is_there_is_read_twice_and_what_is_late_is_not_waited_for() {
+    let mut play = Play::sole();
+    let head = "POST /pieces HTTP/1.1\r\nHost: a\r\nContent-Length: 65536\r\n\r\n";
+    let content = "x".repeat(65_536);
+    let client = play.connect(&(head.to_owned() + &content));
+    assert!(client.output().ends_with("one"), "{}", client.output());
+    assert_eq!(client.0.borrow().reads, 2);
+    let late = play.connect(&(head.to_owned() + &content[..20_000]));
+    let end = play.connect(&(head.to_owned() + &content[..16_384 - head.len()]));
+    end.end();
+    play.settle();
+    assert!(end.is_closed() && late.output().is_empty());
+    late.send(&content[20_000..]);
+    play.settle();
+    assert!(late.output().ends_with("several"), "{}", late.output());
+}
+
 #[test]
 fn a_transport_that_takes_nothing_is_a_broken_one() {
     let mut play = Play::sole();

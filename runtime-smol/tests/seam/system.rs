@@ -13,8 +13,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_lite::StreamExt;
 use http::Response;
 use http_body::Frame;
+use http_body_util::BodyExt;
 use neap_core::Time;
 use neap_smol::system::{Accepted, ListeningSocket, StopSignal, System, Transport};
 use neap_smol::{Address, Handle, Ownership, Report, Rung, Server};
@@ -66,6 +68,10 @@ pub(crate) struct Wire {
     /// What comes when the system is asked for the last time.
     pub(crate) last_moment: Option<Vec<u8>>,
     asks_itself: bool,
+    /// The last read filled its room.
+    more: bool,
+    /// How often a real one would have asked its kernel for input.
+    pub(crate) reads: usize,
     pub(crate) output: Vec<u8>,
     /// No more can be written now.
     pub(crate) blocked: bool,
@@ -253,9 +259,16 @@ impl Connected {
 }
 
 fn take(wire: &mut Wire, buffer: &mut [u8]) -> Option<usize> {
-    let bytes = wire.input.pop_front()?;
-    buffer[..bytes.len()].copy_from_slice(&bytes);
-    Some(bytes.len())
+    wire.reads += usize::from(wire.more || !wire.input.is_empty());
+    wire.more = false;
+    let mut bytes = wire.input.pop_front()?;
+    let count = bytes.len().min(buffer.len());
+    wire.more = count == buffer.len();
+    buffer[..count].copy_from_slice(&bytes[..count]);
+    if count < bytes.len() {
+        wire.input.push_front(bytes.split_off(count));
+    }
+    Some(count)
 }
 
 impl Transport for Connected {
@@ -273,6 +286,22 @@ impl Transport for Connected {
                 Poll::Pending
             }
         }
+    }
+
+    fn poll_read_to(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        let len = buffer.len();
+        buffer.resize(buffer.capacity(), 0);
+        let read = self.poll_read(cx, &mut buffer[len..]);
+        let count = match &read {
+            Poll::Ready(Ok(count)) => *count,
+            Poll::Ready(Err(_)) | Poll::Pending => 0,
+        };
+        buffer.truncate(len + count);
+        read
     }
 
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -407,7 +436,7 @@ impl Play {
         Play::at("127.0.0.1:80", ownership, configure)
     }
 
-    /// `/read` reads its content. The response to `/stream` never ends; requests for anything else
+    /// `/read` reads its content, `/pieces` says how many pieces it had. The response to `/stream` never ends; requests for anything else
     /// but `/` are not answered; the handler of `/bomb` panics when it is dropped.
     pub(crate) fn at(
         address: &str,
@@ -426,7 +455,11 @@ impl Play {
             match request.uri().path() {
                 "/" => Ok("hello"),
                 "/stream" => Err(Response::new(Endless(false))),
-                "/read" => match request.into_body().collect(1_000).await {
+                "/pieces" => Ok(match request.into_body().into_data_stream().count().await {
+                    1 => "one",
+                    _ => "several",
+                }),
+                "/read" => match request.into_body().collect(200_000).await {
                     Ok(_) => Ok("hello"),
                     Err(_) => Ok("cut"),
                 },
