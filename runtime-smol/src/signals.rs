@@ -54,13 +54,16 @@ mod imp {
 
     impl StopSignals {
         pub(crate) fn install() -> std::io::Result<StopSignals> {
+            // First, for it may start async-io's thread, which is to inherit nothing of the below.
+            let mut signals = Signals::new([] as [Signal; 0])?;
             // The handler is in place a moment before it knows what to do, and a signal that comes
             // in between would be gone. It waits instead, unless another thread takes it.
             let stop = SigSet::from_iter([signal::SIGTERM, signal::SIGINT]);
             let mask = stop.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-            let signals = Signals::new([Signal::Term, Signal::Int]);
+            let added = signals.add_signals([Signal::Term, Signal::Int]);
             mask.thread_set_mask()?;
-            Ok(StopSignals(signals?))
+            added?;
+            Ok(StopSignals(signals))
         }
 
         /// Ready once for each signal that has come, as far as the system tells them apart.

@@ -252,6 +252,21 @@ fn stopped_after(delay: Duration) -> (ExitStatus, String) {
     (output.status, said)
 }
 
+/// One of them did, whose wakers start threads and processes of whoever embeds the server.
+#[test]
+fn no_thread_keeps_the_stop_signals_blocked() {
+    let server = Server::start(Program::EchoOnAsyncIo, &[]);
+    let tasks = fs::read_dir(format!("/proc/{}/task", server.pid().as_raw_nonzero())).unwrap();
+    let mut threads = 0;
+    for task in tasks {
+        let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+        let blocked = status.lines().find(|line| line.starts_with("SigBlk:"));
+        assert_eq!(blocked, Some("SigBlk:\t0000000000000000"), "{status}");
+        threads += 1;
+    }
+    assert!(threads > 1, "async-io has one of its own");
+}
+
 #[test]
 fn sigterm_during_the_start_ends_it_at_once_or_drains_it_and_never_hangs() {
     let mut delay = Duration::ZERO;
