@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use neap_core::{Cause, Config, HttpDate, Lifecycle, Listening, Phase, Progress, Time};
 
-use crate::admin::Admin;
+use crate::admin::Administer;
 use crate::clock::Dates;
 use crate::event::Observer;
 use crate::listeners::{Duty, Listeners};
@@ -34,7 +34,7 @@ pub(crate) struct Conductor<C, S: System> {
     /// How many connections of other threads had ended when it last accepted.
     pub(crate) departures: usize,
     pub(crate) observer: Observer,
-    pub(crate) admin: Option<Admin<S>>,
+    pub(crate) admin: Option<Box<dyn Administer>>,
     /// What the timer is set for: the earliest of all deadlines, or something before it.
     pub(crate) armed: Time,
     /// It has been polled.
@@ -64,7 +64,7 @@ pub(crate) struct Parts<S: System> {
     pub(crate) config: Config,
     pub(crate) system: S,
     pub(crate) listeners: Listeners<S::Listener>,
-    pub(crate) admin: Option<Admin<S>>,
+    pub(crate) admin: Option<Box<dyn Administer>>,
     pub(crate) observer: Observer,
     pub(crate) owner: Owner,
 }
@@ -201,7 +201,7 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
             drain: &config.drain,
             observer,
         };
-        let exhausted = listeners.poll(&duty, open, &mut cx, |arrival| {
+        let exhausted = listeners.poll(&duty, open, &mut cx, &mut |arrival| {
             serving.admit(t, arrival);
             serving.open()
         });
@@ -229,7 +229,7 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
         let admin = self
             .admin
             .as_ref()
-            .map_or(Time::NEVER, Admin::next_deadline);
+            .map_or(Time::NEVER, |admin| admin.next_deadline());
         lifecycle
             .min(admin)
             .min(self.notice)

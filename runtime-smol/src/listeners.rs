@@ -178,7 +178,7 @@ impl<L: ListeningSocket> Listeners<L> {
         duty: &Duty<'_>,
         open: usize,
         cx: &mut Context<'_>,
-        mut take: impl FnMut(Arrival<L::Transport>) -> usize,
+        take: &mut dyn FnMut(Arrival<L::Transport>) -> usize,
     ) -> bool {
         let now = duty.now;
         if duty.listening != Listening::Accept {
@@ -197,7 +197,7 @@ impl<L: ListeningSocket> Listeners<L> {
         let mut room = Room { open, limit };
         self.full = false;
         for slot in &mut self.slots {
-            match slot.poll(duty, &mut room, cx, &mut take) {
+            match slot.poll(duty, &mut room, cx, take) {
                 Stop::Next => {}
                 Stop::Full => {
                     self.full = true;
@@ -259,7 +259,7 @@ impl<L: ListeningSocket> Slot<L> {
         duty: &Duty<'_>,
         room: &mut Room,
         cx: &mut Context<'_>,
-        take: &mut impl FnMut(Arrival<L::Transport>) -> usize,
+        take: &mut dyn FnMut(Arrival<L::Transport>) -> usize,
     ) -> Stop {
         if duty.listening == Listening::Accept && !self.ready {
             return Stop::Next;

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use http::{Request, StatusCode};
 use neap_core::{Config, Refusal};
 
-use crate::admin::Admin;
+use crate::admin;
 use crate::conductor::{Conductor, Parts};
 use crate::connections::Connections;
 use crate::course::Rules;
@@ -49,6 +49,8 @@ pub struct Server<S: System = Native> {
     seal: Rung,
     pub(crate) listeners: Vec<Listener<S::Listener>>,
     pub(crate) admin: Vec<Listener<S::Listener>>,
+    /// How those are served, once there are any.
+    pub(crate) open_admin: Option<admin::Open<S::Listener>>,
     interrupt: Interrupt,
     pub(crate) observer: Observer,
     pub(crate) refusals: Refusals,
@@ -68,6 +70,7 @@ impl<S: System> Server<S> {
             seal: Rung::default(),
             listeners: Vec::new(),
             admin: Vec::new(),
+            open_admin: None,
             interrupt: Interrupt::default(),
             observer: Observer::default(),
             refusals: Refusals::default(),
@@ -300,8 +303,9 @@ impl<S: System> Server<S> {
     /// The server on its way, with `serving` to serve whom it accepts.
     pub(crate) fn conducting<C>(self, serving: C) -> Conductor<C, S> {
         let observer = self.observer.clone();
-        let admin =
-            (!self.admin.is_empty()).then(|| Admin::new(self.admin, &self.owner.0, observer));
+        let admin = self
+            .open_admin
+            .map(|open| open(self.admin, &self.owner.0, observer));
         let listeners = Listeners::new(self.listeners, self.max_connections, self.seal);
         let mut course = self.owner.0.course();
         course.rules = Rules {
