@@ -21,16 +21,26 @@ use crate::watchdog;
 /// Batches of woken parts that one poll works off before it lets others have the thread.
 pub(crate) const BATCHES: usize = 16;
 
+/// A server on its way, with `serving` to serve whom it accepts. A future that is ready, with the
+/// report, when the server is done.
+///
+/// What it does at each turn is made for each kind of `serving`; what it does now and then is the
+/// conductor's, who knows that by its trait, so that a program has one copy of it.
+pub(crate) struct Conducting<C, S: System> {
+    // Dropped first: when the conductor is gone, the server is done.
+    pub(crate) serving: C,
+    pub(crate) conductor: Conductor<S>,
+}
+
 /// What is one in a server, however many threads serve: its listeners, its lifecycle, its admin
-/// listener. A future that is ready, with the report, when the server is done.
-pub(crate) struct Conductor<C, S: System> {
+/// listener.
+pub(crate) struct Conductor<S: System> {
     pub(crate) config: Config,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) system: S,
     dates: Dates,
     pub(crate) date: HttpDate,
     pub(crate) listeners: Listeners<S::Listener>,
-    pub(crate) serving: C,
     /// How many connections of other threads had ended when it last accepted.
     pub(crate) departures: usize,
     pub(crate) observer: Observer,
@@ -69,8 +79,8 @@ pub(crate) struct Parts<S: System> {
     pub(crate) owner: Owner,
 }
 
-impl<C, S: System> Conductor<C, S> {
-    pub(crate) fn new(parts: Parts<S>, serving: C) -> Self {
+impl<S: System> Conductor<S> {
+    pub(crate) fn new(parts: Parts<S>) -> Conductor<S> {
         let shared = Arc::clone(&parts.owner.0);
         let waker = |part| {
             let waking = PartWaker::new(&shared.seat.queue, part);
@@ -102,7 +112,6 @@ impl<C, S: System> Conductor<C, S> {
             dates: Dates::new(),
             date: HttpDate([b' '; 29]),
             listeners: parts.listeners,
-            serving,
             departures: 0,
             observer: parts.observer,
             admin: parts.admin,
@@ -117,23 +126,20 @@ impl<C, S: System> Conductor<C, S> {
     }
 }
 
-impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
+impl<C: Serving<TransportOf<S>>, S: System> Conducting<C, S> {
     /// Works off a batch of woken parts.
     fn turn(&mut self) {
-        let now = self.system.now();
-        self.date = self.dates.at(now, &self.system);
-        self.serving.set_date(self.date);
-        let mut batch = std::mem::take(&mut self.batch);
+        let Conducting { conductor, serving } = self;
+        let now = conductor.system.now();
+        conductor.date = conductor.dates.at(now, &conductor.system);
+        serving.set_date(conductor.date);
+        let mut batch = std::mem::take(&mut conductor.batch);
         // First what may change the phase: no reply slips out between a signal and its effect.
         for part in &batch {
             match part {
-                Part::Control => self.take_commands(now),
-                Part::Timer => self.take_timer(now),
-                Part::Reactor => {
-                    self.wakers.reactor.0.clear();
-                    let mut cx = Context::from_waker(&self.wakers.reactor.1);
-                    self.system.poll_events(&mut cx);
-                }
+                Part::Control => conductor.take_commands(serving, now),
+                Part::Timer => conductor.take_timer(serving, now),
+                Part::Reactor => conductor.take_events(),
                 Part::Listeners | Part::Connection(_) => {}
                 Part::AdminListeners | Part::AdminConnection(_) => {}
             }
@@ -142,23 +148,34 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
         for part in batch.drain(..) {
             match part {
                 Part::Listeners => {
-                    self.wakers.listeners.0.clear();
-                    self.listeners.wake();
+                    conductor.wakers.listeners.0.clear();
+                    conductor.listeners.wake();
                 }
                 Part::Connection(index) => {
-                    let t = self.lifecycle.tick(now, &self.config);
-                    ended |= self.serving.poll(index, t);
+                    let t = conductor.lifecycle.tick(now, &conductor.config);
+                    ended |= serving.poll(index, t);
                 }
-                Part::AdminListeners | Part::AdminConnection(_) => self.poll_admin(part, now),
+                Part::AdminListeners | Part::AdminConnection(_) => conductor.poll_admin(part, now),
                 Part::Control | Part::Timer | Part::Reactor => {}
             }
         }
-        self.batch = batch;
+        conductor.batch = batch;
         if ended {
-            self.listeners.room_was_made();
+            conductor.listeners.room_was_made();
         }
-        self.accept(now);
-        self.advance(now);
+        let phase = conductor.lifecycle.phase();
+        if phase > Phase::Running || conductor.listeners.are_due() {
+            conductor.accept(serving, now);
+            conductor.advance(serving, now);
+        }
+    }
+}
+
+impl<S: System> Conductor<S> {
+    fn take_events(&mut self) {
+        self.wakers.reactor.0.clear();
+        let mut cx = Context::from_waker(&self.wakers.reactor.1);
+        self.system.poll_events(&mut cx);
     }
 
     fn poll_admin(&mut self, part: Part, now: Time) {
@@ -174,7 +191,7 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
     }
 
     /// Accepts who is waiting, or ends the listeners if it is time.
-    fn accept(&mut self, now: Time) {
+    fn accept(&mut self, serving: &mut dyn Serving<TransportOf<S>>, now: Time) {
         let listening = self.lifecycle.poll_listening();
         // When all is over, descriptors are free again: who is accepted with them could only be
         // reset, and would not be missed in the queue.
@@ -183,7 +200,6 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
         }
         let Conductor {
             listeners,
-            serving,
             departures,
             observer,
             lifecycle,
@@ -216,11 +232,11 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
             // If they failed there is nothing left to run for.
             lifecycle.drain(now, config, Cause::Listeners);
             lifecycle.handle_listeners_ended(now);
-            self.tell(now);
+            self.tell(serving, now);
         }
     }
 
-    /// The earliest moment at which something is to be done.
+    /// The earliest moment at which something is to be done, but for what serves.
     fn next_deadline(&self) -> Time {
         let lifecycle = self
             .lifecycle
@@ -233,14 +249,14 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
         lifecycle
             .min(admin)
             .min(self.notice)
-            .min(self.serving.next_deadline())
             .min(self.listeners.next_deadline())
     }
 
-    /// Arms the timer, if something is due earlier than it is armed for. A timer that comes too
-    /// early costs one turn; setting it at each request would cost system calls.
-    fn arm(&mut self) {
-        let next = self.next_deadline();
+    /// Arms the timer, if something is due earlier than it is armed for, what serves at `serving`. A
+    /// timer that comes too early costs one turn; setting it at each request would cost system
+    /// calls.
+    fn arm(&mut self, serving: Time) {
+        let next = self.next_deadline().min(serving);
         if next >= self.armed {
             return;
         }
@@ -250,22 +266,22 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
     }
 }
 
-impl<C: Serving<TransportOf<S>>, S: System> Future for Conductor<C, S> {
+impl<C: Serving<TransportOf<S>>, S: System> Future for Conducting<C, S> {
     type Output = Report;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Report> {
         let this = self.get_mut();
-        let shared = Arc::clone(&this.owner.0);
-        if !std::mem::replace(&mut this.is_polled, true) {
+        let shared = Arc::clone(&this.conductor.owner.0);
+        if !std::mem::replace(&mut this.conductor.is_polled, true) {
             watchdog::allow(&shared);
         }
         shared.seat.queue.enter(cx.waker());
         for _ in 0..BATCHES {
-            if this.serving.has_ended(this.lifecycle.phase()) {
-                return Poll::Ready(this.report());
+            if this.serving.has_ended(this.conductor.lifecycle.phase()) {
+                return Poll::Ready(this.conductor.report());
             }
-            this.arm();
-            if !shared.seat.queue.take(&mut this.batch) {
+            this.conductor.arm(this.serving.next_deadline());
+            if !shared.seat.queue.take(&mut this.conductor.batch) {
                 return Poll::Pending;
             }
             this.turn();
@@ -277,4 +293,4 @@ impl<C: Serving<TransportOf<S>>, S: System> Future for Conductor<C, S> {
 }
 
 // Nothing in it is pinned in place: handlers and bodies are boxed.
-impl<C, S: System> Unpin for Conductor<C, S> {}
+impl<C, S: System> Unpin for Conducting<C, S> {}

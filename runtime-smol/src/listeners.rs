@@ -126,6 +126,13 @@ impl<L: ListeningSocket> Listeners<L> {
         !self.full && (self.paused_until.is_some() || self.slots.iter().any(unseen))
     }
 
+    /// Whether there is something to be done about them while they are to accept: somebody may
+    /// wait, accepting waits for room, or one has ended.
+    pub(crate) fn are_due(&self) -> bool {
+        let is_due = |slot: &Slot<L>| slot.ready || slot.listener.is_none();
+        self.wait_for_room() || self.slots.iter().any(is_due)
+    }
+
     /// Whether accepting waits for a connection to end.
     pub(crate) fn wait_for_room(&self) -> bool {
         self.full || self.paused_until.is_some()

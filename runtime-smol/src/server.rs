@@ -10,7 +10,7 @@ use http::{Request, StatusCode};
 use neap_core::{Config, Refusal};
 
 use crate::admin;
-use crate::conductor::{Conductor, Parts};
+use crate::conductor::{Conducting, Conductor, Parts};
 use crate::connections::Connections;
 use crate::course::Rules;
 use crate::environment::Environment;
@@ -301,7 +301,12 @@ impl<S: System> Server<S> {
     }
 
     /// The server on its way, with `serving` to serve whom it accepts.
-    pub(crate) fn conducting<C>(self, serving: C) -> Conductor<C, S> {
+    pub(crate) fn conducting<C>(self, serving: C) -> Conducting<C, S> {
+        let conductor = self.conductor();
+        Conducting { serving, conductor }
+    }
+
+    fn conductor(self) -> Conductor<S> {
         let observer = self.observer.clone();
         let admin = self
             .open_admin
@@ -327,7 +332,7 @@ impl<S: System> Server<S> {
             observer: self.observer,
             owner: self.owner,
         };
-        Conductor::new(parts, serving)
+        Conductor::new(parts)
     }
 }
 
