@@ -24,8 +24,8 @@ pub(crate) const BATCHES: usize = 16;
 /// A server on its way, with `serving` to serve whom it accepts. A future that is ready, with the
 /// report, when the server is done.
 ///
-/// What it does at each turn is made for each kind of `serving`; what it does now and then is the
-/// conductor's, who knows that by its trait, so that a program has one copy of it.
+/// All that is done here is the conductor's, who knows `serving` by its trait: a program has one
+/// copy of it, however many kinds there are.
 pub(crate) struct Conducting<C, S: System> {
     // Dropped first: when the conductor is gone, the server is done.
     pub(crate) serving: C,
@@ -124,22 +124,45 @@ impl<S: System> Conductor<S> {
             owner: parts.owner,
         }
     }
-}
 
-impl<C: Serving<TransportOf<S>>, S: System> Conducting<C, S> {
+    /// See [`Conducting`].
+    fn poll(
+        &mut self,
+        serving: &mut dyn Serving<TransportOf<S>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Report> {
+        let shared = Arc::clone(&self.owner.0);
+        if !std::mem::replace(&mut self.is_polled, true) {
+            watchdog::allow(&shared);
+        }
+        shared.seat.queue.enter(cx.waker());
+        for _ in 0..BATCHES {
+            if serving.has_ended(self.lifecycle.phase()) {
+                return Poll::Ready(self.report());
+            }
+            self.arm(serving.next_deadline());
+            if !shared.seat.queue.take(&mut self.batch) {
+                return Poll::Pending;
+            }
+            self.turn(serving);
+        }
+        shared.seat.queue.leave();
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
     /// Works off a batch of woken parts.
-    fn turn(&mut self) {
-        let Conducting { conductor, serving } = self;
-        let now = conductor.system.now();
-        conductor.date = conductor.dates.at(now, &conductor.system);
-        serving.set_date(conductor.date);
-        let mut batch = std::mem::take(&mut conductor.batch);
+    fn turn(&mut self, serving: &mut dyn Serving<TransportOf<S>>) {
+        let now = self.system.now();
+        self.date = self.dates.at(now, &self.system);
+        serving.set_date(self.date);
+        let mut batch = std::mem::take(&mut self.batch);
         // First what may change the phase: no reply slips out between a signal and its effect.
         for part in &batch {
             match part {
-                Part::Control => conductor.take_commands(serving, now),
-                Part::Timer => conductor.take_timer(serving, now),
-                Part::Reactor => conductor.take_events(),
+                Part::Control => self.take_commands(serving, now),
+                Part::Timer => self.take_timer(serving, now),
+                Part::Reactor => self.take_events(),
                 Part::Listeners | Part::Connection(_) => {}
                 Part::AdminListeners | Part::AdminConnection(_) => {}
             }
@@ -148,30 +171,28 @@ impl<C: Serving<TransportOf<S>>, S: System> Conducting<C, S> {
         for part in batch.drain(..) {
             match part {
                 Part::Listeners => {
-                    conductor.wakers.listeners.0.clear();
-                    conductor.listeners.wake();
+                    self.wakers.listeners.0.clear();
+                    self.listeners.wake();
                 }
                 Part::Connection(index) => {
-                    let t = conductor.lifecycle.tick(now, &conductor.config);
+                    let t = self.lifecycle.tick(now, &self.config);
                     ended |= serving.poll(index, t);
                 }
-                Part::AdminListeners | Part::AdminConnection(_) => conductor.poll_admin(part, now),
+                Part::AdminListeners | Part::AdminConnection(_) => self.poll_admin(part, now),
                 Part::Control | Part::Timer | Part::Reactor => {}
             }
         }
-        conductor.batch = batch;
+        self.batch = batch;
         if ended {
-            conductor.listeners.room_was_made();
+            self.listeners.room_was_made();
         }
-        let phase = conductor.lifecycle.phase();
-        if phase > Phase::Running || conductor.listeners.are_due() {
-            conductor.accept(serving, now);
-            conductor.advance(serving, now);
+        let phase = self.lifecycle.phase();
+        if phase > Phase::Running || self.listeners.are_due() {
+            self.accept(serving, now);
+            self.advance(serving, now);
         }
     }
-}
 
-impl<S: System> Conductor<S> {
     fn take_events(&mut self) {
         self.wakers.reactor.0.clear();
         let mut cx = Context::from_waker(&self.wakers.reactor.1);
@@ -270,25 +291,8 @@ impl<C: Serving<TransportOf<S>>, S: System> Future for Conducting<C, S> {
     type Output = Report;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Report> {
-        let this = self.get_mut();
-        let shared = Arc::clone(&this.conductor.owner.0);
-        if !std::mem::replace(&mut this.conductor.is_polled, true) {
-            watchdog::allow(&shared);
-        }
-        shared.seat.queue.enter(cx.waker());
-        for _ in 0..BATCHES {
-            if this.serving.has_ended(this.conductor.lifecycle.phase()) {
-                return Poll::Ready(this.conductor.report());
-            }
-            this.conductor.arm(this.serving.next_deadline());
-            if !shared.seat.queue.take(&mut this.conductor.batch) {
-                return Poll::Pending;
-            }
-            this.turn();
-        }
-        shared.seat.queue.leave();
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        let Conducting { serving, conductor } = self.get_mut();
+        conductor.poll(serving, cx)
     }
 }
 

@@ -20,14 +20,17 @@ use crate::serving::Elsewhere;
 use crate::shared::Shared;
 use crate::watchdog::MARGIN;
 use crate::worker::Worker;
-use crate::{Body, IntoResponse, Report, Server};
+use crate::{Body, Handle, IntoResponse, Report, Server};
+
+/// A thread of a server's, which fails if its reactor does.
+pub(crate) type Thread = JoinHandle<io::Result<()>>;
 
 /// The threads that the caller of [`Server::run`] waits for.
 pub(crate) struct Threads {
     /// The one that is the server, or conducts it.
-    server: JoinHandle<io::Result<Report>>,
+    server: Thread,
     /// Those that serve, where there are several.
-    workers: Vec<JoinHandle<io::Result<()>>>,
+    workers: Vec<Thread>,
     shared: Arc<Shared>,
 }
 
@@ -45,9 +48,9 @@ impl Threads {
         let place = Place::new(&shared, &shared.seat);
         let here = server.system.waiting_place()?;
         Ok(Threads {
-            server: named("neap").spawn(move || {
+            server: start("neap", move || {
                 let (_place, server) = (place, server);
-                here.block_on(server.serve(handler))
+                here.block_on(server.serve(handler)).map(drop)
             })?,
             workers: Vec::new(),
             shared,
@@ -75,9 +78,9 @@ impl Threads {
         let serving = Elsewhere::new(&shared, &pool);
         let place = Place::new(&shared, &shared.seat);
         let here = server.system.waiting_place()?;
-        let conductor = named("neap").spawn(move || {
+        let conductor = start("neap", move || {
             let (_place, server) = (place, server);
-            here.block_on(server.conducting(serving))
+            here.block_on(server.conducting(serving)).map(drop)
         })?;
         Ok(Threads {
             server: conductor,
@@ -88,11 +91,11 @@ impl Threads {
 
     /// Waits for all of them, which are about to end.
     pub(crate) fn join(self) -> io::Result<Report> {
-        let report = join(self.server);
+        let ended = join(self.server);
         for worker in self.workers {
             join(worker)?;
         }
-        report
+        ended.map(|()| Handle::new(&self.shared).report())
     }
 
     /// Waits for those that are not blocked: the server is done. The others are left behind.
@@ -122,11 +125,15 @@ impl Threads {
     }
 }
 
-fn named(name: &str) -> thread::Builder {
-    thread::Builder::new().name(name.into())
+/// Starts a thread of a server's. What it runs is boxed, so that a program has one copy of what starting takes.
+fn start(name: &str, run: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<Thread> {
+    fn spawn(name: &str, run: Box<dyn FnOnce() -> io::Result<()> + Send>) -> io::Result<Thread> {
+        thread::Builder::new().name(name.into()).spawn(run)
+    }
+    spawn(name, Box::new(run))
 }
 
-fn join<T>(thread: JoinHandle<T>) -> T {
+fn join(thread: Thread) -> io::Result<()> {
     thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
@@ -150,7 +157,7 @@ impl Place {
         server: &Server,
         pool: &Arc<Pool>,
         handler: H,
-    ) -> io::Result<JoinHandle<io::Result<()>>>
+    ) -> io::Result<Thread>
     where
         H: Fn(Request<Body>) -> F + Send + 'static,
         F: Future<Output: IntoResponse>,
@@ -159,7 +166,7 @@ impl Place {
         let (observer, refusals) = (server.observer.clone(), server.refusals.clone());
         let here = system.waiting_place()?;
         let pool = Arc::clone(pool);
-        named(&format!("neap-{number}")).spawn(move || {
+        start(&format!("neap-{number}"), move || {
             let place = self;
             let env = Environment::new(handler, observer, refusals);
             here.block_on(Worker::new(

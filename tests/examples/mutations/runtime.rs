@@ -104,7 +104,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         from: "        for part in &batch {\n",
         to: "        for part in &batch {
             if let Part::Connection(index) = part {
-                let t = conductor.lifecycle.tick(now, &conductor.config);
+                let t = self.lifecycle.tick(now, &self.config);
                 serving.poll(*index, t);
             }
         }
@@ -128,8 +128,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§3 the timer is set for the earliest of all deadlines: connections'",
         file: CONDUCTOR,
-        from: "this.conductor.arm(this.serving.next_deadline());",
-        to: "this.conductor.arm(Time::NEVER);",
+        from: "            self.arm(serving.next_deadline());\n",
+        to: "            self.arm(Time::NEVER);\n",
         test: test("connections::a_stalled_reader_is_reset_and_an_ordinary_end_is_none"),
     },
     Mutation {
