@@ -126,7 +126,10 @@ impl Threads {
 }
 
 /// Starts a thread of a server's. What it runs is boxed, so that a program has one copy of what starting takes.
-fn start(name: &str, run: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<Thread> {
+pub(crate) fn start(
+    name: &str,
+    run: impl FnOnce() -> io::Result<()> + Send + 'static,
+) -> io::Result<Thread> {
     fn spawn(name: &str, run: Box<dyn FnOnce() -> io::Result<()> + Send>) -> io::Result<Thread> {
         thread::Builder::new().name(name.into()).spawn(run)
     }
