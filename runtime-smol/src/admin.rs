@@ -87,8 +87,7 @@ impl Admin {
         let waking = PartWaker::new(&server.seat.queue, Part::AdminListeners);
         let waker = Waker::from(Arc::clone(&waking));
         waker.wake_by_ref();
-        let seat = Arc::clone(&own.seat);
-        let connections = Connections::new(Arc::clone(&own), seat, Part::AdminConnection);
+        let connections = Connections::new(&own, &own.seat, Part::AdminConnection);
         let env = Environment::new(answer, observer, Refusals::default());
         Admin {
             listeners: Listeners::new(listeners, CONNECTIONS, Rung::Plain),

@@ -24,6 +24,7 @@ use crate::serve::Serve;
 use crate::serving::Here;
 use crate::shared::{Owner, Shared};
 use crate::system::{Native, System};
+use crate::threads::{StartSeveral, Threads};
 use crate::{Address, Body, Handle, Interrupt, IntoResponse};
 
 /// A server that listens, and does not serve yet.
@@ -46,6 +47,8 @@ pub struct Server<S: System = Native> {
     max_connections: usize,
     /// How many threads [`run`](Server::run) serves on.
     pub(crate) threads: usize,
+    /// How those are started, where there are several.
+    pub(crate) several: Option<StartSeveral>,
     seal: Rung,
     pub(crate) listeners: Vec<Listener<S::Listener>>,
     pub(crate) admin: Vec<Listener<S::Listener>>,
@@ -67,6 +70,7 @@ impl<S: System> Server<S> {
             config: Config::default(),
             max_connections: usize::MAX,
             threads: 1,
+            several: None,
             seal: Rung::default(),
             listeners: Vec::new(),
             admin: Vec::new(),
@@ -145,6 +149,7 @@ impl<S: System> Server<S> {
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Server<S> {
         self.threads = threads;
+        self.several = (threads > 1).then_some(Threads::start_several);
         self
     }
 
@@ -294,9 +299,8 @@ impl<S: System> Server<S> {
         F: Future<Output: IntoResponse>,
     {
         let shared = Arc::clone(&self.owner.0);
-        let seat = Arc::clone(&shared.seat);
         let env = Environment::new(handler, self.observer.clone(), self.refusals.clone());
-        let connections = Connections::new(Arc::clone(&shared), seat, Part::Connection);
+        let connections = Connections::new(&shared, &shared.seat, Part::Connection);
         Serve(self.conducting(Here::new(&shared, connections, env)))
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use event_listener::Event as Bell;
 use http::StatusCode;
-use neap_core::{Census, Drain, Outcome, Phase, Progress, Tally, Time};
+use neap_core::{Census, Drain, Outcome, Phase, Progress, Tally, Tick, Time};
 
 use crate::course::{Command, Course};
 use crate::event::Holder;
@@ -244,6 +244,16 @@ impl Shared {
         };
         let sealing = self.sealing.load(Ordering::Acquire);
         (phase, Time::ZERO.after(Duration::from_nanos(sealing)))
+    }
+
+    /// `t`, brought up to [that](Shared::standing).
+    pub(crate) fn at_present<'t>(&self, t: Tick<'t>) -> Tick<'t> {
+        let (phase, sealing) = self.standing();
+        Tick {
+            phase,
+            sealing,
+            ..t
+        }
     }
 
     pub(crate) async fn reached(&self, progress: Progress) {

@@ -12,11 +12,14 @@ use event_listener::Listener as _;
 use http::Request;
 use neap_core::Phase;
 
+use crate::connections::Connections;
 use crate::course::Command;
 use crate::environment::Environment;
+use crate::listening::Carrier;
 use crate::pool::Pool;
+use crate::run_queue::Part;
 use crate::seat::Seat;
-use crate::serving::Elsewhere;
+use crate::serving::{Elsewhere, Here, TakeIn};
 use crate::shared::Shared;
 use crate::watchdog::MARGIN;
 use crate::worker::Worker;
@@ -24,6 +27,17 @@ use crate::{Body, Handle, IntoResponse, Report, Server};
 
 /// A thread of a server's, which fails if its reactor does.
 pub(crate) type Thread = JoinHandle<io::Result<()>>;
+
+/// Makes what serves on a thread, there, of the server and the thread's place in it, and has it work.
+pub(crate) type ServeThere =
+    Box<dyn FnOnce(&Arc<Shared>, &Arc<Seat>, Work<'_>) -> io::Result<()> + Send>;
+
+/// Works with what serves on a thread, until the server is done.
+type Work<'a> = Box<dyn FnOnce(&mut dyn TakeIn<Carrier>) -> io::Result<()> + 'a>;
+
+/// [Starts several threads](Threads::start_several) for a server. It is known by this to one that
+/// [asked for them](Server::threads): a program that never does is linked without what they take.
+pub(crate) type StartSeveral = fn(Server, &dyn Fn() -> ServeThere) -> io::Result<Threads>;
 
 /// The threads that the caller of [`Server::run`] waits for.
 pub(crate) struct Threads {
@@ -41,8 +55,17 @@ impl Threads {
         H: Fn(Request<Body>) -> F + Clone + Send + 'static,
         F: Future<Output: IntoResponse>,
     {
-        if server.threads > 1 {
-            return Threads::start_several(server, &handler);
+        if let Some(start_several) = server.several {
+            let (observer, refusals) = (server.observer.clone(), server.refusals.clone());
+            return start_several(server, &move || {
+                let (handler, observer) = (handler.clone(), observer.clone());
+                let refusals = refusals.clone();
+                Box::new(move |shared, seat, work| {
+                    let env = Environment::new(handler, observer, refusals).conducted_by(shared);
+                    let connections = Connections::new(shared, seat, Part::Connection);
+                    work(&mut Here::new(shared, connections, env))
+                })
+            });
         }
         let shared = Arc::clone(&server.owner.0);
         let place = Place::new(&shared, &shared.seat);
@@ -57,11 +80,11 @@ impl Threads {
         })
     }
 
-    fn start_several<H, F>(mut server: Server, handler: &H) -> io::Result<Threads>
-    where
-        H: Fn(Request<Body>) -> F + Clone + Send + 'static,
-        F: Future<Output: IntoResponse>,
-    {
+    /// Starts several of `server` that serve, and one that conducts them.
+    pub(crate) fn start_several(
+        mut server: Server,
+        serve: &dyn Fn() -> ServeThere,
+    ) -> io::Result<Threads> {
         let shared = Arc::clone(&server.owner.0);
         let pool = shared.pool.get_or_init(|| Pool::new(server.threads).into());
         let pool = Arc::clone(pool);
@@ -72,7 +95,7 @@ impl Threads {
         // If one cannot be started the server is dropped, which ends the others.
         let workers = seats.map(|(number, seat)| {
             let place = Place::new(&shared, seat);
-            place.start_worker(number + 1, &server, &pool, handler.clone())
+            place.start_worker(number + 1, &server, &pool, serve())
         });
         let workers = workers.collect::<io::Result<Vec<_>>>()?;
         let serving = Elsewhere::new(&shared, &pool);
@@ -154,30 +177,23 @@ impl Place {
         }
     }
 
-    fn start_worker<H, F>(
+    fn start_worker(
         self,
         number: usize,
         server: &Server,
         pool: &Arc<Pool>,
-        handler: H,
-    ) -> io::Result<Thread>
-    where
-        H: Fn(Request<Body>) -> F + Send + 'static,
-        F: Future<Output: IntoResponse>,
-    {
+        serve: ServeThere,
+    ) -> io::Result<Thread> {
         let (config, mut system) = (server.config, server.system.beside());
-        let (observer, refusals) = (server.observer.clone(), server.refusals.clone());
         let here = system.waiting_place()?;
         let pool = Arc::clone(pool);
         start(&format!("neap-{number}"), move || {
             let place = self;
-            let env = Environment::new(handler, observer, refusals);
-            here.block_on(Worker::new(
-                config,
-                system,
-                env,
-                (&place.shared, &pool, &place.seat),
-            ))
+            let Place { shared, seat } = &place;
+            let parts = (shared, &pool, seat);
+            let work: Work<'_> =
+                Box::new(|serving| here.block_on(Worker::new(config, system, serving, parts)));
+            serve(shared, seat, work)
         })
     }
 }
