@@ -351,7 +351,11 @@ impl<S: System> fmt::Debug for Server<S> {
 
 impl<S: System> fmt::Display for Server<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let addresses: Vec<_> = self.addresses().iter().map(Address::to_string).collect();
-        f.write_str(&addresses.join(", "))
+        let mut separator = "";
+        for listener in &self.listeners {
+            write!(f, "{separator}{}", listener.address())?;
+            separator = ", ";
+        }
+        Ok(())
     }
 }

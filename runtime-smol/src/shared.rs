@@ -86,10 +86,14 @@ impl Shared {
         }
     }
 
+    // No request comes by here, and many others do: one copy is enough.
+    #[inline(never)]
     pub(crate) fn course(&self) -> MutexGuard<'_, Course> {
         self.course.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    // No request comes by here, and many others do: one copy is enough.
+    #[inline(never)]
     pub(crate) fn outline(&self) -> MutexGuard<'_, Report> {
         self.outline.lock().unwrap_or_else(PoisonError::into_inner)
     }
