@@ -273,9 +273,9 @@ impl<S: System> Conductor<S> {
             .min(self.listeners.next_deadline())
     }
 
-    /// Arms the timer, if something is due earlier than it is armed for, what serves at `serving`. A
-    /// timer that comes too early costs one turn; setting it at each request would cost system
-    /// calls.
+    /// Arms the timer, if something is due earlier than it is armed for; what serves has its own
+    /// deadline. A timer that comes too early costs one turn; setting it at each request would cost
+    /// system calls.
     fn arm(&mut self, serving: Time) {
         let next = self.next_deadline().min(serving);
         if next >= self.armed {

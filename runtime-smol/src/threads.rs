@@ -28,7 +28,8 @@ use crate::{Body, Handle, IntoResponse, Report, Server};
 /// A thread of a server's, which fails if its reactor does.
 pub(crate) type Thread = JoinHandle<io::Result<()>>;
 
-/// Makes what serves on a thread, there, of the server and the thread's place in it, and has it work.
+/// Makes, on a thread, what serves there, of the server and the thread's place in it, and has it
+/// work.
 pub(crate) type ServeThere =
     Box<dyn FnOnce(&Arc<Shared>, &Arc<Seat>, Work<'_>) -> io::Result<()> + Send>;
 
@@ -148,7 +149,8 @@ impl Threads {
     }
 }
 
-/// Starts a thread of a server's. What it runs is boxed, so that a program has one copy of what starting takes.
+/// Starts a thread of a server's. What it runs is boxed, so that a program has one copy of what
+/// starting takes.
 pub(crate) fn start(
     name: &str,
     run: impl FnOnce() -> io::Result<()> + Send + 'static,
