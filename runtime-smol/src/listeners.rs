@@ -127,10 +127,9 @@ impl<L: ListeningSocket> Listeners<L> {
     }
 
     /// Whether there is something to be done about them while they are to accept: somebody may
-    /// wait, accepting waits for room, or one has ended.
+    /// wait, or they have ended.
     pub(crate) fn are_due(&self) -> bool {
-        let is_due = |slot: &Slot<L>| slot.ready || slot.listener.is_none();
-        self.wait_for_room() || self.slots.iter().any(is_due)
+        self.slots.iter().any(|slot| slot.ready) || self.have_ended()
     }
 
     /// Whether accepting waits for a connection to end.
