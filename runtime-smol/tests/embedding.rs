@@ -20,7 +20,7 @@ use neap_smol::{
     Phase, Progress, RefusalPage, Serve, Server, State,
 };
 
-use common::{GET, Running, Witness, listening, read_all, read_until, unbound};
+use common::{GET, Running, listening, read_all, read_until, unbound};
 
 fn is_send<T: Send>(value: T) -> T {
     value
