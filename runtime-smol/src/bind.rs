@@ -9,6 +9,7 @@ use std::task::Waker;
 
 use http::Request;
 
+use crate::admin;
 use crate::listener::Listener;
 use crate::listening::{Kernel, NativeListener, Options};
 use crate::system::Native;
@@ -160,6 +161,7 @@ impl Server {
         let plain = self.system.kernel.plain();
         self.admin
             .push(Listener::bind(address, self.system.options, &plain)?);
+        self.open_admin = Some(admin::open);
         #[cfg(feature = "metrics")]
         return Ok(self.metrics(true));
         #[cfg(not(feature = "metrics"))]

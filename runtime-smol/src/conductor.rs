@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use neap_core::{Cause, Config, HttpDate, Lifecycle, Listening, Phase, Progress, Time};
 
-use crate::admin::Admin;
+use crate::admin::Administer;
 use crate::clock::Dates;
 use crate::event::Observer;
 use crate::listeners::{Duty, Listeners};
@@ -21,20 +21,30 @@ use crate::watchdog;
 /// Batches of woken parts that one poll works off before it lets others have the thread.
 pub(crate) const BATCHES: usize = 16;
 
+/// A server on its way, with `serving` to serve whom it accepts. A future that is ready, with the
+/// report, when the server is done.
+///
+/// All that is done here is the conductor's, who knows `serving` by its trait: a program has one
+/// copy of it, however many kinds there are.
+pub(crate) struct Conducting<C, S: System> {
+    // Dropped first: when the conductor is gone, the server is done.
+    pub(crate) serving: C,
+    pub(crate) conductor: Conductor<S>,
+}
+
 /// What is one in a server, however many threads serve: its listeners, its lifecycle, its admin
-/// listener. A future that is ready, with the report, when the server is done.
-pub(crate) struct Conductor<C, S: System> {
+/// listener.
+pub(crate) struct Conductor<S: System> {
     pub(crate) config: Config,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) system: S,
     dates: Dates,
     pub(crate) date: HttpDate,
     pub(crate) listeners: Listeners<S::Listener>,
-    pub(crate) serving: C,
     /// How many connections of other threads had ended when it last accepted.
     pub(crate) departures: usize,
     pub(crate) observer: Observer,
-    pub(crate) admin: Option<Admin<S>>,
+    pub(crate) admin: Option<Box<dyn Administer>>,
     /// What the timer is set for: the earliest of all deadlines, or something before it.
     pub(crate) armed: Time,
     /// It has been polled.
@@ -64,13 +74,13 @@ pub(crate) struct Parts<S: System> {
     pub(crate) config: Config,
     pub(crate) system: S,
     pub(crate) listeners: Listeners<S::Listener>,
-    pub(crate) admin: Option<Admin<S>>,
+    pub(crate) admin: Option<Box<dyn Administer>>,
     pub(crate) observer: Observer,
     pub(crate) owner: Owner,
 }
 
-impl<C, S: System> Conductor<C, S> {
-    pub(crate) fn new(parts: Parts<S>, serving: C) -> Self {
+impl<S: System> Conductor<S> {
+    pub(crate) fn new(parts: Parts<S>) -> Conductor<S> {
         let shared = Arc::clone(&parts.owner.0);
         let waker = |part| {
             let waking = PartWaker::new(&shared.seat.queue, part);
@@ -102,7 +112,6 @@ impl<C, S: System> Conductor<C, S> {
             dates: Dates::new(),
             date: HttpDate([b' '; 29]),
             listeners: parts.listeners,
-            serving,
             departures: 0,
             observer: parts.observer,
             admin: parts.admin,
@@ -115,25 +124,45 @@ impl<C, S: System> Conductor<C, S> {
             owner: parts.owner,
         }
     }
-}
 
-impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
+    /// See [`Conducting`].
+    fn poll(
+        &mut self,
+        serving: &mut dyn Serving<TransportOf<S>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Report> {
+        let shared = Arc::clone(&self.owner.0);
+        if !std::mem::replace(&mut self.is_polled, true) {
+            watchdog::allow(&shared);
+        }
+        shared.seat.queue.enter(cx.waker());
+        for _ in 0..BATCHES {
+            if serving.has_ended(self.lifecycle.phase()) {
+                return Poll::Ready(self.report());
+            }
+            self.arm(serving.next_deadline());
+            if !shared.seat.queue.take(&mut self.batch) {
+                return Poll::Pending;
+            }
+            self.turn(serving);
+        }
+        shared.seat.queue.leave();
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
     /// Works off a batch of woken parts.
-    fn turn(&mut self) {
+    fn turn(&mut self, serving: &mut dyn Serving<TransportOf<S>>) {
         let now = self.system.now();
         self.date = self.dates.at(now, &self.system);
-        self.serving.set_date(self.date);
+        serving.set_date(self.date);
         let mut batch = std::mem::take(&mut self.batch);
         // First what may change the phase: no reply slips out between a signal and its effect.
         for part in &batch {
             match part {
-                Part::Control => self.take_commands(now),
-                Part::Timer => self.take_timer(now),
-                Part::Reactor => {
-                    self.wakers.reactor.0.clear();
-                    let mut cx = Context::from_waker(&self.wakers.reactor.1);
-                    self.system.poll_events(&mut cx);
-                }
+                Part::Control => self.take_commands(serving, now),
+                Part::Timer => self.take_timer(serving, now),
+                Part::Reactor => self.take_events(),
                 Part::Listeners | Part::Connection(_) => {}
                 Part::AdminListeners | Part::AdminConnection(_) => {}
             }
@@ -147,7 +176,7 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
                 }
                 Part::Connection(index) => {
                     let t = self.lifecycle.tick(now, &self.config);
-                    ended |= self.serving.poll(index, t);
+                    ended |= serving.poll(index, t);
                 }
                 Part::AdminListeners | Part::AdminConnection(_) => self.poll_admin(part, now),
                 Part::Control | Part::Timer | Part::Reactor => {}
@@ -157,8 +186,17 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
         if ended {
             self.listeners.room_was_made();
         }
-        self.accept(now);
-        self.advance(now);
+        let phase = self.lifecycle.phase();
+        if phase > Phase::Running || self.listeners.are_due() {
+            self.accept(serving, now);
+            self.advance(serving, now);
+        }
+    }
+
+    fn take_events(&mut self) {
+        self.wakers.reactor.0.clear();
+        let mut cx = Context::from_waker(&self.wakers.reactor.1);
+        self.system.poll_events(&mut cx);
     }
 
     fn poll_admin(&mut self, part: Part, now: Time) {
@@ -174,7 +212,7 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
     }
 
     /// Accepts who is waiting, or ends the listeners if it is time.
-    fn accept(&mut self, now: Time) {
+    fn accept(&mut self, serving: &mut dyn Serving<TransportOf<S>>, now: Time) {
         let listening = self.lifecycle.poll_listening();
         // When all is over, descriptors are free again: who is accepted with them could only be
         // reset, and would not be missed in the queue.
@@ -183,7 +221,6 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
         }
         let Conductor {
             listeners,
-            serving,
             departures,
             observer,
             lifecycle,
@@ -201,7 +238,7 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
             drain: &config.drain,
             observer,
         };
-        let exhausted = listeners.poll(&duty, open, &mut cx, |arrival| {
+        let exhausted = listeners.poll(&duty, open, &mut cx, &mut |arrival| {
             serving.admit(t, arrival);
             serving.open()
         });
@@ -216,11 +253,11 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
             // If they failed there is nothing left to run for.
             lifecycle.drain(now, config, Cause::Listeners);
             lifecycle.handle_listeners_ended(now);
-            self.tell(now);
+            self.tell(serving, now);
         }
     }
 
-    /// The earliest moment at which something is to be done.
+    /// The earliest moment at which something is to be done, but for what serves.
     fn next_deadline(&self) -> Time {
         let lifecycle = self
             .lifecycle
@@ -229,18 +266,18 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
         let admin = self
             .admin
             .as_ref()
-            .map_or(Time::NEVER, Admin::next_deadline);
+            .map_or(Time::NEVER, |admin| admin.next_deadline());
         lifecycle
             .min(admin)
             .min(self.notice)
-            .min(self.serving.next_deadline())
             .min(self.listeners.next_deadline())
     }
 
-    /// Arms the timer, if something is due earlier than it is armed for. A timer that comes too
-    /// early costs one turn; setting it at each request would cost system calls.
-    fn arm(&mut self) {
-        let next = self.next_deadline();
+    /// Arms the timer, if something is due earlier than it is armed for; what serves has its own
+    /// deadline. A timer that comes too early costs one turn; setting it at each request would cost
+    /// system calls.
+    fn arm(&mut self, serving: Time) {
+        let next = self.next_deadline().min(serving);
         if next >= self.armed {
             return;
         }
@@ -250,31 +287,14 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
     }
 }
 
-impl<C: Serving<TransportOf<S>>, S: System> Future for Conductor<C, S> {
+impl<C: Serving<TransportOf<S>>, S: System> Future for Conducting<C, S> {
     type Output = Report;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Report> {
-        let this = self.get_mut();
-        let shared = Arc::clone(&this.owner.0);
-        if !std::mem::replace(&mut this.is_polled, true) {
-            watchdog::allow(&shared);
-        }
-        shared.seat.queue.enter(cx.waker());
-        for _ in 0..BATCHES {
-            if this.serving.has_ended(this.lifecycle.phase()) {
-                return Poll::Ready(this.report());
-            }
-            this.arm();
-            if !shared.seat.queue.take(&mut this.batch) {
-                return Poll::Pending;
-            }
-            this.turn();
-        }
-        shared.seat.queue.leave();
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        let Conducting { serving, conductor } = self.get_mut();
+        conductor.poll(serving, cx)
     }
 }
 
 // Nothing in it is pinned in place: handlers and bodies are boxed.
-impl<C, S: System> Unpin for Conductor<C, S> {}
+impl<C, S: System> Unpin for Conducting<C, S> {}

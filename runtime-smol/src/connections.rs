@@ -40,13 +40,13 @@ struct Slot<F: Future<Output: IntoResponse>, T: Transport> {
 }
 
 impl<F: Future<Output: IntoResponse>, T: Transport> Connections<F, T> {
-    pub(crate) fn new(shared: Arc<Shared>, seat: Arc<Seat>, part: fn(usize) -> Part) -> Self {
+    pub(crate) fn new(shared: &Arc<Shared>, seat: &Arc<Seat>, part: fn(usize) -> Part) -> Self {
         Connections {
             slots: Vec::new(),
             free: Vec::new(),
             deadlines: Deadlines::default(),
-            shared,
-            seat,
+            shared: Arc::clone(shared),
+            seat: Arc::clone(seat),
             part,
         }
     }
@@ -67,12 +67,7 @@ impl<F: Future<Output: IntoResponse>, T: Transport> Connections<F, T> {
 
     /// Takes in an accepted socket, which `count` counts. It is in the registry before anything is
     /// awaited.
-    pub(crate) fn insert(
-        &mut self,
-        t: Tick<'_>,
-        arrival: Arrival<T>,
-        count: impl FnOnce(),
-    ) -> usize {
+    pub(crate) fn insert(&mut self, t: Tick<'_>, arrival: Arrival<T>, count: &dyn Fn()) -> usize {
         let index = self.free.pop().unwrap_or_else(|| {
             let index = self.slots.len();
             let waking = PartWaker::new(&self.seat.queue, (self.part)(index));

@@ -3,7 +3,6 @@
 //! become of it since.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use neap_core::{Cause, Config, Lifecycle, Phase, SignalEffect, Time};
 
@@ -11,6 +10,7 @@ use crate::event::Observer;
 use crate::listener::Watched;
 use crate::registry::Registry;
 use crate::system::StopSignal;
+use crate::threads::Thread;
 use crate::{Interrupt, Report};
 
 /// What waits to be taken up at most. Beyond it only the latest counts: each moves the shutdown a
@@ -62,7 +62,7 @@ pub(crate) enum Watch {
     /// Nobody needs to before the drain begins.
     Ready,
     /// A thread of its own.
-    Thread(JoinHandle<()>),
+    Thread(Thread),
     /// Whoever called [`Server::run`](crate::Server::run).
     Caller,
 }

@@ -64,14 +64,9 @@ impl<H, F: Future<Output: IntoResponse>> Environment<H, F> {
 
     /// `t`, brought up to date where the phase may have changed since it was read.
     pub(crate) fn at_present<'t>(&self, t: Tick<'t>) -> Tick<'t> {
-        let Some(conducted) = &self.conducted else {
-            return t;
-        };
-        let (phase, sealing) = conducted.standing();
-        Tick {
-            phase,
-            sealing,
-            ..t
+        match &self.conducted {
+            Some(conducted) => conducted.at_present(t),
+            None => t,
         }
     }
 

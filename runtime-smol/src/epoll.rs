@@ -117,7 +117,7 @@ impl Epoll {
     }
 
     /// Waits for events, `timeout` at most, then calls `waited` and wakes who waits for them.
-    pub(crate) fn turn(&self, timeout: Option<Duration>, waited: impl FnOnce()) -> io::Result<()> {
+    pub(crate) fn turn(&self, timeout: Option<Duration>, waited: &dyn Fn()) -> io::Result<()> {
         // A time that the system cannot count is as good as none.
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         let mut events = [MaybeUninit::uninit(); EVENTS];
@@ -314,7 +314,7 @@ mod tests {
         }
 
         fn turn(&self) -> usize {
-            self.epoll.turn(Some(Duration::ZERO), || {}).unwrap();
+            self.epoll.turn(Some(Duration::ZERO), &|| {}).unwrap();
             self.count.0.swap(0, Ordering::Relaxed)
         }
     }
@@ -377,7 +377,7 @@ mod tests {
         let registered = Registered::new(Arc::new(near.into()), &epoll).unwrap();
         assert_eq!(registered.index, index);
         registered.read_all();
-        epoll.turn(Some(Duration::ZERO), || {}).unwrap();
+        epoll.turn(Some(Duration::ZERO), &|| {}).unwrap();
         let cx = &mut Context::from_waker(Waker::noop());
         assert!(registered.poll_readable(cx).is_pending());
     }

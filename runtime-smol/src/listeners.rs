@@ -126,6 +126,12 @@ impl<L: ListeningSocket> Listeners<L> {
         !self.full && (self.paused_until.is_some() || self.slots.iter().any(unseen))
     }
 
+    /// Whether there is something to be done about them while they are to accept: somebody may
+    /// wait, or they have ended.
+    pub(crate) fn are_due(&self) -> bool {
+        self.slots.iter().any(|slot| slot.ready) || self.have_ended()
+    }
+
     /// Whether accepting waits for a connection to end.
     pub(crate) fn wait_for_room(&self) -> bool {
         self.full || self.paused_until.is_some()
@@ -178,7 +184,7 @@ impl<L: ListeningSocket> Listeners<L> {
         duty: &Duty<'_>,
         open: usize,
         cx: &mut Context<'_>,
-        mut take: impl FnMut(Arrival<L::Transport>) -> usize,
+        take: &mut dyn FnMut(Arrival<L::Transport>) -> usize,
     ) -> bool {
         let now = duty.now;
         if duty.listening != Listening::Accept {
@@ -197,7 +203,7 @@ impl<L: ListeningSocket> Listeners<L> {
         let mut room = Room { open, limit };
         self.full = false;
         for slot in &mut self.slots {
-            match slot.poll(duty, &mut room, cx, &mut take) {
+            match slot.poll(duty, &mut room, cx, take) {
                 Stop::Next => {}
                 Stop::Full => {
                     self.full = true;
@@ -259,7 +265,7 @@ impl<L: ListeningSocket> Slot<L> {
         duty: &Duty<'_>,
         room: &mut Room,
         cx: &mut Context<'_>,
-        take: &mut impl FnMut(Arrival<L::Transport>) -> usize,
+        take: &mut dyn FnMut(Arrival<L::Transport>) -> usize,
     ) -> Stop {
         if duty.listening == Listening::Accept && !self.ready {
             return Stop::Next;

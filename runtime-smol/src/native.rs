@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
@@ -102,6 +102,8 @@ impl Place {
         if let Some(park) = &self.park {
             return park.block_on(future);
         }
+        // By its address, so that a program has one copy of that, whatever its futures are.
+        let future: Pin<&mut dyn Future<Output = T>> = pin!(future);
         Ok(async_io::block_on(future))
     }
 }
@@ -151,7 +153,7 @@ impl System for Native {
                 Ok(watched) => self.turning = Turning::Future(watched),
                 Err(_) => {
                     // For want of descriptors or memory. It limps until there are some.
-                    let _ = epoll.turn(Some(LIMP), || {});
+                    let _ = epoll.turn(Some(LIMP), &|| {});
                     cx.waker().wake_by_ref();
                 }
             }
@@ -159,7 +161,7 @@ impl System for Native {
         if let Turning::Future(watched) = &self.turning {
             while let Poll::Ready(Ok(())) = watched.poll_readable(cx) {
                 // What it says is remembered; that it fails cannot be: it is our own, and open.
-                let _ = epoll.turn(Some(Duration::ZERO), || {});
+                let _ = epoll.turn(Some(Duration::ZERO), &|| {});
             }
         }
     }

@@ -50,17 +50,24 @@ impl Park {
             if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
                 return Ok(output);
             }
-            doorbell.parked.store(true, Ordering::SeqCst);
-            let timeout = if doorbell.woken.load(Ordering::SeqCst) {
-                Some(Duration::ZERO)
-            } else {
-                self.until_timer()
-            };
-            // Whoever is woken from here on is on this thread, and polled next.
-            let unpark = || doorbell.parked.store(false, Ordering::SeqCst);
-            self.epoll.turn(timeout, unpark)?;
-            self.fire();
+            self.wait()?;
         }
+    }
+
+    /// Waits until the future is to be polled again.
+    fn wait(&self) -> io::Result<()> {
+        let doorbell = &self.doorbell;
+        doorbell.parked.store(true, Ordering::SeqCst);
+        let timeout = if doorbell.woken.load(Ordering::SeqCst) {
+            Some(Duration::ZERO)
+        } else {
+            self.until_timer()
+        };
+        // Whoever is woken from here on is on this thread, and polled next.
+        let unpark = || doorbell.parked.store(false, Ordering::SeqCst);
+        self.epoll.turn(timeout, &unpark)?;
+        self.fire();
+        Ok(())
     }
 
     fn until_timer(&self) -> Option<Duration> {

@@ -202,9 +202,16 @@ struct Short(Duration);
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0 < Duration::from_secs(1) {
-            write!(f, "{} ms", self.0.as_millis())
+            write!(f, "{} ms", self.0.subsec_millis())
         } else {
-            write!(f, "{:.1} s", self.0.as_secs_f64())
+            // In whole numbers: what prints fractions would be a sixtieth of a small program.
+            let rounded = self.0.saturating_add(Duration::from_millis(50));
+            write!(
+                f,
+                "{}.{} s",
+                rounded.as_secs(),
+                rounded.subsec_millis() / 100
+            )
         }
     }
 }

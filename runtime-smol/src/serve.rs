@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use http::Request;
 
-use crate::conductor::{Conductor, TransportOf};
+use crate::conductor::{Conducting, TransportOf};
 use crate::report::Report;
 use crate::serving::{Here, Serving};
 use crate::system::{Native, System};
@@ -22,7 +22,7 @@ use crate::{Body, IntoResponse};
 /// anywhere.
 #[must_use = "futures do nothing unless polled"]
 pub struct Serve<H, F: Future<Output: IntoResponse>, S: System = Native>(
-    pub(crate) Conductor<Here<H, F, TransportOf<S>>, S>,
+    pub(crate) Conducting<Here<H, F, TransportOf<S>>, S>,
 );
 
 impl<H, F, S> Future for Serve<H, F, S>
@@ -49,7 +49,7 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Serve")
-            .field("lifecycle", &self.0.lifecycle)
+            .field("lifecycle", &self.0.conductor.lifecycle)
             .field("connections", &self.0.serving.open())
             .finish_non_exhaustive()
     }

@@ -9,8 +9,8 @@ use std::sync::atomic::Ordering;
 use http::{Request, StatusCode};
 use neap_core::{Config, Refusal};
 
-use crate::admin::Admin;
-use crate::conductor::{Conductor, Parts};
+use crate::admin;
+use crate::conductor::{Conducting, Conductor, Parts};
 use crate::connections::Connections;
 use crate::course::Rules;
 use crate::environment::Environment;
@@ -24,6 +24,7 @@ use crate::serve::Serve;
 use crate::serving::Here;
 use crate::shared::{Owner, Shared};
 use crate::system::{Native, System};
+use crate::threads::{StartSeveral, Threads};
 use crate::{Address, Body, Handle, Interrupt, IntoResponse};
 
 /// A server that listens, and does not serve yet.
@@ -46,9 +47,13 @@ pub struct Server<S: System = Native> {
     max_connections: usize,
     /// How many threads [`run`](Server::run) serves on.
     pub(crate) threads: usize,
+    /// How those are started, where there are several.
+    pub(crate) several: Option<StartSeveral>,
     seal: Rung,
     pub(crate) listeners: Vec<Listener<S::Listener>>,
     pub(crate) admin: Vec<Listener<S::Listener>>,
+    /// How those are served, once there are any.
+    pub(crate) open_admin: Option<admin::Open<S::Listener>>,
     interrupt: Interrupt,
     pub(crate) observer: Observer,
     pub(crate) refusals: Refusals,
@@ -65,9 +70,11 @@ impl<S: System> Server<S> {
             config: Config::default(),
             max_connections: usize::MAX,
             threads: 1,
+            several: None,
             seal: Rung::default(),
             listeners: Vec::new(),
             admin: Vec::new(),
+            open_admin: None,
             interrupt: Interrupt::default(),
             observer: Observer::default(),
             refusals: Refusals::default(),
@@ -142,6 +149,7 @@ impl<S: System> Server<S> {
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Server<S> {
         self.threads = threads;
+        self.several = (threads > 1).then_some(Threads::start_several);
         self
     }
 
@@ -291,17 +299,22 @@ impl<S: System> Server<S> {
         F: Future<Output: IntoResponse>,
     {
         let shared = Arc::clone(&self.owner.0);
-        let seat = Arc::clone(&shared.seat);
         let env = Environment::new(handler, self.observer.clone(), self.refusals.clone());
-        let connections = Connections::new(Arc::clone(&shared), seat, Part::Connection);
+        let connections = Connections::new(&shared, &shared.seat, Part::Connection);
         Serve(self.conducting(Here::new(&shared, connections, env)))
     }
 
     /// The server on its way, with `serving` to serve whom it accepts.
-    pub(crate) fn conducting<C>(self, serving: C) -> Conductor<C, S> {
+    pub(crate) fn conducting<C>(self, serving: C) -> Conducting<C, S> {
+        let conductor = self.conductor();
+        Conducting { serving, conductor }
+    }
+
+    fn conductor(self) -> Conductor<S> {
         let observer = self.observer.clone();
-        let admin =
-            (!self.admin.is_empty()).then(|| Admin::new(self.admin, &self.owner.0, observer));
+        let admin = self
+            .open_admin
+            .map(|open| open(self.admin, &self.owner.0, observer));
         let listeners = Listeners::new(self.listeners, self.max_connections, self.seal);
         let mut course = self.owner.0.course();
         course.rules = Rules {
@@ -323,7 +336,7 @@ impl<S: System> Server<S> {
             observer: self.observer,
             owner: self.owner,
         };
-        Conductor::new(parts, serving)
+        Conductor::new(parts)
     }
 }
 
@@ -338,7 +351,11 @@ impl<S: System> fmt::Debug for Server<S> {
 
 impl<S: System> fmt::Display for Server<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let addresses: Vec<_> = self.addresses().iter().map(Address::to_string).collect();
-        f.write_str(&addresses.join(", "))
+        let mut separator = "";
+        for listener in &self.listeners {
+            write!(f, "{separator}{}", listener.address())?;
+            separator = ", ";
+        }
+        Ok(())
     }
 }

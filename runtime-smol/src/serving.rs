@@ -55,7 +55,19 @@ pub(crate) trait Serving<T> {
     fn has_ended(&self, phase: Phase) -> bool;
 }
 
-/// Connections that live on the conductor's own thread, and what they share.
+/// Takes in, step by step, whom another thread has accepted and counted.
+pub(crate) trait TakeIn<T>: Serving<T> {
+    /// Takes in a connection; from then on it is in the registry.
+    fn insert(&mut self, t: Tick<'_>, arrival: Arrival<T>) -> usize;
+
+    /// What carries connection `index`, if that has not ended.
+    fn transport(&mut self, index: usize) -> Option<&mut T>;
+
+    /// Begins with connection `index`, just inserted.
+    fn begin(&mut self, index: usize, t: Tick<'_>);
+}
+
+/// Connections that live on the thread that serves them, and what they share.
 pub(crate) struct Here<H, F: Future<Output: IntoResponse>, T: Transport> {
     pub(crate) connections: Connections<F, T>,
     pub(crate) env: Environment<H, F>,
@@ -88,8 +100,8 @@ where
 
     fn admit(&mut self, t: Tick<'_>, arrival: Arrival<T>) {
         let count = || self.shared.accepted();
-        let index = self.connections.insert(t, arrival, count);
-        self.connections.begin(index, t, &mut self.env);
+        let index = self.connections.insert(t, arrival, &count);
+        self.begin(index, t);
     }
 
     fn poll(&mut self, index: usize, t: Tick<'_>) -> bool {
@@ -130,6 +142,25 @@ where
 
     fn has_ended(&self, phase: Phase) -> bool {
         phase == Phase::Done
+    }
+}
+
+impl<H, F, T> TakeIn<T> for Here<H, F, T>
+where
+    H: Fn(Request<Body>) -> F,
+    F: Future<Output: IntoResponse>,
+    T: Transport,
+{
+    fn insert(&mut self, t: Tick<'_>, arrival: Arrival<T>) -> usize {
+        self.connections.insert(t, arrival, &|| {})
+    }
+
+    fn transport(&mut self, index: usize) -> Option<&mut T> {
+        self.connections.transport(index)
+    }
+
+    fn begin(&mut self, index: usize, t: Tick<'_>) {
+        self.connections.begin(index, t, &mut self.env);
     }
 }
 

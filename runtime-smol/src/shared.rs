@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use event_listener::Event as Bell;
 use http::StatusCode;
-use neap_core::{Census, Drain, Outcome, Phase, Progress, Tally, Time};
+use neap_core::{Census, Drain, Outcome, Phase, Progress, Tally, Tick, Time};
 
 use crate::course::{Command, Course};
 use crate::event::Holder;
@@ -86,10 +86,14 @@ impl Shared {
         }
     }
 
+    // No request comes by here, and many others do: one copy is enough.
+    #[inline(never)]
     pub(crate) fn course(&self) -> MutexGuard<'_, Course> {
         self.course.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    // No request comes by here, and many others do: one copy is enough.
+    #[inline(never)]
     pub(crate) fn outline(&self) -> MutexGuard<'_, Report> {
         self.outline.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -244,6 +248,16 @@ impl Shared {
         };
         let sealing = self.sealing.load(Ordering::Acquire);
         (phase, Time::ZERO.after(Duration::from_nanos(sealing)))
+    }
+
+    /// `t`, brought up to [that](Shared::standing).
+    pub(crate) fn at_present<'t>(&self, t: Tick<'t>) -> Tick<'t> {
+        let (phase, sealing) = self.standing();
+        Tick {
+            phase,
+            sealing,
+            ..t
+        }
     }
 
     pub(crate) async fn reached(&self, progress: Progress) {

@@ -18,9 +18,9 @@ use crate::{Handle, watchdog};
 const NOTICE: Duration = Duration::from_secs(5);
 const NOTICED: usize = 5;
 
-impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
+impl<S: System> Conductor<S> {
     /// Signals and commands.
-    pub(crate) fn take_commands(&mut self, now: Time) {
+    pub(crate) fn take_commands(&mut self, serving: &mut dyn Serving<TransportOf<S>>, now: Time) {
         self.wakers.control.0.clear();
         let mut cx = Context::from_waker(&self.wakers.control.1);
         let shared = Arc::clone(&self.owner.0);
@@ -28,7 +28,7 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
             shared.course().ask(now, Command::Signal(signal));
         }
         shared.beat(&shared.seat);
-        if self.serving.departures() != self.departures {
+        if serving.departures() != self.departures {
             self.listeners.room_was_made();
         }
         let (asked, rules) = {
@@ -54,10 +54,10 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
         if let Some(signal) = last {
             self.system.end_process(signal);
         }
-        self.tell(now);
+        self.tell(serving, now);
     }
 
-    pub(crate) fn take_timer(&mut self, now: Time) {
+    pub(crate) fn take_timer(&mut self, serving: &mut dyn Serving<TransportOf<S>>, now: Time) {
         self.wakers.timer.0.clear();
         self.armed = Time::NEVER;
         self.listeners.handle_timeout(now);
@@ -66,11 +66,11 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
         }
         // Connections first: one that has just ended by itself was in time.
         let t = self.lifecycle.tick(now, &self.config);
-        while self.serving.expire(t) {
+        while serving.expire(t) {
             self.listeners.room_was_made();
         }
         self.lifecycle.handle_timeout(now, &self.config);
-        self.tell(now);
+        self.tell(serving, now);
         if now >= self.notice {
             self.notice = now.after(NOTICE);
             let held = self.owner.0.census().held(&self.config.drain);
@@ -84,14 +84,14 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
     }
 
     /// Lets the lifecycle see who is connected, as long as that matters.
-    pub(crate) fn advance(&mut self, now: Time) {
+    pub(crate) fn advance(&mut self, serving: &mut dyn Serving<TransportOf<S>>, now: Time) {
         loop {
             let before = self.lifecycle.phase();
             if before == Phase::Running || before == Phase::Done {
                 return;
             }
             let census = self.owner.0.census();
-            let waiting = self.listeners.is_anybody_waiting() || self.serving.is_anybody_waiting();
+            let waiting = self.listeners.is_anybody_waiting() || serving.is_anybody_waiting();
             let before_sealing = self.lifecycle.progress() < Progress::Sealing;
             self.lifecycle.handle_waiting(now, &self.config, waiting);
             self.lifecycle.handle_census(now, &self.config, &census);
@@ -99,7 +99,7 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
                 // The listeners are seen to in the next turn.
                 self.wakers.control.1.wake_by_ref();
             }
-            self.tell(now);
+            self.tell(serving, now);
             if self.lifecycle.phase() == before {
                 return;
             }
@@ -107,7 +107,7 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
     }
 
     /// Tells everybody of a step that was taken, and nobody of one that was not.
-    pub(crate) fn tell(&mut self, now: Time) {
+    pub(crate) fn tell(&mut self, serving: &mut dyn Serving<TransportOf<S>>, now: Time) {
         let told = std::mem::replace(&mut self.told, self.lifecycle.progress());
         if self.told == told {
             return;
@@ -144,7 +144,7 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
             self.owner.0.set_progress(self.told);
         }
         let t = self.lifecycle.tick(now, &self.config);
-        self.serving.poll_all(t);
+        serving.poll_all(t);
         self.listeners.room_was_made();
     }
 

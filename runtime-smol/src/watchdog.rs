@@ -13,7 +13,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread;
 use std::time::Duration;
 
 use event_listener::Listener as _;
@@ -28,7 +27,7 @@ use crate::registry::Connected;
 use crate::shared::Shared;
 use crate::signals::StopSignals;
 use crate::system::StopSignal;
-use crate::{Address, ConnectionInfo, Report};
+use crate::{Address, ConnectionInfo, Report, threads};
 
 /// How late a server may be that is busy, not blocked: what the system's scheduler takes.
 pub(crate) const MARGIN: Duration = Duration::from_millis(250);
@@ -48,9 +47,12 @@ pub(crate) fn begin(server: &Arc<Shared>) {
         return;
     }
     let watched = Arc::clone(server);
-    let watchdog = thread::Builder::new().name("neap-watchdog".into());
+    let watchdog = move || {
+        watch(&watched, &mut None);
+        Ok(())
+    };
     // Without a thread the next command tries again.
-    if let Ok(thread) = watchdog.spawn(move || drop(watch(&watched, &mut None))) {
+    if let Ok(thread) = threads::start("neap-watchdog", watchdog) {
         course.watch = Watch::Thread(thread);
     }
 }

@@ -10,28 +10,24 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
-use http::Request;
 use neap_core::{Census, Config, Phase, Progress, Tick, Time};
 
 use crate::clock::Dates;
 use crate::conductor::BATCHES;
-use crate::connections::Connections;
-use crate::environment::Environment;
 use crate::listening::{Carrier, settle};
 use crate::pool::Pool;
 use crate::run_queue::{Part, PartWaker};
 use crate::seat::{Rest, Seat};
+use crate::serving::TakeIn;
 use crate::shared::Shared;
 use crate::system::{Native, System};
-use crate::{Body, IntoResponse};
 
 /// The future of such a thread: ready when nothing of it is left.
-pub(crate) struct Worker<H, F: Future<Output: IntoResponse>> {
+pub(crate) struct Worker<'a> {
     config: Config,
     system: Native,
     dates: Dates,
-    connections: Connections<F, Carrier>,
-    env: Environment<H, F>,
+    serving: &'a mut dyn TakeIn<Carrier>,
     timer: (Arc<PartWaker>, Waker),
     armed: Time,
     batch: Vec<Part>,
@@ -44,11 +40,11 @@ pub(crate) struct Worker<H, F: Future<Output: IntoResponse>> {
     seat: Arc<Seat>,
 }
 
-impl<H, F: Future<Output: IntoResponse>> Worker<H, F> {
+impl<'a> Worker<'a> {
     pub(crate) fn new(
         config: Config,
         system: Native,
-        env: Environment<H, F>,
+        serving: &'a mut dyn TakeIn<Carrier>,
         (shared, pool, seat): (&Arc<Shared>, &Arc<Pool>, &Arc<Seat>),
     ) -> Self {
         let waking = PartWaker::new(&seat.queue, Part::Timer);
@@ -60,8 +56,7 @@ impl<H, F: Future<Output: IntoResponse>> Worker<H, F> {
             config,
             system,
             dates: Dates::new(),
-            connections: Connections::new(Arc::clone(&shared), Arc::clone(&seat), Part::Connection),
-            env: env.conducted_by(&shared),
+            serving,
             timer: (waking, waker),
             armed: Time::NEVER,
             batch: Vec::new(),
@@ -72,17 +67,11 @@ impl<H, F: Future<Output: IntoResponse>> Worker<H, F> {
             seat,
         }
     }
-}
 
-impl<H, F> Worker<H, F>
-where
-    H: Fn(Request<Body>) -> F,
-    F: Future<Output: IntoResponse>,
-{
     /// Works off a batch of woken parts, and takes somebody in.
     fn turn(&mut self) {
         let now = self.system.now();
-        self.env.date = self.dates.at(now, &self.system);
+        self.serving.set_date(self.dates.at(now, &self.system));
         self.shared.beat(&self.seat);
         let config = self.config;
         let t = Tick {
@@ -91,27 +80,27 @@ where
             sealing: Time::NEVER,
             config: &config,
         };
-        self.hear(self.env.at_present(t));
-        let made_room = self.pool.note(&self.seat, self.connections.len());
-        let has_taken = self.take(self.env.at_present(t));
+        self.hear(self.shared.at_present(t));
+        let made_room = self.pool.note(&self.seat, self.serving.open());
+        let has_taken = self.take(self.shared.at_present(t));
         let mut batch = std::mem::take(&mut self.batch);
         for part in batch.drain(..) {
-            let t = self.env.at_present(t);
+            let t = self.shared.at_present(t);
             match part {
                 Part::Timer => {
                     self.timer.0.clear();
                     self.armed = Time::NEVER;
-                    while self.connections.expire(t, &mut self.env) {}
+                    while self.serving.expire(t) {}
                 }
                 Part::Connection(index) => {
-                    self.connections.poll(index, t, &mut self.env);
+                    self.serving.poll(index, t);
                 }
                 Part::Control | Part::Listeners | Part::Reactor => {}
                 Part::AdminListeners | Part::AdminConnection(_) => {}
             }
         }
         self.batch = batch;
-        let makes_room = self.pool.note(&self.seat, self.connections.len());
+        let makes_room = self.pool.note(&self.seat, self.serving.open());
         if made_room || makes_room || self.has_news(has_taken) {
             self.shared.seat.ring();
         }
@@ -121,33 +110,33 @@ where
     fn hear(&mut self, t: Tick<'_>) {
         let standing = (t.phase, t.sealing);
         if std::mem::replace(&mut self.told, standing) != standing {
-            self.connections.poll_all(t, &mut self.env);
+            self.serving.poll_all(t);
         }
         if self.seat.close_one_idle.swap(false, Ordering::AcqRel) {
-            self.connections.close_one_idle(t, &mut self.env);
+            self.serving.close_one_idle(t);
         }
     }
 
     /// Takes in who has waited longest. False if nobody has.
     fn take(&mut self, t: Tick<'_>) -> bool {
         let Worker {
-            connections,
+            serving,
             pool,
             seat,
             ..
         } = self;
         let taken = pool.take(seat, |arrival| {
-            let index = connections.insert(t, arrival, || {});
-            (index, connections.len())
+            let index = serving.insert(t, arrival);
+            (index, serving.open())
         });
         let Some(index) = taken else {
             return false;
         };
-        if let Some(carrier) = connections.transport(index) {
+        if let Some(carrier) = serving.transport(index) {
             // A socket that cannot be registered, for want of memory, fails when it has to wait.
             let _ = settle(carrier, &self.system.kernel.sources);
         }
-        connections.begin(index, t, &mut self.env);
+        serving.begin(index, t);
         true
     }
 
@@ -166,7 +155,7 @@ where
 
     /// Arms the timer, if something is due earlier than it is armed for.
     fn arm(&mut self) {
-        let next = self.connections.next_deadline();
+        let next = self.serving.next_deadline();
         if next < self.armed {
             self.armed = next;
             let mut cx = Context::from_waker(&self.timer.1);
@@ -177,16 +166,12 @@ where
     /// Whether it has nothing more to do, ever.
     fn has_ended(&self) -> bool {
         let has_ended = self.told.0 == Phase::Done && !self.pool.is_anybody_waiting();
-        debug_assert!(!has_ended || self.connections.len() == 0, "Done ends them");
+        debug_assert!(!has_ended || self.serving.open() == 0, "Done ends them");
         has_ended
     }
 }
 
-impl<H, F> Future for Worker<H, F>
-where
-    H: Fn(Request<Body>) -> F,
-    F: Future<Output: IntoResponse>,
-{
+impl Future for Worker<'_> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -212,6 +197,3 @@ where
         Poll::Pending
     }
 }
-
-// Nothing in it is pinned in place: handlers and bodies are boxed.
-impl<H, F: Future<Output: IntoResponse>> Unpin for Worker<H, F> {}

@@ -10,17 +10,17 @@ use std::io::Write;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 
 use bytes::Bytes;
-use futures_lite::future::{block_on, pending, zip};
+use futures_lite::future::{block_on, pending, poll_once, zip};
 use http::{HeaderMap, Request, Response, StatusCode};
 use neap_smol::{
-    Address, Body, BodyError, Config, ConnectionInfo, Full, Handle, IntoResponse, Outcome, Phase,
-    Progress, RefusalPage, Serve, Server, State,
+    Address, Body, BodyError, Cause, Config, ConnectionInfo, Full, Handle, IntoResponse, Outcome,
+    Phase, Progress, RefusalPage, Serve, Server, State,
 };
 
-use common::{GET, Running, Witness, listening, read_all, read_until, unbound};
+use common::{GET, Running, listening, read_all, read_until, unbound};
 
 fn is_send<T: Send>(value: T) -> T {
     value
@@ -103,6 +103,16 @@ fn the_server_and_the_program_can_be_awaited_side_by_side() {
     assert_eq!(report.phase, Phase::Done);
 }
 
+/// Tells, when it is dropped, which phase the server is in.
+struct LastPhase(Handle, Sender<Phase>);
+
+impl Drop for LastPhase {
+    fn drop(&mut self) {
+        self.1.send(self.0.phase()).unwrap();
+    }
+}
+
+/// Whoever waits for it to be done, on another thread, gets the report of all of it.
 #[test]
 fn dropping_the_future_closes_every_connection_and_frees_the_port() {
     let server = listening();
@@ -112,7 +122,7 @@ fn dropping_the_future_closes_every_connection_and_frees_the_port() {
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     stream.write_all(GET.as_bytes()).unwrap();
     let mut serving = server.serve(|_request| {
-        let witness = Witness(send.clone());
+        let witness = LastPhase(handle.clone(), send.clone());
         arrived.store(true, Ordering::SeqCst);
         async move {
             let _witness = witness;
@@ -121,15 +131,24 @@ fn dropping_the_future_closes_every_connection_and_frees_the_port() {
     });
     block_on(async {
         while !arrived.load(Ordering::SeqCst) {
-            let _ = futures_lite::future::poll_once(&mut serving).await;
+            let _ = poll_once(&mut serving).await;
         }
     });
     assert!(dropped.try_recv().is_err(), "not before");
     drop(serving);
-    assert!(dropped.try_recv().is_ok());
+    assert_eq!(dropped.try_recv(), Ok(Phase::Running), "not done before");
     assert_eq!((handle.phase(), handle.census().open()), (Phase::Done, 0));
     assert_eq!(read_all(&mut stream), "");
     Server::bind(address).unwrap();
+}
+
+/// It has nothing to run for.
+#[test]
+fn a_server_without_a_listener_ends_at_once() {
+    let report = block_on(poll_once(Server::new().serve(hello)));
+    let report = report.expect("it waits for nobody");
+    assert_eq!(report.cause, Some(Cause::Listeners));
+    assert!(report.is_clean());
 }
 
 #[test]

@@ -67,6 +67,23 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         test: tls("handshake::the_admin_listener_speaks_no_tls"),
     },
     Mutation {
+        guard: "a server that is dropped is not done before its handlers are gone",
+        file: "runtime-smol/src/conductor.rs",
+        from: "    pub(crate) serving: C,\n    pub(crate) conductor: Conductor<S>,\n",
+        to: "    pub(crate) conductor: Conductor<S>,\n    pub(crate) serving: C,\n",
+        test: in_runtime(
+            "embedding",
+            "dropping_the_future_closes_every_connection_and_frees_the_port",
+        ),
+    },
+    Mutation {
+        guard: "a server without a listener does not wait for one",
+        file: "runtime-smol/src/listeners.rs",
+        from: "slot.ready) || self.have_ended()",
+        to: "slot.ready)",
+        test: in_runtime("embedding", "a_server_without_a_listener_ends_at_once"),
+    },
+    Mutation {
         guard: "what the last look finds begun is not closed",
         file: "runtime-smol/src/connection.rs",
         from: "                    self.note_begin(t);\n",

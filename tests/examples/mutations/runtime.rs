@@ -105,7 +105,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         to: "        for part in &batch {
             if let Part::Connection(index) = part {
                 let t = self.lifecycle.tick(now, &self.config);
-                self.serving.poll(*index, t);
+                serving.poll(*index, t);
             }
         }
         for part in &batch {\n",
@@ -114,7 +114,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§5 everybody hears of a phase",
         file: SHUTDOWN,
-        from: "        self.serving.poll_all(t);\n",
+        from: "        serving.poll_all(t);\n",
         to: "",
         test: DEADLINE,
     },
@@ -128,8 +128,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§3 the timer is set for the earliest of all deadlines: connections'",
         file: CONDUCTOR,
-        from: "            .min(self.serving.next_deadline())\n",
-        to: "",
+        from: "            self.arm(serving.next_deadline());\n",
+        to: "            self.arm(Time::NEVER);\n",
         test: test("connections::a_stalled_reader_is_reset_and_an_ordinary_end_is_none"),
     },
     Mutation {
