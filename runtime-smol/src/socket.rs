@@ -14,6 +14,7 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 
 use crate::Address;
 use crate::probe::Probe;
+use crate::sock_diag::Pair;
 use crate::source::{Source, Sources};
 use crate::system::Transport;
 
@@ -25,6 +26,8 @@ pub struct Socket {
     /// short read the reactor is asked first, which saves a system call that would find nothing.
     more: bool,
     probe: Arc<Probe>,
+    /// How many lists the probe had begun when this was made, and when it last wrote.
+    lists: u64,
 }
 
 impl Socket {
@@ -32,6 +35,7 @@ impl Socket {
         Socket {
             source,
             more: true,
+            lists: probe.lists(),
             probe,
         }
     }
@@ -81,25 +85,19 @@ impl Socket {
         read
     }
 
-    /// How much of what was written the peer has not acknowledged, if the system tells.
-    fn send_queue(&self, local: &Address, peer: &Address) -> Option<u64> {
-        let (Address::Tcp(local), Address::Tcp(peer)) = (local, peer) else {
-            return None;
-        };
-        let answer = self.probe.ask(|diag| diag.send_queue(*local, *peer));
-        answer.ok()
-    }
-
     /// Writes without waiting.
-    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    fn try_write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let flags = SendFlags::NOSIGNAL;
-        match slices {
+        let written = match slices {
             [one] => retry(|| rustix::net::send(&self.source, one, flags)),
             many => retry(|| {
                 let mut ancillary = SendAncillaryBuffer::default();
                 rustix::net::sendmsg(&self.source, many, &mut ancillary, flags)
             }),
-        }
+        };
+        // Not before it was written: a list that is begun meanwhile need not know of it.
+        self.lists = self.probe.lists();
+        written
     }
 }
 
@@ -153,6 +151,7 @@ impl Transport for Socket {
 
     fn poll_end(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let ended = rustix::net::shutdown(&self.source, Shutdown::Write);
+        self.lists = self.probe.lists();
         Poll::Ready(ended.map_err(io::Error::from))
     }
 
@@ -162,11 +161,18 @@ impl Transport for Socket {
     }
 
     fn unacknowledged(&self, local: &Address, peer: &Address) -> u64 {
-        self.send_queue(local, peer).unwrap_or(0)
+        let (Address::Tcp(local), Address::Tcp(peer)) = (local, peer) else {
+            return 0;
+        };
+        let pair = Pair::of(*local, *peer);
+        self.probe.ask(|diag| diag.send_queue(&pair)).unwrap_or(0)
     }
 
     fn can_close(&self, local: &Address, peer: &Address) -> bool {
-        self.send_queue(local, peer) == Some(0)
+        let (Address::Tcp(local), Address::Tcp(peer)) = (local, peer) else {
+            return false;
+        };
+        self.probe.is_acknowledged(*local, *peer, self.lists)
     }
 
     fn descriptor(&self) -> Weak<OwnedFd> {

@@ -101,7 +101,9 @@ where
                 Part::Timer => {
                     self.timer.0.clear();
                     self.armed = Time::NEVER;
-                    while self.connections.expire(t, &mut self.env) {}
+                    let due = self.connections.due(t);
+                    self.system
+                        .expecting_ends(due, || while self.connections.expire(t, &mut self.env) {});
                 }
                 Part::Connection(index) => {
                     self.connections.poll(index, t, &mut self.env);
@@ -121,7 +123,10 @@ where
     fn hear(&mut self, t: Tick<'_>) {
         let standing = (t.phase, t.sealing);
         if std::mem::replace(&mut self.told, standing) != standing {
-            self.connections.poll_all(t, &mut self.env);
+            let count = self.connections.len();
+            self.system.expecting_ends(count, || {
+                self.connections.poll_all(t, &mut self.env);
+            });
         }
         if self.seat.close_one_idle.swap(false, Ordering::AcqRel) {
             self.connections.close_one_idle(t, &mut self.env);
