@@ -94,8 +94,7 @@ impl Probe {
         }
         if inner.batches.wants_list(local) {
             let number = self.lists.fetch_add(1, Ordering::SeqCst) + 1;
-            // Without it, one is asked about after the other.
-            let _ = inner.list(local, number);
+            inner.list(local, number);
             if inner.batches.tells(&pair, lists) {
                 return true;
             }
@@ -115,49 +114,22 @@ impl Inner {
         Ok(answer)
     }
 
-    /// Lists the connections to the port of `local`. Nothing is known from a list that fails.
-    fn list(&mut self, local: SocketAddr, number: u64) -> io::Result<()> {
+    /// Lists the connections to the port of `local`. Where that fails, one is asked about after the
+    /// other.
+    fn list(&mut self, local: SocketAddr, number: u64) {
         let any = match local.ip() {
             IpAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
             IpAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
         };
-        let room = self.batches.expected - self.batches.listed.len();
-        let mut listed = HashMap::new();
-        self.ask(|diag| {
-            diag.visit(SocketAddr::new(any, local.port()), ESTABLISHED, |entry| {
-                note(
-                    &mut listed,
-                    room,
-                    entry.pair(),
-                    entry.unacknowledged(),
-                    number,
-                );
+        let mut batches = std::mem::take(&mut self.batches);
+        batches.take_list(number, |note| {
+            self.ask(|diag| {
+                diag.visit(SocketAddr::new(any, local.port()), ESTABLISHED, |entry| {
+                    note(entry.pair(), entry.unacknowledged());
+                })
             })
-        })?;
-        if self.batches.listed.is_empty() {
-            self.batches.listed = listed;
-        } else {
-            self.batches.listed.extend(listed);
-        }
-        Ok(())
-    }
-}
-
-/// Notes what a list says of a connection, if there is room. Where addresses alone do not tell one
-/// from another, all of them must have acknowledged everything.
-fn note(
-    listed: &mut HashMap<Pair, u64>,
-    room: usize,
-    pair: Pair,
-    unacknowledged: u32,
-    number: u64,
-) {
-    let says = if unacknowledged == 0 { number } else { 0 };
-    if listed.len() < room {
-        let noted = listed.entry(pair).or_insert(says);
-        *noted = says.min(*noted);
-    } else if let Some(noted) = listed.get_mut(&pair) {
-        *noted = says.min(*noted);
+        });
+        self.batches = batches;
     }
 }
 
@@ -177,6 +149,31 @@ impl Batches {
         *asked += 1;
         *asked == FEW
     }
+
+    /// Lets `list` note how much is not acknowledged of each connection, as long as there is room.
+    /// If it fails it may have missed some, and nothing is believed any more.
+    fn take_list(
+        &mut self,
+        number: u64,
+        list: impl FnOnce(&mut dyn FnMut(Pair, u32)) -> io::Result<()>,
+    ) {
+        let Batches {
+            expected, listed, ..
+        } = self;
+        listed.reserve(*expected - listed.len());
+        let done = list(&mut |pair, unacknowledged| {
+            let says = if unacknowledged == 0 { number } else { 0 };
+            if let Some(noted) = listed.get_mut(&pair) {
+                // Where addresses alone do not tell one from another, it holds for both.
+                *noted = says.min(*noted);
+            } else if listed.len() < *expected {
+                listed.insert(pair, says);
+            }
+        });
+        if done.is_err() {
+            listed.clear();
+        }
+    }
 }
 
 /// A batch of questions that goes on. With the last one what is known is forgotten.
@@ -190,5 +187,172 @@ impl Drop for Batch<'_> {
         if batches.open == 0 {
             *batches = Batches::default();
         }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// A connection's server side, and its client.
+    fn connect(listener: &TcpListener) -> (TcpStream, TcpStream) {
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        (server, client)
+    }
+
+    /// Writes until the client, who reads nothing, takes no more.
+    fn fill(mut server: &TcpStream) {
+        server.set_nonblocking(true).unwrap();
+        while server.write(&[0; 65_536]).is_ok() {}
+    }
+
+    fn ask(probe: &Probe, server: &TcpStream, lists: u64) -> bool {
+        let (local, peer) = (server.local_addr().unwrap(), server.peer_addr().unwrap());
+        probe.is_acknowledged(local, peer, lists)
+    }
+
+    /// Asks as often as it takes for a list.
+    fn ask_for_list(probe: &Probe, server: &TcpStream) {
+        let before = probe.lists();
+        for _ in 0..FEW {
+            assert_eq!(probe.lists(), before, "there is not much to ask about yet");
+            ask(probe, server, before);
+        }
+        assert_eq!(probe.lists(), before + 1);
+    }
+
+    fn pair(port: u16) -> Pair {
+        let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Pair::of(address(80), address(port))
+    }
+
+    /// Whether lists are taken for it that say these things.
+    fn told(expected: usize, lists: &[&[(u16, u32)]], of: u16) -> bool {
+        let mut batches = Batches {
+            expected,
+            ..Batches::default()
+        };
+        for (number, list) in (1..).zip(lists) {
+            batches.take_list(number, |note| {
+                list.iter()
+                    .for_each(|(port, queue)| note(pair(*port), *queue));
+                Ok(())
+            });
+        }
+        assert!(batches.listed.len() <= expected);
+        batches.tells(&pair(of), 0)
+    }
+
+    #[test]
+    fn a_question_that_failed_does_not_spoil_the_next() {
+        let probe = Probe::new();
+        let failed: io::Result<()> = probe.ask(|_| Err(io::ErrorKind::InvalidData.into()));
+        assert!(failed.is_err());
+        assert!(probe.ask(|_| Ok(())).is_ok());
+    }
+
+    #[test]
+    fn a_list_is_believed_of_who_has_written_nothing_since_and_of_nobody_else() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (server, _client) = connect(&listener);
+        let probe = Probe::new();
+        let batch = probe.batch(MANY);
+        ask_for_list(&probe, &server);
+        fill(&server);
+        assert!(ask(&probe, &server, 0), "it is the list that is asked");
+        assert!(!ask(&probe, &server, probe.lists()));
+        drop(batch);
+        assert!(!ask(&probe, &server, 0), "it is forgotten");
+    }
+
+    #[test]
+    fn a_list_says_the_same_as_a_question_about_each() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(listener) = TcpListener::bind(address) else {
+                continue;
+            };
+            let probe = Probe::new();
+            let all: Vec<_> = (0..6).map(|_| connect(&listener)).collect();
+            all.iter().step_by(2).for_each(|(server, _)| fill(server));
+            let ask_all = || all.iter().map(|(server, _)| ask(&probe, server, 0));
+            let one_by_one: Vec<bool> = ask_all().collect();
+            let _batch = probe.batch(MANY);
+            ask_for_list(&probe, &all[0].0);
+            assert_eq!(ask_all().collect::<Vec<_>>(), one_by_one);
+            assert_eq!(one_by_one, [false, true].repeat(3));
+            let listed = &probe.lock().batches.listed;
+            let mut said: Vec<u64> = listed.values().copied().collect();
+            said.sort_unstable();
+            assert_eq!(said, [0, 0, 0, 1, 1, 1], "each was in the list");
+        }
+    }
+
+    #[test]
+    fn few_are_asked_about_one_by_one() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (server, _client) = connect(&listener);
+        let probe = Probe::new();
+        let _batch = probe.batch(MANY - 1);
+        for _ in 0..2 * FEW {
+            assert!(ask(&probe, &server, 0));
+        }
+        assert_eq!(probe.lists(), 0);
+        let _another = probe.batch(1);
+        ask_for_list(&probe, &server);
+    }
+
+    #[test]
+    fn what_is_known_lasts_as_long_as_the_last_batch() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (server, _client) = connect(&listener);
+        let probe = Probe::new();
+        let first = probe.batch(MANY);
+        let second = probe.batch(MANY);
+        ask_for_list(&probe, &server);
+        drop(first);
+        assert_eq!(probe.lock().batches.listed.len(), 1);
+        drop(second);
+        let inner = probe.lock();
+        assert_eq!((inner.batches.listed.len(), inner.batches.expected), (0, 0));
+    }
+
+    #[test]
+    fn nothing_is_believed_of_a_list_that_was_interrupted() {
+        let mut batches = Batches {
+            expected: MANY,
+            ..Batches::default()
+        };
+        batches.take_list(1, |note| {
+            note(pair(1), 0);
+            Err(io::ErrorKind::Interrupted.into())
+        });
+        assert!(!batches.tells(&pair(1), 0));
+    }
+
+    #[test]
+    fn who_is_not_in_the_list_or_has_not_acknowledged_all_is_asked_about() {
+        assert!(told(9, &[&[(1, 0)]], 1));
+        assert!(!told(9, &[&[(1, 1)]], 1));
+        assert!(!told(9, &[&[(1, 0)]], 2));
+        assert!(told(9, &[&[(2, 0)], &[(1, 0)]], 2), "of another port");
+    }
+
+    #[test]
+    fn of_two_with_the_same_addresses_both_must_have_acknowledged_all() {
+        assert!(!told(9, &[&[(1, 0), (1, 5)]], 1));
+        assert!(!told(9, &[&[(1, 5), (1, 0)]], 1));
+        assert!(
+            !told(1, &[&[(1, 0), (1, 5)]], 1),
+            "also when there is no room"
+        );
+    }
+
+    #[test]
+    fn a_list_takes_no_more_room_than_was_asked_for() {
+        assert!(!told(2, &[&[(1, 0), (2, 0), (3, 0)]], 3));
     }
 }

@@ -295,20 +295,89 @@ mod tests {
         assert_eq!(far.read(&mut [0; 16]).unwrap(), 0);
     }
 
+    /// A TCP connection whose client reads nothing.
+    struct Silent {
+        near: TcpStream,
+        _far: TcpStream,
+        local: Address,
+        peer: Address,
+        probe: Arc<Probe>,
+    }
+
+    impl Silent {
+        fn connect() -> io::Result<Silent> {
+            let listener = TcpListener::bind("127.0.0.1:0")?;
+            let far = TcpStream::connect(listener.local_addr()?)?;
+            let (near, peer) = listener.accept()?;
+            near.set_nonblocking(true)?;
+            Ok(Silent {
+                local: Address::Tcp(near.local_addr()?),
+                peer: Address::Tcp(peer),
+                near,
+                _far: far,
+                probe: Arc::new(Probe::new()),
+            })
+        }
+
+        fn socket(&self) -> Socket {
+            let near = Arc::new(OwnedFd::from(self.near.try_clone().unwrap()));
+            let source = Sources::of(Reactor::Own).register(near).unwrap();
+            Socket::new(source, Arc::clone(&self.probe))
+        }
+
+        fn can_close(&self, socket: &Socket) -> bool {
+            socket.can_close(&self.local, &self.peer)
+        }
+
+        /// Asks until there is a list that says that all is acknowledged.
+        fn list(&self, socket: &Socket) {
+            while self.probe.lists() == 0 {
+                assert!(self.can_close(socket));
+            }
+        }
+    }
+
     #[test]
     fn what_a_peer_does_not_read_is_not_acknowledged_for_ever() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (near, _) = listener.accept().unwrap();
-        near.set_nonblocking(true).unwrap();
-        let local = Address::Tcp(near.local_addr().unwrap());
-        let peer = Address::Tcp(far.local_addr().unwrap());
-        let near = Arc::new(OwnedFd::from(near));
-        let source = Sources::of(Reactor::Own).register(near).unwrap();
-        let mut socket = Socket::new(source, Arc::new(Probe::new()));
-        assert_eq!(socket.unacknowledged(&local, &peer), 0);
+        let silent = Silent::connect().unwrap();
+        let mut socket = silent.socket();
+        assert_eq!(socket.unacknowledged(&silent.local, &silent.peer), 0);
+        assert!(silent.can_close(&socket));
         fill(&mut socket);
-        assert!(socket.unacknowledged(&local, &peer) > 1);
+        assert!(socket.unacknowledged(&silent.local, &silent.peer) > 1);
+        assert!(!silent.can_close(&socket));
+    }
+
+    #[test]
+    fn what_was_written_after_a_list_is_not_acknowledged_by_it() {
+        let silent = Silent::connect().unwrap();
+        let _batch = silent.probe.batch(1_000_000);
+        let mut socket = silent.socket();
+        silent.list(&socket);
+        assert!(silent.can_close(&socket));
+        fill(&mut socket);
+        assert!(!silent.can_close(&socket));
+    }
+
+    /// Somebody else may have had its addresses when the list was made.
+    #[test]
+    fn who_comes_after_a_list_is_not_known_by_it() {
+        let silent = Silent::connect().unwrap();
+        let _batch = silent.probe.batch(1_000_000);
+        silent.list(&silent.socket());
+        while (&silent.near).write(&[0; 65_536]).is_ok() {}
+        assert!(!silent.can_close(&silent.socket()));
+    }
+
+    #[test]
+    fn an_end_is_not_acknowledged_by_a_list_either() {
+        let silent = Silent::connect().unwrap();
+        let _batch = silent.probe.batch(1_000_000);
+        let mut socket = silent.socket();
+        silent.list(&socket);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(matches!(socket.poll_end(&mut cx), Poll::Ready(Ok(()))));
+        assert_eq!(socket.lists, silent.probe.lists());
     }
 
     #[test]
