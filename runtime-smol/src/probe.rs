@@ -14,9 +14,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::sock_diag::{ESTABLISHED, Pair, SockDiag};
 
-/// For how many connections a list is cheaper than as many questions: the system walks its whole
-/// table of sockets for it.
-const MANY: usize = 2_048;
+/// From how many connections on a list is asked for. The system walks its whole table of sockets
+/// for it, also those that wait out their time after a close. Where there are none of these a list
+/// is as cheap as 80 questions, with 50,000 of them as 1,300, with 100,000 as 4,300.
+const MANY: usize = 1_024;
 
 /// So many connections to a port are asked about one by one before all are: those that are expected
 /// to end may be others, or change their minds.
