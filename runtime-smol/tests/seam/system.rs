@@ -43,6 +43,8 @@ pub(crate) struct Listener {
     pub(crate) rungs: Vec<Rung>,
     /// Rungs that were tried.
     pub(crate) tried: Vec<Rung>,
+    /// How long the turn takes until then, in milliseconds.
+    pub(crate) takes_to_seal: u64,
     /// Who is in the middle of a handshake, look by look; the last answer stands.
     pub(crate) half_open: VecDeque<Option<Vec<u16>>>,
     /// When it was looked for them, in milliseconds.
@@ -201,6 +203,7 @@ impl ListeningSocket for Socket {
     fn seal(&self, rung: Rung) -> io::Result<()> {
         let mut world = self.0.borrow_mut();
         world.listener.tried.push(rung);
+        world.now += std::mem::take(&mut world.listener.takes_to_seal);
         let holds = world.listener.rungs.contains(&rung);
         holds
             .then_some(())
