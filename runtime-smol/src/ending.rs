@@ -131,8 +131,8 @@ impl Ending {
             return Verdict::Close;
         };
         if now >= self.until {
-            if !self.unlisted && self.since_seal != SinceSeal::APause {
-                // Nobody has looked yet: who is given up is counted all the same.
+            if !self.unlisted && half_open.is_new() {
+                // Who is given up before the first look is counted all the same.
                 let _ = listener.poll_half_open(half_open, cx);
             }
             return Verdict::Close;

@@ -29,6 +29,11 @@ impl HalfOpen {
             .map(|peers| peers.map(|peers| self.are_left_in(peers)))
     }
 
+    /// Whether no look has told of them yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// How many of them there were at the last look.
     pub(crate) fn len(&self) -> usize {
         self.0.as_ref().map_or(0, HashSet::len)
