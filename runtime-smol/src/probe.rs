@@ -164,11 +164,14 @@ impl Batches {
         listed.reserve(*expected - listed.len());
         let done = list(&mut |pair, unacknowledged| {
             let says = if unacknowledged == 0 { number } else { 0 };
-            if let Some(noted) = listed.get_mut(&pair) {
-                // Where addresses alone do not tell one from another, it holds for both.
+            let noted = if listed.len() < *expected {
+                Some(listed.entry(pair).or_insert(says))
+            } else {
+                listed.get_mut(&pair)
+            };
+            // Where addresses alone do not tell one from another, it holds for both.
+            if let Some(noted) = noted {
                 *noted = says.min(*noted);
-            } else if listed.len() < *expected {
-                listed.insert(pair, says);
             }
         });
         if done.is_err() {
