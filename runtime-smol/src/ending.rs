@@ -35,11 +35,11 @@ pub(crate) struct Ending {
     pause: Duration,
 }
 
-/// A SYN that another processor was working on while we sealed the listener is listed a moment after
-/// that. So the first look comes a pause after the seal.
+/// What has passed since the seal. A SYN that another processor was working on meanwhile is listed
+/// a moment after it. So the first look comes a pause after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SinceSeal {
-    /// The time is that of a turn that began before the seal, perhaps long before.
+    /// The time is that of a turn that began before it, perhaps long before.
     Nothing,
     /// It is a later turn: from its time on the pause is counted.
     ATurn,

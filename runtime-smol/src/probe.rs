@@ -85,8 +85,8 @@ impl Probe {
         Batch(self)
     }
 
-    /// Whether the peer of a connection is known to have acknowledged everything. The connection has
-    /// written nothing since so many `lists` had been begun.
+    /// Whether the peer of a connection is known to have acknowledged everything. When the
+    /// connection last wrote, so many `lists` had been begun.
     pub(crate) fn is_acknowledged(&self, local: SocketAddr, peer: SocketAddr, lists: u64) -> bool {
         let pair = Pair::of(local, peer);
         let mut inner = self.lock();
@@ -202,20 +202,23 @@ mod tests {
     use super::*;
 
     /// A connection's server side, and its client.
-    fn connect(listener: &TcpListener) -> (TcpStream, TcpStream) {
-        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (server, _) = listener.accept().unwrap();
-        (server, client)
+    fn connect(listener: &TcpListener) -> io::Result<(TcpStream, TcpStream)> {
+        let client = TcpStream::connect(listener.local_addr()?)?;
+        let (server, _) = listener.accept()?;
+        server.set_nonblocking(true)?;
+        Ok((server, client))
     }
 
     /// Writes until the client, who reads nothing, takes no more.
     fn fill(mut server: &TcpStream) {
-        server.set_nonblocking(true).unwrap();
         while server.write(&[0; 65_536]).is_ok() {}
     }
 
     fn ask(probe: &Probe, server: &TcpStream, lists: u64) -> bool {
-        let (local, peer) = (server.local_addr().unwrap(), server.peer_addr().unwrap());
+        let addresses = (server.local_addr(), server.peer_addr());
+        let (Ok(local), Ok(peer)) = addresses else {
+            panic!("{addresses:?}");
+        };
         probe.is_acknowledged(local, peer, lists)
     }
 
@@ -262,7 +265,7 @@ mod tests {
     #[test]
     fn a_list_is_believed_of_who_has_written_nothing_since_and_of_nobody_else() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (server, _client) = connect(&listener);
+        let (server, _client) = connect(&listener).unwrap();
         let probe = Probe::new();
         let batch = probe.batch(MANY);
         ask_for_list(&probe, &server);
@@ -280,7 +283,7 @@ mod tests {
                 continue;
             };
             let probe = Probe::new();
-            let all: Vec<_> = (0..6).map(|_| connect(&listener)).collect();
+            let all: Vec<_> = (0..6).map(|_| connect(&listener).unwrap()).collect();
             all.iter().step_by(2).for_each(|(server, _)| fill(server));
             let ask_all = || all.iter().map(|(server, _)| ask(&probe, server, 0));
             let one_by_one: Vec<bool> = ask_all().collect();
@@ -298,7 +301,7 @@ mod tests {
     #[test]
     fn few_are_asked_about_one_by_one() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (server, _client) = connect(&listener);
+        let (server, _client) = connect(&listener).unwrap();
         let probe = Probe::new();
         let _batch = probe.batch(MANY - 1);
         for _ in 0..2 * FEW {
@@ -312,7 +315,7 @@ mod tests {
     #[test]
     fn what_is_known_lasts_as_long_as_the_last_batch() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (server, _client) = connect(&listener);
+        let (server, _client) = connect(&listener).unwrap();
         let probe = Probe::new();
         let first = probe.batch(MANY);
         let second = probe.batch(MANY);

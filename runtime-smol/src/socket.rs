@@ -319,10 +319,10 @@ mod tests {
             })
         }
 
-        fn socket(&self) -> Socket {
-            let near = Arc::new(OwnedFd::from(self.near.try_clone().unwrap()));
-            let source = Sources::of(Reactor::Own).register(near).unwrap();
-            Socket::new(source, Arc::clone(&self.probe))
+        fn socket(&self) -> io::Result<Socket> {
+            let near = Arc::new(OwnedFd::from(self.near.try_clone()?));
+            let source = Sources::of(Reactor::Own).register(near)?;
+            Ok(Socket::new(source, Arc::clone(&self.probe)))
         }
 
         fn can_close(&self, socket: &Socket) -> bool {
@@ -340,7 +340,7 @@ mod tests {
     #[test]
     fn what_a_peer_does_not_read_is_not_acknowledged_for_ever() {
         let silent = Silent::connect().unwrap();
-        let mut socket = silent.socket();
+        let mut socket = silent.socket().unwrap();
         assert_eq!(socket.unacknowledged(&silent.local, &silent.peer), 0);
         assert!(silent.can_close(&socket));
         fill(&mut socket);
@@ -352,7 +352,7 @@ mod tests {
     fn what_was_written_after_a_list_is_not_acknowledged_by_it() {
         let silent = Silent::connect().unwrap();
         let _batch = silent.probe.batch(1_000_000);
-        let mut socket = silent.socket();
+        let mut socket = silent.socket().unwrap();
         silent.list(&socket);
         assert!(silent.can_close(&socket));
         fill(&mut socket);
@@ -364,16 +364,16 @@ mod tests {
     fn who_comes_after_a_list_is_not_known_by_it() {
         let silent = Silent::connect().unwrap();
         let _batch = silent.probe.batch(1_000_000);
-        silent.list(&silent.socket());
+        silent.list(&silent.socket().unwrap());
         while (&silent.near).write(&[0; 65_536]).is_ok() {}
-        assert!(!silent.can_close(&silent.socket()));
+        assert!(!silent.can_close(&silent.socket().unwrap()));
     }
 
     #[test]
     fn an_end_is_not_acknowledged_by_a_list_either() {
         let silent = Silent::connect().unwrap();
         let _batch = silent.probe.batch(1_000_000);
-        let mut socket = silent.socket();
+        let mut socket = silent.socket().unwrap();
         silent.list(&socket);
         let mut cx = Context::from_waker(Waker::noop());
         assert!(matches!(socket.poll_end(&mut cx), Poll::Ready(Ok(()))));

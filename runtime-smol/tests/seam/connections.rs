@@ -90,7 +90,7 @@ fn the_system_hears_beforehand_how_many_connections_may_end() {
 fn no_ends_are_expected_before_the_drain() {
     let mut play = Play::sole();
     let client = play.connect(GET);
-    play.pass(Config::default().timeouts.idle.as_millis() as u64);
+    play.pass(Config::default().timeouts.idle.as_secs() * 1_000);
     assert_eq!(client.0.borrow().expected_when_asked, Some(0));
 }
 
