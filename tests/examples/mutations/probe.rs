@@ -65,7 +65,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         guard: "§5 what is not acknowledged is lingered for",
         file: PROBE,
         from: "if unacknowledged == 0 { number } else { 0 }",
-        to: "number",
+        to: "{ let _ = unacknowledged; number }",
         test: in_runtime_itself("probe::tests::a_list_says_the_same_as_a_question_about_each"),
     },
     Mutation {

@@ -56,7 +56,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         guard: "§4 the first look comes a pause after the seal",
         file: ENDING,
         from: "                return self.pause(now);\n",
-        to: "                self.pause(now);\n",
+        to: "",
         test: test(
             "listeners::who_is_in_the_middle_of_a_handshake_is_looked_for_a_pause_after_the_seal",
         ),
