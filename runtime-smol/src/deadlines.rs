@@ -48,6 +48,12 @@ impl Deadlines {
             .map_or(Time::NEVER, |Reverse((time, _))| *time)
     }
 
+    /// How many connections have a deadline that has come by `now`.
+    pub(crate) fn due(&self, now: Time) -> usize {
+        let is_due = |slot: &&Slot| slot.deadline <= now && slot.deadline != Time::NEVER;
+        self.slots.iter().filter(is_due).count()
+    }
+
     /// A connection whose deadline has come by `now`.
     pub(crate) fn pop(&mut self, now: Time) -> Option<usize> {
         while let Some(&Reverse((time, index))) = self.heap.peek() {

@@ -25,6 +25,7 @@ pub(crate) struct Ending {
     /// When it ends, whoever is still in the middle of a handshake.
     until: Time,
     half_open: Option<HalfOpen>,
+    since_seal: SinceSeal,
     /// Nobody can tell who is in the middle of a handshake.
     unlisted: bool,
     /// Nobody was left in the middle of a handshake: who has completed one is in the queue.
@@ -32,6 +33,18 @@ pub(crate) struct Ending {
     /// When to look for them again; meanwhile there may be other reasons to wake up.
     recheck: Time,
     pause: Duration,
+}
+
+/// What has passed since the seal. A SYN that another processor was working on meanwhile is listed
+/// a moment after it. So the first look comes a pause after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SinceSeal {
+    /// The time is that of a turn that began before it, perhaps long before.
+    Nothing,
+    /// It is a later turn: from its time on the pause is counted.
+    ATurn,
+    /// The pause is over when it is time to look.
+    APause,
 }
 
 /// What to do with an ending listener whose queue is empty.
@@ -57,6 +70,7 @@ impl Ending {
             rung: None,
             until: now,
             half_open: None,
+            since_seal: SinceSeal::Nothing,
             unlisted: false,
             clear: false,
             recheck: Time::NEVER,
@@ -113,29 +127,48 @@ impl Ending {
         now: Time,
         cx: &mut Context<'_>,
     ) -> Verdict {
-        if self.clear || now >= self.until {
-            return Verdict::Close;
-        }
-        let Some(half_open) = &mut self.half_open else {
+        let Some(half_open) = self.half_open.as_mut().filter(|_| !self.clear) else {
             return Verdict::Close;
         };
+        if now >= self.until {
+            if !self.unlisted && half_open.is_new() {
+                // Who is given up before the first look is counted all the same.
+                let _ = listener.poll_half_open(half_open, cx);
+            }
+            return Verdict::Close;
+        }
         if self.unlisted || (now < self.recheck && self.recheck != Time::NEVER) {
             return Verdict::Wait;
+        }
+        match self.since_seal {
+            SinceSeal::Nothing => {
+                self.since_seal = SinceSeal::ATurn;
+                self.recheck = now;
+                return Verdict::Wait;
+            }
+            SinceSeal::ATurn => {
+                self.since_seal = SinceSeal::APause;
+                return self.pause(now);
+            }
+            SinceSeal::APause => {}
         }
         match listener.poll_half_open(half_open, cx) {
             Poll::Ready(Some(false)) => {
                 self.clear = true;
                 Verdict::AcceptAgain
             }
-            Poll::Ready(Some(true)) => {
-                self.recheck = now.after(self.pause);
-                self.pause = LONGEST_PAUSE.min(self.pause * 2);
-                Verdict::Wait
-            }
+            Poll::Ready(Some(true)) => self.pause(now),
             Poll::Ready(None) | Poll::Pending => {
                 self.recheck = Time::NEVER;
                 Verdict::Wait
             }
         }
+    }
+
+    /// Does not look again before a pause is over, each time a longer one.
+    fn pause(&mut self, now: Time) -> Verdict {
+        self.recheck = now.after(self.pause);
+        self.pause = LONGEST_PAUSE.min(self.pause * 2);
+        Verdict::Wait
     }
 }

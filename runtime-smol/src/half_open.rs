@@ -12,17 +12,13 @@ use crate::system::ListeningSocket;
 
 /// The clients whose handshakes with a listener had begun when it was sealed. A server that shares
 /// our address goes on shaking hands with others, whom the system does not tell apart from ours:
-/// those who were not there when the seal was new do not count.
+/// those who were not there at the first look do not count.
 #[derive(Debug, Default)]
-pub(crate) struct HalfOpen {
-    peers: HashSet<SocketAddr>,
-    /// There has been a look, and another one.
-    looks: (bool, bool),
-}
+pub(crate) struct HalfOpen(Option<HashSet<SocketAddr>>);
 
 impl HalfOpen {
     /// Looks whether any of them is still in the middle of its handshake; `None` if that cannot be
-    /// known. The first look never says no.
+    /// known. When the seal was made they are not all listed yet: the first look comes after that.
     pub(crate) fn poll(
         &mut self,
         socket: &mut impl ListeningSocket,
@@ -33,25 +29,27 @@ impl HalfOpen {
             .map(|peers| peers.map(|peers| self.are_left_in(peers)))
     }
 
+    /// Whether no look has told of them yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// How many of them there were at the last look.
     pub(crate) fn len(&self) -> usize {
-        self.peers.len()
+        self.0.as_ref().map_or(0, HashSet::len)
     }
 
     /// Takes account of those who are in the middle of a handshake now; says whether any of those
     /// who are waited for is among them.
-    ///
-    /// The first look is not enough. A SYN that another processor was working on while we sealed
-    /// the listener is listed a moment after that.
     fn are_left_in(&mut self, now: HashSet<SocketAddr>) -> bool {
-        match self.looks {
-            (_, true) => self.peers.retain(|peer| now.contains(peer)),
-            (first, false) => {
-                self.looks = (true, first);
-                self.peers = now;
+        let peers = match &mut self.0 {
+            None => self.0.insert(now),
+            Some(peers) => {
+                peers.retain(|peer| now.contains(peer));
+                peers
             }
-        }
-        !(self.looks.1 && self.peers.is_empty())
+        };
+        !peers.is_empty()
     }
 }
 
@@ -65,15 +63,6 @@ mod tests {
     }
 
     #[test]
-    fn one_look_is_not_enough_to_know_that_nobody_is_left() {
-        const LATE: u16 = 1;
-        let mut awaited = HalfOpen::default();
-        assert!(awaited.are_left_in(peers(&[])));
-        assert!(awaited.are_left_in(peers(&[LATE])));
-        assert!(!awaited.are_left_in(peers(&[])));
-    }
-
-    #[test]
     fn those_who_come_to_a_sibling_meanwhile_are_not_waited_for() {
         const OURS: u16 = 1;
         const QUICK: u16 = 2;
@@ -82,8 +71,7 @@ mod tests {
         let mut awaited = HalfOpen::default();
         assert!(awaited.are_left_in(peers(&[OURS, QUICK])));
         assert!(awaited.are_left_in(peers(&[OURS, THEIRS])));
-        assert!(awaited.are_left_in(peers(&[OURS, THEIRS, NEW])));
-        assert!(awaited.are_left_in(peers(&[THEIRS, NEW])));
-        assert!(!awaited.are_left_in(peers(&[NEW])));
+        assert_eq!(awaited.len(), 1);
+        assert!(!awaited.are_left_in(peers(&[THEIRS, NEW])));
     }
 }

@@ -39,7 +39,7 @@ pub(crate) struct Options {
 #[derive(Clone, Debug)]
 pub(crate) struct Kernel {
     pub(crate) sources: Sources,
-    probe: Arc<Probe>,
+    pub(crate) probe: Arc<Probe>,
     /// For the listeners that are added from now on.
     #[cfg(feature = "rustls")]
     pub(crate) tls: Option<crate::Tls>,
@@ -52,6 +52,15 @@ impl Kernel {
             probe: Arc::new(Probe::new()),
             #[cfg(feature = "rustls")]
             tls: None,
+        }
+    }
+
+    /// The same for another thread: with a reactor of its own, which may be another one.
+    pub(crate) fn beside(&self) -> Kernel {
+        let sources = Sources::of(self.sources.reactor());
+        Kernel {
+            sources,
+            ..self.clone()
         }
     }
 

@@ -66,10 +66,9 @@ impl Native {
 
     /// The same system for another thread of the server: the same time, and a reactor of its own.
     pub(crate) fn beside(&self) -> Native {
-        let reactor = self.kernel.sources.reactor();
         Native {
             origin: self.origin,
-            kernel: Kernel::new(reactor),
+            kernel: self.kernel.beside(),
             ..Native::new(self.options)
         }
     }
@@ -164,6 +163,11 @@ impl System for Native {
                 let _ = epoll.turn(Some(Duration::ZERO), &|| {});
             }
         }
+    }
+
+    fn expecting_ends<R>(&self, count: usize, act: impl FnOnce() -> R) -> R {
+        let _batch = self.kernel.probe.batch(count);
+        act()
     }
 
     fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<StopSignal> {

@@ -29,6 +29,10 @@ pub(crate) trait Serving<T> {
     /// Lets every connection see that the server's phase has changed.
     fn poll_all(&mut self, t: Tick<'_>);
 
+    /// How many connections have a deadline that has come, if they may end by that: none before the
+    /// server drains.
+    fn due(&self, t: Tick<'_>) -> usize;
+
     /// Lets a connection act whose deadline has come. False if there is none.
     fn expire(&mut self, t: Tick<'_>) -> bool;
 
@@ -110,6 +114,10 @@ where
 
     fn poll_all(&mut self, t: Tick<'_>) {
         self.connections.poll_all(t, &mut self.env);
+    }
+
+    fn due(&self, t: Tick<'_>) -> usize {
+        self.connections.due(t)
     }
 
     fn expire(&mut self, t: Tick<'_>) -> bool {
@@ -197,6 +205,10 @@ impl Serving<Carrier> for Elsewhere {
             self.pool.end();
         }
         self.pool.ring();
+    }
+
+    fn due(&self, _t: Tick<'_>) -> usize {
+        0
     }
 
     fn expire(&mut self, _t: Tick<'_>) -> bool {

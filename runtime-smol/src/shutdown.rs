@@ -66,7 +66,15 @@ impl<S: System> Conductor<S> {
         }
         // Connections first: one that has just ended by itself was in time.
         let t = self.lifecycle.tick(now, &self.config);
-        while serving.expire(t) {
+        let due = serving.due(t);
+        let has_expired = self.system.expecting_ends(due, || {
+            let mut has_expired = false;
+            while serving.expire(t) {
+                has_expired = true;
+            }
+            has_expired
+        });
+        if has_expired {
             self.listeners.room_was_made();
         }
         self.lifecycle.handle_timeout(now, &self.config);
@@ -144,7 +152,8 @@ impl<S: System> Conductor<S> {
             self.owner.0.set_progress(self.told);
         }
         let t = self.lifecycle.tick(now, &self.config);
-        serving.poll_all(t);
+        self.system
+            .expecting_ends(serving.open(), || serving.poll_all(t));
         self.listeners.room_was_made();
     }
 

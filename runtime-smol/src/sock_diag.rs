@@ -6,6 +6,9 @@ use std::os::fd::OwnedFd;
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 
+/// `TCP_ESTABLISHED`: neither side has ended.
+pub(crate) const ESTABLISHED: u8 = 1;
+
 /// `TCP_SYN_RECV`: the SYN has been answered, the ACK has not come.
 pub(crate) const SYN_RECV: u8 = 3;
 
@@ -17,6 +20,8 @@ const REQUEST_LEN: usize = 72;
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const NLM_F_REQUEST: u16 = 0x1;
 const NLM_F_REQUEST_DUMP: u16 = 0x301;
+/// The answer was computed while what it lists changed, and may be short of something.
+const NLM_F_DUMP_INTR: u16 = 0x10;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const IPPROTO_TCP: u8 = 6;
@@ -24,6 +29,26 @@ const IPPROTO_TCP: u8 = 6;
 /// A socket to ask by.
 #[derive(Debug)]
 pub(crate) struct SockDiag(OwnedFd);
+
+/// The addresses of a connection as the system writes them, by which it is found in an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Pair {
+    family: u8,
+    /// Our port and the peer's, our address and the peer's: the `inet_diag_sockid`, as far as that.
+    id: [u8; 36],
+}
+
+impl Pair {
+    pub(crate) fn of(local: SocketAddr, peer: SocketAddr) -> Pair {
+        let mut id = [0; 36];
+        id[..2].copy_from_slice(&local.port().to_be_bytes());
+        id[2..4].copy_from_slice(&peer.port().to_be_bytes());
+        put_ip(&mut id[4..20], local.ip());
+        put_ip(&mut id[20..], peer.ip());
+        let family = family(local);
+        Pair { family, id }
+    }
+}
 
 /// A TCP socket as the system describes it: an `inet_diag_msg`.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +60,14 @@ const ENTRY_LEN: usize = 72;
 impl Entry<'_> {
     fn word(&self, at: usize) -> u32 {
         u32::from_ne_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]])
+    }
+
+    /// Its addresses.
+    pub(crate) fn pair(&self) -> Pair {
+        let mut id = [0; 36];
+        id.copy_from_slice(&self.0[4..40]);
+        let family = self.0[0];
+        Pair { family, id }
     }
 
     /// Its peer.
@@ -60,6 +93,11 @@ impl Entry<'_> {
     /// How much its receive queue holds: of a listener, the clients that wait to be accepted.
     pub(crate) fn queued(&self) -> u32 {
         self.word(56)
+    }
+
+    /// How many bytes, a FIN counting for one, its peer has not acknowledged.
+    pub(crate) fn unacknowledged(&self) -> u32 {
+        self.word(60)
     }
 
     /// Its number, by which a descriptor of it is recognized.
@@ -92,8 +130,8 @@ impl SockDiag {
     }
 
     /// How many bytes, a FIN counting for one, the peer of a connection has not acknowledged.
-    pub(crate) fn send_queue(&self, local: SocketAddr, peer: SocketAddr) -> io::Result<u64> {
-        rustix::net::send(&self.0, &request_one(local, peer), SendFlags::empty())?;
+    pub(crate) fn send_queue(&self, pair: &Pair) -> io::Result<u64> {
+        rustix::net::send(&self.0, &request_one(pair), SendFlags::empty())?;
         let mut answer = [0; 1024];
         let (len, _) = rustix::net::recv(&self.0, &mut answer, RecvFlags::DONTWAIT)?;
         read_send_queue(&answer[..len])
@@ -121,15 +159,13 @@ impl SockDiag {
     }
 }
 
-/// The send queue of an `inet_diag_msg`; it stands at 60.
+/// What the one message of the answer says.
 fn read_send_queue(answer: &[u8]) -> io::Result<u64> {
     let kind = answer
         .get(4..6)
         .map(|kind| u16::from_ne_bytes([kind[0], kind[1]]));
-    match (kind, answer.get(16 + 60..16 + 64)) {
-        (Some(SOCK_DIAG_BY_FAMILY), Some(queue)) => {
-            Ok(u32::from_ne_bytes([queue[0], queue[1], queue[2], queue[3]]).into())
-        }
+    match (kind, answer.get(16..16 + ENTRY_LEN)) {
+        (Some(SOCK_DIAG_BY_FAMILY), Some(entry)) => Ok(Entry(entry).unacknowledged().into()),
         (Some(NLMSG_ERROR), _) => Err(io::ErrorKind::NotFound.into()),
         _ => Err(io::ErrorKind::InvalidData.into()),
     }
@@ -137,18 +173,17 @@ fn read_send_queue(answer: &[u8]) -> io::Result<u64> {
 
 /// A request for all sockets at `address` that are in `state`.
 fn request(address: SocketAddr, state: u8) -> [u8; REQUEST_LEN] {
-    let mut request = header(address, NLM_F_REQUEST_DUMP);
+    let mut request = header(family(address), NLM_F_REQUEST_DUMP);
     request[20..24].copy_from_slice(&(1u32 << state).to_ne_bytes());
+    request[24..26].copy_from_slice(&address.port().to_be_bytes());
     request
 }
 
-/// A request for the one socket between `local` and `peer`.
-fn request_one(local: SocketAddr, peer: SocketAddr) -> [u8; REQUEST_LEN] {
-    let mut request = header(local, NLM_F_REQUEST);
+/// A request for the one socket of a connection.
+fn request_one(pair: &Pair) -> [u8; REQUEST_LEN] {
+    let mut request = header(pair.family, NLM_F_REQUEST);
     request[20..24].fill(0xff);
-    request[26..28].copy_from_slice(&peer.port().to_be_bytes());
-    put_ip(&mut request[28..44], local.ip());
-    put_ip(&mut request[44..60], peer.ip());
+    request[24..60].copy_from_slice(&pair.id);
     // No cookie: whichever socket it is.
     request[64..72].fill(0xff);
     request
@@ -161,15 +196,14 @@ fn put_ip(field: &mut [u8], ip: IpAddr) {
     }
 }
 
-fn header(address: SocketAddr, flags: u16) -> [u8; REQUEST_LEN] {
+fn header(family: u8, flags: u16) -> [u8; REQUEST_LEN] {
     let mut request = [0; REQUEST_LEN];
     #[expect(clippy::cast_possible_truncation, reason = "it is 72")]
     request[..4].copy_from_slice(&(REQUEST_LEN as u32).to_ne_bytes());
     request[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
     request[6..8].copy_from_slice(&flags.to_ne_bytes());
-    request[16] = family(address);
+    request[16] = family;
     request[17] = IPPROTO_TCP;
-    request[24..26].copy_from_slice(&address.port().to_be_bytes());
     request
 }
 
@@ -198,6 +232,10 @@ fn read_answer(
     while let Some((header, _)) = messages.split_at_checked(16) {
         let len = u32::from_ne_bytes([header[0], header[1], header[2], header[3]]) as usize;
         let kind = u16::from_ne_bytes([header[4], header[5]]);
+        let flags = u16::from_ne_bytes([header[6], header[7]]);
+        if flags & NLM_F_DUMP_INTR != 0 {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         let invalid = || io::Error::from(io::ErrorKind::InvalidData);
         let message = messages.get(16..len).ok_or_else(invalid)?;
         match kind {
@@ -261,6 +299,17 @@ mod tests {
         assert_eq!(queued, 7);
     }
 
+    #[test]
+    fn an_answer_that_was_interrupted_is_none() {
+        let address = "10.0.0.1:80".parse().unwrap();
+        for kind in [SOCK_DIAG_BY_FAMILY, NLMSG_DONE] {
+            let mut answer = message(kind, 80, [10, 0, 0, 1]);
+            answer[6..8].copy_from_slice(&(0x2 | NLM_F_DUMP_INTR).to_ne_bytes());
+            let read = read_answer(&answer, address, &mut |_| {});
+            assert_eq!(read.unwrap_err().kind(), io::ErrorKind::Interrupted);
+        }
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn the_system_knows_a_listener_and_who_waits_in_its_queue() {
@@ -286,15 +335,14 @@ mod tests {
         let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (local, peer) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
         let diag = SockDiag::open().unwrap();
-        assert_eq!(diag.send_queue(local, peer).unwrap(), 0);
+        let pair = Pair::of(local, peer);
+        assert_eq!(diag.send_queue(&pair).unwrap(), 0);
         client.set_nonblocking(true).unwrap();
         // Nobody reads: what exceeds the peer's receive buffer stays here.
         while client.write(&[0; 65_536]).is_ok() {}
-        assert!(diag.send_queue(local, peer).unwrap() > 0);
+        assert!(diag.send_queue(&pair).unwrap() > 0);
         drop(listener);
-        assert!(
-            diag.send_queue("127.0.0.1:1".parse().unwrap(), peer)
-                .is_err()
-        );
+        let nobody = Pair::of("127.0.0.1:1".parse().unwrap(), peer);
+        assert!(diag.send_queue(&nobody).is_err());
     }
 }

@@ -14,6 +14,7 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 
 use crate::Address;
 use crate::probe::Probe;
+use crate::sock_diag::Pair;
 use crate::source::{Source, Sources};
 use crate::system::Transport;
 
@@ -25,6 +26,8 @@ pub struct Socket {
     /// short read the reactor is asked first, which saves a system call that would find nothing.
     more: bool,
     probe: Arc<Probe>,
+    /// How many lists the probe had begun when this was made, and when it last wrote.
+    lists: u64,
 }
 
 impl Socket {
@@ -32,6 +35,7 @@ impl Socket {
         Socket {
             source,
             more: true,
+            lists: probe.lists(),
             probe,
         }
     }
@@ -81,25 +85,19 @@ impl Socket {
         read
     }
 
-    /// How much of what was written the peer has not acknowledged, if the system tells.
-    fn send_queue(&self, local: &Address, peer: &Address) -> Option<u64> {
-        let (Address::Tcp(local), Address::Tcp(peer)) = (local, peer) else {
-            return None;
-        };
-        let answer = self.probe.ask(|diag| diag.send_queue(*local, *peer));
-        answer.ok()
-    }
-
     /// Writes without waiting.
-    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    fn try_write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let flags = SendFlags::NOSIGNAL;
-        match slices {
+        let written = match slices {
             [one] => retry(|| rustix::net::send(&self.source, one, flags)),
             many => retry(|| {
                 let mut ancillary = SendAncillaryBuffer::default();
                 rustix::net::sendmsg(&self.source, many, &mut ancillary, flags)
             }),
-        }
+        };
+        // Not before it was written: a list that is begun meanwhile need not know of it.
+        self.lists = self.probe.lists();
+        written
     }
 }
 
@@ -149,6 +147,7 @@ impl Transport for Socket {
 
     fn poll_end(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let ended = rustix::net::shutdown(&self.source, Shutdown::Write);
+        self.lists = self.probe.lists();
         Poll::Ready(ended.map_err(io::Error::from))
     }
 
@@ -158,11 +157,18 @@ impl Transport for Socket {
     }
 
     fn unacknowledged(&self, local: &Address, peer: &Address) -> u64 {
-        self.send_queue(local, peer).unwrap_or(0)
+        let (Address::Tcp(local), Address::Tcp(peer)) = (local, peer) else {
+            return 0;
+        };
+        let pair = Pair::of(*local, *peer);
+        self.probe.ask(|diag| diag.send_queue(&pair)).unwrap_or(0)
     }
 
     fn can_close(&self, local: &Address, peer: &Address) -> bool {
-        self.send_queue(local, peer) == Some(0)
+        let (Address::Tcp(local), Address::Tcp(peer)) = (local, peer) else {
+            return false;
+        };
+        self.probe.is_acknowledged(*local, *peer, self.lists)
     }
 
     fn descriptor(&self) -> Weak<OwnedFd> {
@@ -287,20 +293,89 @@ mod tests {
         assert_eq!(far.read(&mut [0; 16]).unwrap(), 0);
     }
 
+    /// A TCP connection whose client reads nothing.
+    struct Silent {
+        near: TcpStream,
+        _far: TcpStream,
+        local: Address,
+        peer: Address,
+        probe: Arc<Probe>,
+    }
+
+    impl Silent {
+        fn connect() -> io::Result<Silent> {
+            let listener = TcpListener::bind("127.0.0.1:0")?;
+            let far = TcpStream::connect(listener.local_addr()?)?;
+            let (near, peer) = listener.accept()?;
+            near.set_nonblocking(true)?;
+            Ok(Silent {
+                local: Address::Tcp(near.local_addr()?),
+                peer: Address::Tcp(peer),
+                near,
+                _far: far,
+                probe: Arc::new(Probe::new()),
+            })
+        }
+
+        fn socket(&self) -> io::Result<Socket> {
+            let near = Arc::new(OwnedFd::from(self.near.try_clone()?));
+            let source = Sources::of(Reactor::Own).register(near)?;
+            Ok(Socket::new(source, Arc::clone(&self.probe)))
+        }
+
+        fn can_close(&self, socket: &Socket) -> bool {
+            socket.can_close(&self.local, &self.peer)
+        }
+
+        /// Asks until there is a list that says that all is acknowledged.
+        fn list(&self, socket: &Socket) {
+            while self.probe.lists() == 0 {
+                assert!(self.can_close(socket));
+            }
+        }
+    }
+
     #[test]
     fn what_a_peer_does_not_read_is_not_acknowledged_for_ever() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (near, _) = listener.accept().unwrap();
-        near.set_nonblocking(true).unwrap();
-        let local = Address::Tcp(near.local_addr().unwrap());
-        let peer = Address::Tcp(far.local_addr().unwrap());
-        let near = Arc::new(OwnedFd::from(near));
-        let source = Sources::of(Reactor::Own).register(near).unwrap();
-        let mut socket = Socket::new(source, Arc::new(Probe::new()));
-        assert_eq!(socket.unacknowledged(&local, &peer), 0);
+        let silent = Silent::connect().unwrap();
+        let mut socket = silent.socket().unwrap();
+        assert_eq!(socket.unacknowledged(&silent.local, &silent.peer), 0);
+        assert!(silent.can_close(&socket));
         fill(&mut socket);
-        assert!(socket.unacknowledged(&local, &peer) > 1);
+        assert!(socket.unacknowledged(&silent.local, &silent.peer) > 1);
+        assert!(!silent.can_close(&socket));
+    }
+
+    #[test]
+    fn what_was_written_after_a_list_is_not_acknowledged_by_it() {
+        let silent = Silent::connect().unwrap();
+        let _batch = silent.probe.batch(1_000_000);
+        let mut socket = silent.socket().unwrap();
+        silent.list(&socket);
+        assert!(silent.can_close(&socket));
+        fill(&mut socket);
+        assert!(!silent.can_close(&socket));
+    }
+
+    /// Somebody else may have had its addresses when the list was made.
+    #[test]
+    fn who_comes_after_a_list_is_not_known_by_it() {
+        let silent = Silent::connect().unwrap();
+        let _batch = silent.probe.batch(1_000_000);
+        silent.list(&silent.socket().unwrap());
+        while (&silent.near).write(&[0; 65_536]).is_ok() {}
+        assert!(!silent.can_close(&silent.socket().unwrap()));
+    }
+
+    #[test]
+    fn an_end_is_not_acknowledged_by_a_list_either() {
+        let silent = Silent::connect().unwrap();
+        let _batch = silent.probe.batch(1_000_000);
+        let mut socket = silent.socket().unwrap();
+        silent.list(&socket);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(matches!(socket.poll_end(&mut cx), Poll::Ready(Ok(()))));
+        assert_eq!(socket.lists, silent.probe.lists());
     }
 
     #[test]

@@ -59,6 +59,13 @@ pub trait System {
     /// for `cx` to be woken when there is more. Nothing to do where somebody else sees to that.
     fn poll_events(&mut self, _cx: &mut Context<'_>) {}
 
+    /// Lets the server `act`, which may bring up to `count` connections to their end: of each it is
+    /// then asked whether it [can be closed](Transport::can_close). A system that can find that out
+    /// for many at once does so meanwhile, and forgets it afterwards.
+    fn expecting_ends<R>(&self, _count: usize, act: impl FnOnce() -> R) -> R {
+        act()
+    }
+
     /// The next stop signal that has come, if signals were asked for.
     fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<StopSignal>;
 

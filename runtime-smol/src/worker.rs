@@ -90,7 +90,9 @@ impl<'a> Worker<'a> {
                 Part::Timer => {
                     self.timer.0.clear();
                     self.armed = Time::NEVER;
-                    while self.serving.expire(t) {}
+                    let due = self.serving.due(t);
+                    self.system
+                        .expecting_ends(due, || while self.serving.expire(t) {});
                 }
                 Part::Connection(index) => {
                     self.serving.poll(index, t);
@@ -110,7 +112,9 @@ impl<'a> Worker<'a> {
     fn hear(&mut self, t: Tick<'_>) {
         let standing = (t.phase, t.sealing);
         if std::mem::replace(&mut self.told, standing) != standing {
-            self.serving.poll_all(t);
+            let count = self.serving.open();
+            self.system
+                .expecting_ends(count, || self.serving.poll_all(t));
         }
         if self.seat.close_one_idle.swap(false, Ordering::AcqRel) {
             self.serving.close_one_idle(t);

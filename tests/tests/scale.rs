@@ -189,6 +189,42 @@ fn a_directory_of_a_hundred_thousand_files_is_listed_in_little_memory() {
     assert!(server.exit().status.success());
 }
 
+/// Thousands of idle connections are asked about in one go. Those whose clients have not taken their
+/// responses yet are lingered for all the same: what these send now destroys nothing.
+#[test]
+fn among_thousands_that_are_closed_who_still_has_to_read_is_lingered_for() {
+    const CONTENT: usize = 400_000;
+    let _room = ROOM.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut server = Server::start(Program::Echo, &["--log", "off"]);
+    // They are asked about, and end, in the order of their coming.
+    let mut idle = connect(&server, 3_000);
+    let mut slow = connect(&server, 5);
+    let mut last = connect(&server, 1);
+    for stream in idle.iter_mut().chain(&mut last) {
+        stream.write_all(HELLO.as_bytes()).unwrap();
+        read_until(stream, b"Hello, World!");
+    }
+    for stream in &mut slow {
+        let request = format!("GET /bytes/{CONTENT} HTTP/1.1\r\nHost: a\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        stream.read_exact(&mut [0; 15]).unwrap();
+    }
+    server.drain();
+    assert_eq!(last[0].read(&mut [0; 1]).unwrap(), 0);
+    for stream in &mut slow {
+        stream.write_all(b"G").unwrap();
+    }
+    for stream in &mut slow {
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).unwrap();
+        assert!(rest.len() > CONTENT, "{} bytes", rest.len());
+    }
+    for stream in &mut idle {
+        assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
+    }
+    assert!(server.exit().status.success());
+}
+
 #[test]
 fn a_client_that_does_not_read_delays_nobody() {
     let mut server = Server::start(Program::Echo, &["--log", "off"]);

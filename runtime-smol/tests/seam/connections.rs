@@ -1,5 +1,7 @@
 //! What a connection asks of its socket, and when.
 
+use std::time::Duration;
+
 use neap_smol::{Config, Outcome, Ownership};
 
 use crate::system::{Client, Play};
@@ -60,6 +62,36 @@ fn an_idle_connection_without_anything_under_way_is_closed_without_a_linger() {
     assert!(served.0.borrow().ended && !served.is_closed());
     play.pass(750);
     assert!(silent.0.borrow().ended && !silent.is_closed());
+}
+
+/// It can then find out for all of them at once whether they can be closed.
+#[test]
+fn the_system_hears_beforehand_how_many_connections_may_end() {
+    for (quiet, expected) in [(0, 3), (250, 2)] {
+        let mut config = Config::default();
+        config.drain.quiet = Duration::from_millis(quiet);
+        let mut play = Play::with(Ownership::Sole, |server| server.config(config));
+        let idle = [GET; 2].map(Client::sending);
+        let silent = Client::default();
+        let all = [&idle[0], &idle[1], &silent].map(|client| Ok(client.clone()));
+        play.queue(all);
+        play.pass(100);
+        play.drain();
+        play.pass(quiet);
+        for client in &idle {
+            assert_eq!(client.0.borrow().expected_when_asked, Some(expected));
+        }
+        assert_eq!(silent.0.borrow().expected_when_asked, None);
+    }
+}
+
+/// While it runs, connections end one by one, and nothing is to be known of all of them.
+#[test]
+fn no_ends_are_expected_before_the_drain() {
+    let mut play = Play::sole();
+    let client = play.connect(GET);
+    play.pass(Config::default().timeouts.idle.as_secs() * 1_000);
+    assert_eq!(client.0.borrow().expected_when_asked, Some(0));
 }
 
 /// A TLS handshake, for instance.

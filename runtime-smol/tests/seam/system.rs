@@ -1,6 +1,6 @@
 //! A system that a test plays: it has the time, the queue, and each client's every move.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashSet, VecDeque};
 use std::future::{Future, pending};
 use std::io::{self, IoSlice};
@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) ended_by: Vec<StopSignal>,
     pub(crate) listener: Listener,
     pub(crate) handle: Option<Handle>,
+    /// How many connections may end in what the server does now.
+    pub(crate) expected: Rc<Cell<usize>>,
 }
 
 /// The listener, as its kernel sees it.
@@ -43,6 +45,8 @@ pub(crate) struct Listener {
     pub(crate) rungs: Vec<Rung>,
     /// Rungs that were tried.
     pub(crate) tried: Vec<Rung>,
+    /// How long the turn takes until then, in milliseconds.
+    pub(crate) takes_to_seal: u64,
     /// Who is in the middle of a handshake, look by look; the last answer stands.
     pub(crate) half_open: VecDeque<Option<Vec<u16>>>,
     /// When it was looked for them, in milliseconds.
@@ -81,6 +85,8 @@ pub(crate) struct Wire {
     pub(crate) breaks_late: bool,
     pub(crate) unacknowledged: u64,
     pub(crate) can_close: bool,
+    /// How many connections might end when the system was asked whether this one can be closed.
+    pub(crate) expected_when_asked: Option<usize>,
     pub(crate) ended: bool,
     pub(crate) reset: bool,
     pub(crate) closed: bool,
@@ -147,6 +153,14 @@ impl System for Played {
         self.0.borrow_mut().timer = (at != Time::NEVER).then(|| (at, cx.waker().clone()));
     }
 
+    fn expecting_ends<R>(&self, count: usize, act: impl FnOnce() -> R) -> R {
+        let expected = Rc::clone(&self.0.borrow().expected);
+        expected.set(count);
+        let done = act();
+        expected.set(0);
+        done
+    }
+
     fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<StopSignal> {
         let mut world = self.0.borrow_mut();
         world.control = Some(cx.waker().clone());
@@ -179,6 +193,7 @@ impl ListeningSocket for Socket {
                 transport: Connected {
                     client,
                     handle: world.handle.clone(),
+                    expected: Rc::clone(&world.expected),
                 },
                 peer: Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 1))),
                 local: None,
@@ -194,6 +209,7 @@ impl ListeningSocket for Socket {
     fn seal(&self, rung: Rung) -> io::Result<()> {
         let mut world = self.0.borrow_mut();
         world.listener.tried.push(rung);
+        world.now += std::mem::take(&mut world.listener.takes_to_seal);
         let holds = world.listener.rungs.contains(&rung);
         holds
             .then_some(())
@@ -250,6 +266,7 @@ fn is_want(error: i32) -> bool {
 pub(crate) struct Connected {
     client: Client,
     handle: Option<Handle>,
+    expected: Rc<Cell<usize>>,
 }
 
 impl Connected {
@@ -368,7 +385,9 @@ impl Transport for Connected {
     }
 
     fn can_close(&self, _local: &Address, _peer: &Address) -> bool {
-        self.client.0.borrow().can_close
+        let mut wire = self.client.0.borrow_mut();
+        wire.expected_when_asked = Some(self.expected.get());
+        wire.can_close
     }
 }
 

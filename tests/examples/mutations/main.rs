@@ -10,6 +10,7 @@ mod embedding;
 mod input;
 mod lifecycle;
 mod listeners;
+mod probe;
 mod runtime;
 mod sealing;
 mod serving;
@@ -285,6 +286,7 @@ fn main() -> io::Result<ExitCode> {
         listeners::MUTATIONS,
         sealing::MUTATIONS,
         connections::MUTATIONS,
+        probe::MUTATIONS,
         runtime::MUTATIONS,
         embedding::MUTATIONS,
         threads::MUTATIONS,

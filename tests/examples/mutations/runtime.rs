@@ -114,8 +114,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§5 everybody hears of a phase",
         file: SHUTDOWN,
-        from: "        serving.poll_all(t);\n",
-        to: "",
+        from: "|| serving.poll_all(t));\n",
+        to: "|| ());\n",
         test: DEADLINE,
     },
     Mutation {
