@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::syntax::ascii;
+use crate::syntax::{Class, ascii, find_control};
 use crate::{Limits, PeerError};
 
 /// Room for the offsets of a parsed head's or trailer section's field lines.
@@ -34,6 +34,12 @@ impl Spans {
                 value_end: 0,
             }; Spans::MAX_FIELDS],
         )
+    }
+
+    /// The first `count` fields that were found in `section`.
+    pub(crate) fn fields<'b>(&'b self, section: &'b [u8], count: usize) -> Fields<'b> {
+        let spans = &self.0[..count];
+        Fields { section, spans }
     }
 }
 
@@ -242,6 +248,47 @@ fn parse_lines<const ROOM: usize>(section: &[u8], spans: &mut [Span]) -> Result<
         };
     }
     Ok(())
+}
+
+/// Takes the field lines that `input` begins with, and the empty line behind them, if all are as
+/// nearly all are, and `each` takes them too; the length of all that is the second value.
+///
+/// It takes nothing that [`parse_fields`] would not, behind the finder, and reads it like that. A
+/// line with a tab in it, for instance, it leaves alone, and it never says what is wrong.
+pub(crate) fn take_lines(
+    input: &[u8],
+    spans: &mut Spans,
+    limits: &Limits,
+    mut each: impl FnMut(&[u8], &[u8]) -> Option<()>,
+) -> Option<(usize, usize)> {
+    let room = spans.0.get_mut(..limits.fields.min(Spans::MAX_FIELDS))?;
+    let (mut at, mut count) = (0, 0);
+    while !input[at..].starts_with(b"\r\n") {
+        let name_end = at + Class::TOKEN.prefix(&input[at..]);
+        if name_end == at || input.get(name_end) != Some(&b':') {
+            return None;
+        }
+        let spaces = |bytes: &[u8]| bytes.iter().take_while(|byte| **byte == b' ').count();
+        let value = name_end + 1 + spaces(&input[name_end + 1..]);
+        let line_end = find_control(input, value);
+        if !input[line_end..].starts_with(b"\r\n") {
+            return None;
+        }
+        let mut value_end = line_end;
+        while value_end > value && input[value_end - 1] == b' ' {
+            value_end -= 1;
+        }
+        each(&input[at..name_end], &input[value..value_end])?;
+        *room.get_mut(count)? = Span {
+            name: at as u32,
+            name_end: name_end as u32,
+            value: value as u32,
+            value_end: value_end as u32,
+        };
+        count += 1;
+        at = line_end + 2;
+    }
+    Some((count, at + 2))
 }
 
 /// Where `part` begins in `section`, of which it is a part.

@@ -4,13 +4,13 @@
 //! stands anywhere else. Everything that parses what it finds can therefore agree with it about
 //! where a line ends, which is what request smuggling lives on.
 
-use crate::syntax::Class;
+use crate::syntax::{Class, find_break};
 use crate::{Limits, PeerError};
 
 /// The longest method. Those that are registered have 17 bytes at most; RFC 9112 section 3 has a
 /// server answer with 501 to one that is longer than any it implements, and which methods those are
 /// is for the handler to say.
-const METHOD: usize = 256;
+pub(crate) const METHOD: usize = 256;
 
 /// `HTTP/1.1` and all other versions are as long.
 const VERSION: usize = 8;
@@ -83,6 +83,11 @@ impl Finder {
     ) -> Result<Option<usize>, PeerError> {
         self.part = Part::Lines;
         self.find_end(window(input, limits), limits)
+    }
+
+    /// Whether a part of the section has been seen.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.part != Part::Start
     }
 
     /// What was seen of the section that was found.
@@ -218,7 +223,7 @@ impl Finder {
 }
 
 /// As much of `input` as may belong to the section.
-fn window<'b>(input: &'b [u8], limits: &Limits) -> &'b [u8] {
+pub(crate) fn window<'b>(input: &'b [u8], limits: &Limits) -> &'b [u8] {
     &input[..input.len().min(limit(limits))]
 }
 
@@ -240,26 +245,6 @@ fn line_end(window: &[u8], at: usize) -> Result<Option<usize>, PeerError> {
         [b'\r', b'\n', ..] => Ok(Some(at + 2)),
         [..] => Err(PeerError::LineEnd),
     }
-}
-
-/// The offset of the first CR or LF at or after `from`, or the length of `bytes`.
-fn find_break(bytes: &[u8], from: usize) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    // The high bit of each zero byte, and perhaps of some bytes after the first zero byte.
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
-
-    let mut rest = &bytes[from..];
-    while let Some((word, after)) = rest.split_first_chunk::<8>() {
-        let word = u64::from_le_bytes(*word);
-        let found = zeros(word ^ (ONES * 0x0d)) | zeros(word ^ (ONES * 0x0a));
-        if found != 0 {
-            return bytes.len() - rest.len() + found.trailing_zeros() as usize / 8;
-        }
-        rest = after;
-    }
-    let skipped = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
-    bytes.len() - rest.len() + skipped.unwrap_or(rest.len())
 }
 
 #[cfg(test)]

@@ -47,31 +47,11 @@ pub(crate) struct Semantics {
 
 /// Reads everything in `head` that the connection depends on, in one pass.
 pub(crate) fn semantics(head: &Head<'_>, limits: &Limits) -> Result<Semantics, PeerError> {
-    let version = head.version();
-    let is_1_1 = version == Version::Http11;
     let mut seen = Seen::default();
     for (name, value) in head.fields().lines() {
         seen.read(name, value)?;
     }
-    if is_1_1 && !seen.host {
-        return Err(PeerError::Host);
-    }
-    if is_1_1 && seen.expect_unknown {
-        return Err(PeerError::Expectation);
-    }
-    let content = seen.content(version, limits)?;
-    let method = head.method_bytes();
-    Ok(Semantics {
-        content,
-        close: seen.close || (!is_1_1 && !seen.keep_alive),
-        // HTTP/1.0 knows no interim responses, and without content there is nothing to wait with.
-        expect: is_1_1 && seen.expect_continue && content != ContentFraming::None,
-        version,
-        is_head: method == b"HEAD",
-        is_safe: matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE"),
-        is_connect: method == b"CONNECT",
-        upgrade: is_1_1 && seen.connection_upgrade && seen.upgrade,
-    })
+    seen.semantics(head.method_bytes(), head.version(), limits)
 }
 
 /// What the fields read so far have said.
@@ -80,7 +60,7 @@ pub(crate) fn semantics(head: &Head<'_>, limits: &Limits) -> Result<Semantics, P
     clippy::struct_excessive_bools,
     reason = "one for each thing that may be seen"
 )]
-struct Seen {
+pub(crate) struct Seen {
     host: bool,
     length: Option<u64>,
     length_too_large: bool,
@@ -108,7 +88,7 @@ enum Coding {
 
 impl Seen {
     /// Reads one field line. The length of the name decides quickly that most are of no interest.
-    fn read(&mut self, name: &[u8], value: &[u8]) -> Result<(), PeerError> {
+    pub(crate) fn read(&mut self, name: &[u8], value: &[u8]) -> Result<(), PeerError> {
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => self.read_host(value),
             6 if name.eq_ignore_ascii_case(b"expect") => {
@@ -199,6 +179,35 @@ impl Seen {
         }
         self.coding = Some(coding);
         Ok(())
+    }
+
+    /// What a head means of which these were the fields.
+    pub(crate) fn semantics(
+        &self,
+        method: &[u8],
+        version: Version,
+        limits: &Limits,
+    ) -> Result<Semantics, PeerError> {
+        let is_1_1 = version == Version::Http11;
+        if is_1_1 && !self.host {
+            return Err(PeerError::Host);
+        }
+        if is_1_1 && self.expect_unknown {
+            return Err(PeerError::Expectation);
+        }
+        let content = self.content(version, limits)?;
+        Ok(Semantics {
+            content,
+            close: self.close || (!is_1_1 && !self.keep_alive),
+            // HTTP/1.0 knows no interim responses, and without content there is nothing to wait
+            // with.
+            expect: is_1_1 && self.expect_continue && content != ContentFraming::None,
+            version,
+            is_head: method == b"HEAD",
+            is_safe: matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE"),
+            is_connect: method == b"CONNECT",
+            upgrade: is_1_1 && self.connection_upgrade && self.upgrade,
+        })
     }
 
     /// The framing that follows from all fields (RFC 9112 section 6.3).

@@ -6,6 +6,7 @@ use crate::fields::{Fields, Spans, parse_fields};
 use crate::finder::Finder;
 use crate::framing::{ContentFraming, Semantics, semantics};
 use crate::head::{Head, Version, parse_head};
+use crate::whole::Whole;
 use crate::{Connection, PeerError, Phase, Refusal, Tick};
 
 /// Empty lines ignored before a request line: one, as some old clients send after content
@@ -221,13 +222,22 @@ impl Connection {
             }
             self.apply(Event::Bytes);
         }
+        let limits = &t.config.limits;
+        if !self.inbound.finder.has_begun() {
+            if let Some(whole) = Whole::take(input, spans, limits) {
+                self.begin_request(&whole.semantics);
+                return Received {
+                    consumed: whole.len,
+                    item: Item::Head(whole.head(spans)),
+                };
+            }
+        }
         // A refusal of a HEAD has no content either, whatever else is wrong with it.
         self.inbound.is_head = input.starts_with(b"HEAD ");
         // The one that is ignored was taken above; the finder would take another.
         if self.inbound.blank_lines == BLANK_LINES && input.starts_with(b"\r\n") {
             return self.refused(PeerError::RequestLine);
         }
-        let limits = &t.config.limits;
         let head = match self.inbound.finder.find_head(input, limits) {
             Ok(Some(len)) => &input[..len],
             Ok(None) => return Received::NOTHING,
