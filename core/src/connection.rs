@@ -278,6 +278,7 @@ impl Connection {
         Ok(())
     }
 
+    #[inline(always)]
     fn event(&mut self, t: Tick<'_>, event: Event) -> Result<(), MisuseError> {
         self.observe(t);
         let done = self.apply(event);
@@ -303,6 +304,7 @@ impl Connection {
     }
 
     /// Asks the table. False where it has no row for the event.
+    #[inline(always)]
     pub(crate) fn apply(&mut self, event: Event) -> bool {
         let Ok(next) = self.control.next(event) else {
             return false;

@@ -106,6 +106,7 @@ macro_rules! table {
             /// The row for `event`, and where it leads; `None` where the event does not fit.
             #[must_use]
             #[allow(clippy::too_many_lines, reason = "it is a table: a line for each row")]
+            #[inline(always)]
             pub fn row(&self, event: Event) -> Option<(Row, Target)> {
                 use Event::*;
                 use Stage::*;
@@ -272,6 +273,7 @@ impl Control {
     /// # Errors
     ///
     /// [`MisuseError::OutOfOrder`] where the table has no row for it; nothing changes then.
+    #[inline(always)]
     pub fn next(mut self, event: Event) -> Result<Control, MisuseError> {
         let Some((_, target)) = self.row(event) else {
             return Err(MisuseError::OutOfOrder);

@@ -261,34 +261,37 @@ pub(crate) fn take_lines(
     limits: &Limits,
     mut each: impl FnMut(&[u8], &[u8]) -> Option<()>,
 ) -> Option<(usize, usize)> {
-    let room = spans.0.get_mut(..limits.fields.min(Spans::MAX_FIELDS))?;
-    let (mut at, mut count) = (0, 0);
-    while !input[at..].starts_with(b"\r\n") {
-        let name_end = at + Class::TOKEN.prefix(&input[at..]);
-        if name_end == at || input.get(name_end) != Some(&b':') {
+    let mut room = spans.0.iter_mut().take(limits.fields);
+    let (mut rest, mut count) = (input, 0);
+    let at = |rest: &[u8]| input.len() - rest.len();
+    loop {
+        rest = match rest {
+            [b'\r', b'\n', rest @ ..] => return Some((count, at(rest))),
+            line => line,
+        };
+        let (name, after) = rest.split_at_checked(Class::TOKEN.prefix(rest))?;
+        let after = match after {
+            [b':', b' ', after @ ..] | [b':', after @ ..] if !name.is_empty() => after,
+            _ => return None,
+        };
+        let (value, after) = after.split_at_checked(find_control(after, 0))?;
+        let [b'\r', b'\n', next @ ..] = after else {
+            return None;
+        };
+        if value.first() == Some(&b' ') || value.last() == Some(&b' ') {
             return None;
         }
-        let spaces = |bytes: &[u8]| bytes.iter().take_while(|byte| **byte == b' ').count();
-        let value = name_end + 1 + spaces(&input[name_end + 1..]);
-        let line_end = find_control(input, value);
-        if !input[line_end..].starts_with(b"\r\n") {
-            return None;
-        }
-        let mut value_end = line_end;
-        while value_end > value && input[value_end - 1] == b' ' {
-            value_end -= 1;
-        }
-        each(&input[at..name_end], &input[value..value_end])?;
-        *room.get_mut(count)? = Span {
-            name: at as u32,
-            name_end: name_end as u32,
-            value: value as u32,
-            value_end: value_end as u32,
+        each(name, value)?;
+        let (name_at, value_end) = (at(rest) as u32, at(after) as u32);
+        *room.next()? = Span {
+            name: name_at,
+            name_end: name_at + name.len() as u32,
+            value: value_end - value.len() as u32,
+            value_end,
         };
         count += 1;
-        at = line_end + 2;
+        rest = next;
     }
-    Some((count, at + 2))
 }
 
 /// Where `part` begins in `section`, of which it is a part.

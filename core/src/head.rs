@@ -127,8 +127,11 @@ pub(crate) fn split_version(rest: &[u8]) -> Result<(Version, &[u8]), PeerError> 
     let Some((version, section)) = rest.split_first_chunk::<10>() else {
         return Err(PeerError::Version);
     };
+    // A pattern would be compared byte by byte.
+    if version == b"HTTP/1.1\r\n" {
+        return Ok((Version::Http11, section));
+    }
     match version {
-        b"HTTP/1.1\r\n" => Ok((Version::Http11, section)),
         b"HTTP/1.0\r\n" => Ok((Version::Http10, section)),
         [
             b'H',

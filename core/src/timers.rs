@@ -161,20 +161,25 @@ impl Timers {
     /// mostly there is nothing to bring in line: that is found out where it is asked.
     #[inline(always)]
     pub(crate) fn settle(&mut self, t: Tick<'_>, control: &Control) {
-        let wait = Wait::of(control);
-        if wait != self.wait || self.moved || t.sealing != self.sealing {
-            self.settle_input(t, wait);
-        }
         if !control.unflushed {
             self.output = Time::NEVER;
         }
-        let lingers = matches!(control.stage, Stage::Lingering | Stage::Querying);
-        if control.half_closed || lingers || self.linger != Time::NEVER {
-            self.settle_end(t, control, lingers);
+        let wait = Wait::of(control);
+        let is_input_due = wait != self.wait || self.moved || t.sealing != self.sealing;
+        // Lingering begins with another wait.
+        if is_input_due || control.half_closed || self.linger != Time::NEVER {
+            self.settle_all(t, control, wait);
         }
     }
 
     #[inline(never)]
+    fn settle_all(&mut self, t: Tick<'_>, control: &Control, wait: Wait) {
+        if wait != self.wait || self.moved || t.sealing != self.sealing {
+            self.settle_input(t, wait);
+        }
+        self.settle_end(t, control);
+    }
+
     fn settle_input(&mut self, t: Tick<'_>, wait: Wait) {
         if wait != self.wait {
             self.change_wait(wait);
@@ -185,8 +190,8 @@ impl Timers {
     }
 
     /// The deadlines of a connection of which one side has ended.
-    #[inline(never)]
-    fn settle_end(&mut self, t: Tick<'_>, control: &Control, lingers: bool) {
+    fn settle_end(&mut self, t: Tick<'_>, control: &Control) {
+        let lingers = matches!(control.stage, Stage::Lingering | Stage::Querying);
         let handled = matches!(
             control.stage,
             Stage::Asked(_) | Stage::Running(_) | Stage::Replying(_)
