@@ -88,23 +88,24 @@ enum Coding {
 
 impl Seen {
     /// Reads one field line. The length of the name decides quickly that most are of no interest.
+    #[inline(always)]
     pub(crate) fn read(&mut self, name: &[u8], value: &[u8]) -> Result<(), PeerError> {
         match name.len() {
-            4 if name.eq_ignore_ascii_case(b"host") => self.read_host(value),
-            6 if name.eq_ignore_ascii_case(b"expect") => {
+            4 if is_name(name, b"host") => self.read_host(value),
+            6 if is_name(name, b"expect") => {
                 self.read_expect(value);
                 Ok(())
             }
-            7 if name.eq_ignore_ascii_case(b"upgrade") => {
+            7 if is_name(name, b"upgrade") => {
                 self.upgrade |= !value.is_empty();
                 Ok(())
             }
-            10 if name.eq_ignore_ascii_case(b"connection") => {
+            10 if is_name(name, b"connection") => {
                 self.read_connection(value);
                 Ok(())
             }
-            14 if name.eq_ignore_ascii_case(b"content-length") => self.read_length(value),
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.read_codings(value),
+            14 if is_name(name, b"content-length") => self.read_length(value),
+            17 if is_name(name, b"transfer-encoding") => self.read_codings(value),
             _ => Ok(()),
         }
     }
@@ -237,6 +238,15 @@ impl Seen {
             Coding::Others | Coding::Empty => Err(PeerError::TransferEncoding),
         }
     }
+}
+
+/// Whether `name`, a token, is `lower`, which is in lower case, whatever the case of its letters.
+fn is_name<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
+    // The bit tells letters' cases apart, and makes no other byte of a token a letter or a hyphen.
+    // No early exit: all bytes are compared at once.
+    let differ = |(byte, lower): (&u8, &u8)| (byte | 0x20) ^ lower;
+    name.first_chunk::<N>()
+        .is_some_and(|name| name.iter().zip(lower).map(differ).fold(0, |a, b| a | b) == 0)
 }
 
 /// The name of a coding, and what follows its semicolon.
