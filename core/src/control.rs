@@ -273,10 +273,20 @@ impl Control {
     /// # Errors
     ///
     /// [`MisuseError::OutOfOrder`] where the table has no row for it; nothing changes then.
-    #[inline(always)]
     pub fn next(mut self, event: Event) -> Result<Control, MisuseError> {
+        if self.take(event) {
+            Ok(self)
+        } else {
+            Err(MisuseError::OutOfOrder)
+        }
+    }
+
+    /// [`next`](Control::next), in place: only what changes is written. Most callers know their
+    /// event, so that inlined there little is left of the table.
+    #[inline(always)]
+    pub(crate) fn take(&mut self, event: Event) -> bool {
         let Some((_, target)) = self.row(event) else {
-            return Err(MisuseError::OutOfOrder);
+            return false;
         };
         match event {
             Event::Server(phase) => self.server = phase,
@@ -297,7 +307,7 @@ impl Control {
         }
         self.reset |= target.reset;
         self.stage = target.stage;
-        Ok(self)
+        true
     }
 }
 

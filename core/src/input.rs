@@ -232,6 +232,18 @@ impl Connection {
                 };
             }
         }
+        self.find_head(t, input, spans)
+    }
+
+    /// Takes a head that comes in pieces, or is unusual, or refuses it.
+    #[cold]
+    fn find_head<'b>(
+        &mut self,
+        t: Tick<'_>,
+        input: &'b [u8],
+        spans: &'b mut Spans,
+    ) -> Received<'b> {
+        let limits = &t.config.limits;
         // A refusal of a HEAD has no content either, whatever else is wrong with it.
         self.inbound.is_head = input.starts_with(b"HEAD ");
         // The one that is ignored was taken above; the finder would take another.
