@@ -52,13 +52,15 @@ pub(crate) struct Seen {
     pub(crate) upgrade: bool,
 }
 
+#[inline(always)]
 pub(crate) fn put_status_line<O: Sink>(out: &mut O, status: Status) {
     if status == Status::OK {
         return out.put(b"HTTP/1.1 200 OK\r\n");
     }
     out.put(b"HTTP/1.1 ");
-    let mut digits = [0; 20];
-    out.put(decimal(&mut digits, u64::from(status.code())));
+    let mut digits = [0; DIGITS];
+    let len = put_decimal(&mut digits, u64::from(status.code()));
+    out.put(&digits[DIGITS - len..]);
     out.put(b" ");
     out.put(status.reason().as_bytes());
     out.put(b"\r\n");
@@ -116,6 +118,7 @@ fn is_any_of(name: &[u8], names: &[&str]) -> bool {
 }
 
 /// The `Connection` field. Who sends `Upgrade` names it there (RFC 9110 section 7.8).
+#[inline(always)]
 pub(crate) fn put_connection<O: Sink>(out: &mut O, option: &str, upgrade: bool) {
     let separator = if upgrade && !option.is_empty() {
         ", "
@@ -140,6 +143,7 @@ fn says_close(value: &[u8]) -> bool {
 
 /// The fields that delimit the content (RFC 9112 section 6). A reply to HEAD has those that the
 /// reply to GET would have (RFC 9110 section 9.3.2).
+#[inline(always)]
 pub(crate) fn put_framing<O: Sink>(
     out: &mut O,
     status: Status,
@@ -166,15 +170,12 @@ pub(crate) fn put_framing<O: Sink>(
 /// The field in one piece, which is put together from its end.
 fn put_content_length<O: Sink>(out: &mut O, length: u64) {
     const NAME: &[u8; 16] = b"content-length: ";
-    let mut line = [b'\n'; NAME.len() + 20 + 2];
-    let mut digits = [0; 20];
-    let digits = decimal(&mut digits, length);
-    let end = line.len() - 2;
-    line[end] = b'\r';
-    let start = end - digits.len();
-    line[start..end].copy_from_slice(digits);
-    line[start - NAME.len()..start].copy_from_slice(NAME);
-    out.put(&line[start - NAME.len()..]);
+    let mut line = [b'\n'; NAME.len() + DIGITS + 2];
+    line[NAME.len() + DIGITS] = b'\r';
+    let (_, digits) = line.split_at_mut(NAME.len());
+    let start = DIGITS - put_decimal(digits.first_chunk_mut().expect("x"), length);
+    line[start..][..NAME.len()].copy_from_slice(NAME);
+    out.put(&line[start..]);
 }
 
 /// The field in one piece.
@@ -188,17 +189,21 @@ pub(crate) fn put_date<O: Sink>(out: &mut O, date: &HttpDate) {
     out.put(&line);
 }
 
-/// `number` in decimal digits.
-fn decimal(digits: &mut [u8; 20], mut number: u64) -> &[u8] {
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        digits[start] = b"0123456789"[(number % 10) as usize];
+/// The digits of the largest number.
+const DIGITS: usize = 20;
+
+/// Writes the decimal digits of `number` to the end of `digits`; returns how many there are.
+fn put_decimal(digits: &mut [u8; DIGITS], mut number: u64) -> usize {
+    let mut len = 0;
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789"[(number % 10) as usize];
         number /= 10;
+        len += 1;
         if number == 0 {
-            return &digits[start..];
+            break;
         }
     }
+    len
 }
 
 /// Writes a chunk's size line to the front of `prefix`; returns its length.
@@ -216,6 +221,7 @@ pub(crate) fn put_chunk_size(prefix: &mut [u8; 18], len: u64) -> u8 {
 
 /// Begins a head: the status line, the handler's fields, and `Date` unless they have one. Where a
 /// field is not valid, `out` is left as it was.
+#[inline(always)]
 pub(crate) fn put_head<'a, F, O>(
     out: &mut O,
     status: Status,

@@ -134,6 +134,7 @@ impl Connection {
         Ok(())
     }
 
+    #[inline(always)]
     fn begin_reply<'a, F, O>(
         &mut self,
         t: Tick<'_>,
