@@ -58,9 +58,9 @@ pub(crate) fn put_status_line<O: Sink>(out: &mut O, status: Status) {
         return out.put(b"HTTP/1.1 200 OK\r\n");
     }
     out.put(b"HTTP/1.1 ");
-    let mut digits = [0; DIGITS];
-    let len = put_decimal(&mut digits, u64::from(status.code()));
-    out.put(&digits[DIGITS - len..]);
+    let mut digits = [0; 5];
+    let start = digits.len() - put_decimal(&mut digits, status.code().into());
+    out.put(&digits[start..]);
     out.put(b" ");
     out.put(status.reason().as_bytes());
     out.put(b"\r\n");
@@ -170,11 +170,10 @@ pub(crate) fn put_framing<O: Sink>(
 /// The field in one piece, which is put together from its end.
 fn put_content_length<O: Sink>(out: &mut O, length: u64) {
     const NAME: &[u8; 16] = b"content-length: ";
-    let mut line = [b'\n'; NAME.len() + DIGITS + 2];
-    line[NAME.len() + DIGITS] = b'\r';
-    let (_, digits) = line.split_at_mut(NAME.len());
-    let start = DIGITS - put_decimal(digits.first_chunk_mut().expect("x"), length);
-    line[start..][..NAME.len()].copy_from_slice(NAME);
+    let mut line = *b"content-length: 18446744073709551615\r\n";
+    let end = line.len() - 2;
+    let start = end - put_decimal(&mut line[NAME.len()..end], length) - NAME.len();
+    line[start..start + NAME.len()].copy_from_slice(NAME);
     out.put(&line[start..]);
 }
 
@@ -189,11 +188,9 @@ pub(crate) fn put_date<O: Sink>(out: &mut O, date: &HttpDate) {
     out.put(&line);
 }
 
-/// The digits of the largest number.
-const DIGITS: usize = 20;
-
-/// Writes the decimal digits of `number` to the end of `digits`; returns how many there are.
-fn put_decimal(digits: &mut [u8; DIGITS], mut number: u64) -> usize {
+/// Writes the decimal digits of `number`, of which there are 20 at most, to the end of `digits`;
+/// returns how many there are.
+fn put_decimal(digits: &mut [u8], mut number: u64) -> usize {
     let mut len = 0;
     for digit in digits.iter_mut().rev() {
         *digit = b"0123456789"[(number % 10) as usize];
