@@ -183,6 +183,7 @@ impl Seen {
     }
 
     /// What a head means of which these were the fields.
+    #[inline(always)]
     pub(crate) fn semantics(
         &self,
         method: &[u8],
