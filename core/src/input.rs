@@ -274,6 +274,7 @@ impl Connection {
         }
     }
 
+    #[inline(always)]
     fn begin_request(&mut self, semantics: &Semantics) {
         self.inbound.begin(semantics);
         self.outbound.reset();
