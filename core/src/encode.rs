@@ -75,6 +75,7 @@ pub(crate) fn put_field<O: Sink>(out: &mut O, name: &[u8], value: &[u8]) {
 
 /// Writes the handler's fields, but for those that the connection decides. Of several dates only
 /// the first is sent: no recipient could tell which one holds (RFC 9110 section 5.3).
+#[inline(always)]
 pub(crate) fn put_fields<'a, F, O>(out: &mut O, fields: F) -> Result<Seen, MisuseError>
 where
     F: IntoIterator<Item = (&'a [u8], &'a [u8])>,

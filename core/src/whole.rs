@@ -28,7 +28,11 @@ impl<'b> Whole<'b> {
     /// lines are without tabs.
     pub(crate) fn take(input: &'b [u8], spans: &mut Spans, limits: &Limits) -> Option<Whole<'b>> {
         let window = window(input, limits);
-        let (method, rest) = window.split_at_checked(Class::TOKEN.prefix(window))?;
+        let method_end = match window {
+            [b'G', b'E', b'T', b' ', ..] => 3,
+            _ => Class::TOKEN.prefix(window),
+        };
+        let (method, rest) = window.split_at_checked(method_end)?;
         let rest = rest.strip_prefix(b" ")?;
         let (target, rest) = rest.split_at_checked(path_and_query(rest)?)?;
         let (version, section) = split_version(rest.strip_prefix(b" ")?).ok()?;
