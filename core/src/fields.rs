@@ -59,6 +59,20 @@ struct Span {
 }
 
 impl Span {
+    /// Those of a `name` that begins at one offset and a `value` that ends at another.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "no section is larger than the finder lets it be"
+    )]
+    const fn new(at: usize, name: &[u8], end: usize, value: &[u8]) -> Span {
+        Span {
+            name: at as u32,
+            name_end: (at + name.len()) as u32,
+            value: (end - value.len()) as u32,
+            value_end: end as u32,
+        }
+    }
+
     fn name(self, section: &[u8]) -> &[u8] {
         &section[self.name as usize..self.name_end as usize]
     }
@@ -250,11 +264,13 @@ fn parse_lines<const ROOM: usize>(section: &[u8], spans: &mut [Span]) -> Result<
     Ok(())
 }
 
-/// Takes the field lines that `input` begins with, and the empty line behind them, if all are as
-/// nearly all are, and `each` takes them too; the length of all that is the second value.
+/// Takes the field lines at the beginning of `input` and the empty line behind them, if all are as
+/// nearly all are, and if `each` takes them too: how many, and the length of it all.
 ///
-/// It takes nothing that [`parse_fields`] would not, behind the finder, and reads it like that. A
-/// line with a tab in it, for instance, it leaves alone, and it never says what is wrong.
+/// `input` is no larger than a section may be ([`window`](crate::finder::window)). What is taken
+/// [`parse_fields`] takes as well, behind the finder, and with the same spans. Lines with tabs, or
+/// with more white space around a value than one space before it, are left to it, and so are those
+/// that are wrong.
 pub(crate) fn take_lines(
     input: &[u8],
     spans: &mut Spans,
@@ -262,35 +278,32 @@ pub(crate) fn take_lines(
     mut each: impl FnMut(&[u8], &[u8]) -> Option<()>,
 ) -> Option<(usize, usize)> {
     let mut room = spans.0.iter_mut().take(limits.fields);
-    let (mut rest, mut count) = (input, 0);
-    let at = |rest: &[u8]| input.len() - rest.len();
+    let (mut line, mut count) = (input, 0);
     loop {
-        rest = match rest {
-            [b'\r', b'\n', rest @ ..] => return Some((count, at(rest))),
-            line => line,
-        };
-        let (name, after) = rest.split_at_checked(Class::TOKEN.prefix(rest))?;
-        let after = match after {
-            [b':', b' ', after @ ..] | [b':', after @ ..] if !name.is_empty() => after,
+        if let [b'\r', b'\n', rest @ ..] = line {
+            return Some((count, input.len() - rest.len()));
+        }
+        let (name, rest) = line.split_at_checked(Class::TOKEN.prefix(line))?;
+        let rest = match rest {
+            [b':', b' ', rest @ ..] | [b':', rest @ ..] if !name.is_empty() => rest,
             _ => return None,
         };
-        let (value, after) = after.split_at_checked(find_control(after, 0))?;
-        let [b'\r', b'\n', next @ ..] = after else {
+        let (value, rest) = rest.split_at_checked(find_control(rest, 0))?;
+        let [b'\r', b'\n', next @ ..] = rest else {
             return None;
         };
         if value.first() == Some(&b' ') || value.last() == Some(&b' ') {
             return None;
         }
         each(name, value)?;
-        let (name_at, value_end) = (at(rest) as u32, at(after) as u32);
-        *room.next()? = Span {
-            name: name_at,
-            name_end: name_at + name.len() as u32,
-            value: value_end - value.len() as u32,
-            value_end,
-        };
+        *room.next()? = Span::new(
+            input.len() - line.len(),
+            name,
+            input.len() - rest.len(),
+            value,
+        );
         count += 1;
-        rest = next;
+        line = next;
     }
 }
 

@@ -114,30 +114,9 @@ impl Finder {
         Ok(end)
     }
 
-    /// Takes the request line at one go, if it is all there and as nearly all are. What is wrong
-    /// with another is for the scan to say.
-    fn take_request_line(&mut self, window: &[u8], longest: usize) -> Option<()> {
-        let end = find_break(window, 0);
-        let line = window[..end].strip_suffix(b" HTTP/1.1")?;
-        let method_end = line.iter().position(|byte| *byte == b' ')?;
-        let (method, target) = (&line[..method_end], &line[method_end + 1..]);
-        let fits = (1..=METHOD).contains(&method.len()) && (1..=longest).contains(&target.len());
-        let is_valid = Class::TOKEN.has_all(method) && Class::QUERY.has_all(target);
-        if !(fits && is_valid && window[end..].starts_with(b"\r\n")) {
-            return None;
-        }
-        self.outline.method_end = offset(method_end);
-        self.outline.target_end = offset(line.len());
-        self.begin(Part::Lines, end + 2);
-        Some(())
-    }
-
     /// Scans as much of the request line as there is; at its end, the part is `Lines`.
     fn scan_request_line(&mut self, window: &[u8], longest: usize) -> Result<(), PeerError> {
         if self.part == Part::Start {
-            if self.take_request_line(window, longest).is_some() {
-                return Ok(());
-            }
             match window {
                 [] | [b'\r'] => return Ok(()),
                 [b'\r', b'\n', ..] => self.begin(Part::Method, 2),

@@ -223,19 +223,18 @@ impl Connection {
             self.apply(Event::Bytes);
         }
         let limits = &t.config.limits;
-        if !self.inbound.finder.has_begun() {
-            if let Some(whole) = Whole::take(input, spans, limits) {
-                self.begin_request(&whole.semantics);
-                return Received {
-                    consumed: whole.len,
-                    item: Item::Head(whole.head(spans)),
-                };
-            }
+        // An https target needs more to be right; it is none that is taken here.
+        let Some(whole) = Whole::take(&self.inbound.finder, input, spans, limits) else {
+            return self.find_head(t, input, spans);
+        };
+        self.begin_request(&whole.semantics);
+        Received {
+            consumed: whole.len,
+            item: Item::Head(whole.head(spans)),
         }
-        self.find_head(t, input, spans)
     }
 
-    /// Takes a head that comes in pieces, or is unusual, or refuses it.
+    /// Takes a head that is in pieces or unusual, or refuses it.
     #[cold]
     fn find_head<'b>(
         &mut self,
