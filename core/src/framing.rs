@@ -241,13 +241,13 @@ impl Seen {
     }
 }
 
-/// Whether `name`, a token, is `lower`, which is in lower case, whatever the case of its letters.
+/// Whether `name`, a token, is `lower`, which is letters in lower case and hyphens, in any case.
 fn is_name<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
-    // The bit tells letters' cases apart, and makes no other byte of a token a letter or a hyphen.
-    // No early exit: all bytes are compared at once.
+    // The bit is what tells a letter's cases apart. It makes a letter or a hyphen of no other byte
+    // that a token can have. Without an early exit all bytes are compared at once.
     let differ = |(byte, lower): (&u8, &u8)| (byte | 0x20) ^ lower;
-    name.first_chunk::<N>()
-        .is_some_and(|name| name.iter().zip(lower).map(differ).fold(0, |a, b| a | b) == 0)
+    <&[u8; N]>::try_from(name)
+        .is_ok_and(|name| name.iter().zip(lower).map(differ).fold(0, |a, b| a | b) == 0)
 }
 
 /// The name of a coding, and what follows its semicolon.
@@ -295,6 +295,20 @@ mod tests {
 
     fn content(fields: &str) -> Result<ContentFraming, PeerError> {
         read(fields).map(|semantics| semantics.content)
+    }
+
+    #[test]
+    fn a_name_is_told_from_all_others_whatever_its_case_rfc_9110_5_1() {
+        let lower = b"transfer-encoding";
+        for at in 0..lower.len() {
+            for byte in (0..=255).filter(|byte| Class::TOKEN.has(*byte)) {
+                let mut name = *lower;
+                name[at] = byte;
+                let expected = byte.eq_ignore_ascii_case(&lower[at]);
+                assert_eq!(is_name(&name, lower), expected, "{byte} at {at}");
+            }
+        }
+        assert!(!is_name(&lower[1..], lower) && !is_name(b"transfer-encodings", lower));
     }
 
     #[test]

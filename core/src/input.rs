@@ -6,6 +6,7 @@ use crate::fields::{Fields, Spans, parse_fields};
 use crate::finder::Finder;
 use crate::framing::{ContentFraming, Semantics, semantics};
 use crate::head::{Head, Version, parse_head};
+use crate::target::is_https;
 use crate::whole::Whole;
 use crate::{Connection, PeerError, Phase, Refusal, Tick};
 
@@ -127,13 +128,6 @@ impl Inbound {
         self.pipelined += u32::from(takes);
         takes
     }
-}
-
-/// Whether a target in absolute-form is of the scheme that needs a secured connection.
-fn is_https(target: &[u8]) -> bool {
-    const SCHEME: &[u8] = b"https://";
-    let scheme = target.get(..SCHEME.len());
-    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
 }
 
 impl<'b> Received<'b> {

@@ -214,6 +214,35 @@ mod tests {
     }
 
     #[test]
+    fn the_first_byte_is_found_wherever_it_stands_and_whatever_is_around_it() {
+        let is_control = |byte: u8| byte.is_ascii_control();
+        let is_break = |byte: u8| matches!(byte, b'\r' | b'\n');
+        for (byte, next) in
+            (0..=255).flat_map(|byte| [0, 0x1f, 0x7f, 0x80].map(|next| (byte, next)))
+        {
+            for at in 0..20 {
+                let mut bytes = [0xff; 20];
+                bytes[at] = byte;
+                if let Some(after) = bytes.get_mut(at + 1) {
+                    *after = next;
+                }
+                let first = |is: fn(u8) -> bool| bytes.iter().position(|byte| is(*byte));
+                assert_eq!(
+                    find_control(&bytes, 0),
+                    first(is_control).unwrap_or(20),
+                    "{bytes:?}"
+                );
+                assert_eq!(
+                    find_break(&bytes, 0),
+                    first(is_break).unwrap_or(20),
+                    "{bytes:?}"
+                );
+            }
+        }
+        assert_eq!(find_break(b"\r12345678\n", 1), 9);
+    }
+
+    #[test]
     fn list_elements_are_trimmed_and_empty_ones_skipped() {
         let list: Vec<&[u8]> = elements(b",a , \tb\t,, c d").collect();
         assert_eq!(list, [b"a" as &[u8], b"b", b"c d"]);

@@ -16,6 +16,13 @@ pub(crate) fn is_target(method: &[u8], target: &[u8]) -> bool {
     }
 }
 
+/// Whether a target in absolute-form is of the scheme that needs a secured connection.
+pub(crate) fn is_https(target: &[u8]) -> bool {
+    const SCHEME: &[u8] = b"https://";
+    let scheme = target.get(..SCHEME.len());
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
+}
+
 /// `uri-host [ ":" port ]`, as `Host` and http URIs have it (RFC 9110 section 7.2). The host may
 /// not be empty, the port may.
 pub(crate) fn is_host(value: &[u8]) -> bool {
