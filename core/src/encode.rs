@@ -249,3 +249,37 @@ pub(crate) fn check_field(name: &[u8], value: &[u8]) -> Result<(), MisuseError> 
         Err(MisuseError::Field)
     }
 }
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    extern crate std;
+
+    use std::format;
+    use std::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn a_length_of_any_size_is_written_in_decimal_rfc_9110_8_6() {
+        let powers = (0..20).map(|exponent| 10_u64.pow(exponent));
+        for length in powers
+            .flat_map(|power| [power - 1, power, power + 1])
+            .chain([u64::MAX])
+        {
+            let mut out = Vec::new();
+            put_content_length(&mut out, length);
+            assert_eq!(out, format!("content-length: {length}\r\n").as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_status_line_has_three_digits_rfc_9112_4() {
+        for code in 100..=999 {
+            let mut out = Vec::new();
+            let status = Status::new(code).unwrap();
+            put_status_line(&mut out, status);
+            let expected = format!("HTTP/1.1 {code} {}\r\n", status.reason());
+            assert_eq!(out, expected.as_bytes());
+        }
+    }
+}

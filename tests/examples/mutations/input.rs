@@ -77,7 +77,9 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: WHOLE,
         from: " || method == b\"CONNECT\"",
         to: "",
-        test: in_core_itself("whole::tests::a_request_line_is_taken_as_the_letter_has_it_rfc_9112_3"),
+        test: in_core_itself(
+            "whole::tests::a_request_line_is_taken_as_the_letter_has_it_rfc_9112_3",
+        ),
     },
     Mutation {
         guard: "only CRLF ends a line that is taken in one pass",
