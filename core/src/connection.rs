@@ -278,6 +278,7 @@ impl Connection {
         Ok(())
     }
 
+    #[inline(always)]
     fn event(&mut self, t: Tick<'_>, event: Event) -> Result<(), MisuseError> {
         self.observe(t);
         let done = self.apply(event);
@@ -290,11 +291,17 @@ impl Connection {
     }
 
     /// The first thing every input does: time and phase are what the tick says.
+    #[inline(always)]
     pub(crate) fn observe(&mut self, t: Tick<'_>) {
         self.timers.observe(t);
         if t.phase != self.control.server {
-            self.apply(Event::Server(t.phase));
+            self.hear(t.phase);
         }
+    }
+
+    #[cold]
+    fn hear(&mut self, phase: Phase) {
+        self.apply(Event::Server(phase));
     }
 
     /// The last thing every input does.
@@ -303,14 +310,15 @@ impl Connection {
     }
 
     /// Asks the table. False where it has no row for the event.
+    #[inline(always)]
     pub(crate) fn apply(&mut self, event: Event) -> bool {
-        let Ok(next) = self.control.next(event) else {
+        let from = self.control.stage;
+        if !self.control.take(event) {
             return false;
-        };
-        if next.stage == Stage::Refusing && self.refusal.is_none() {
-            self.refusal = Some(refusal_for(self.control.stage, event));
         }
-        self.control = next;
+        if self.control.stage == Stage::Refusing && self.refusal.is_none() {
+            self.refusal = Some(refusal_for(from, event));
+        }
         true
     }
 

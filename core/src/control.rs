@@ -106,6 +106,7 @@ macro_rules! table {
             /// The row for `event`, and where it leads; `None` where the event does not fit.
             #[must_use]
             #[allow(clippy::too_many_lines, reason = "it is a table: a line for each row")]
+            #[inline(always)]
             pub fn row(&self, event: Event) -> Option<(Row, Target)> {
                 use Event::*;
                 use Stage::*;
@@ -273,8 +274,19 @@ impl Control {
     ///
     /// [`MisuseError::OutOfOrder`] where the table has no row for it; nothing changes then.
     pub fn next(mut self, event: Event) -> Result<Control, MisuseError> {
+        if self.take(event) {
+            Ok(self)
+        } else {
+            Err(MisuseError::OutOfOrder)
+        }
+    }
+
+    /// [`next`](Control::next), in place: only what changes is written. Most callers know their
+    /// event, so that inlined there little is left of the table.
+    #[inline(always)]
+    pub(crate) fn take(&mut self, event: Event) -> bool {
         let Some((_, target)) = self.row(event) else {
-            return Err(MisuseError::OutOfOrder);
+            return false;
         };
         match event {
             Event::Server(phase) => self.server = phase,
@@ -295,7 +307,7 @@ impl Control {
         }
         self.reset |= target.reset;
         self.stage = target.stage;
-        Ok(self)
+        true
     }
 }
 

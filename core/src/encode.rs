@@ -52,13 +52,15 @@ pub(crate) struct Seen {
     pub(crate) upgrade: bool,
 }
 
+#[inline(always)]
 pub(crate) fn put_status_line<O: Sink>(out: &mut O, status: Status) {
     if status == Status::OK {
         return out.put(b"HTTP/1.1 200 OK\r\n");
     }
     out.put(b"HTTP/1.1 ");
-    let mut digits = [0; 20];
-    out.put(decimal(&mut digits, u64::from(status.code())));
+    let mut digits = [0; 5];
+    let start = digits.len() - put_decimal(&mut digits, status.code().into());
+    out.put(&digits[start..]);
     out.put(b" ");
     out.put(status.reason().as_bytes());
     out.put(b"\r\n");
@@ -73,6 +75,7 @@ pub(crate) fn put_field<O: Sink>(out: &mut O, name: &[u8], value: &[u8]) {
 
 /// Writes the handler's fields, but for those that the connection decides. Of several dates only
 /// the first is sent: no recipient could tell which one holds (RFC 9110 section 5.3).
+#[inline(always)]
 pub(crate) fn put_fields<'a, F, O>(out: &mut O, fields: F) -> Result<Seen, MisuseError>
 where
     F: IntoIterator<Item = (&'a [u8], &'a [u8])>,
@@ -116,6 +119,7 @@ fn is_any_of(name: &[u8], names: &[&str]) -> bool {
 }
 
 /// The `Connection` field. Who sends `Upgrade` names it there (RFC 9110 section 7.8).
+#[inline(always)]
 pub(crate) fn put_connection<O: Sink>(out: &mut O, option: &str, upgrade: bool) {
     let separator = if upgrade && !option.is_empty() {
         ", "
@@ -140,6 +144,7 @@ fn says_close(value: &[u8]) -> bool {
 
 /// The fields that delimit the content (RFC 9112 section 6). A reply to HEAD has those that the
 /// reply to GET would have (RFC 9110 section 9.3.2).
+#[inline(always)]
 pub(crate) fn put_framing<O: Sink>(
     out: &mut O,
     status: Status,
@@ -166,15 +171,11 @@ pub(crate) fn put_framing<O: Sink>(
 /// The field in one piece, which is put together from its end.
 fn put_content_length<O: Sink>(out: &mut O, length: u64) {
     const NAME: &[u8; 16] = b"content-length: ";
-    let mut line = [b'\n'; NAME.len() + 20 + 2];
-    let mut digits = [0; 20];
-    let digits = decimal(&mut digits, length);
+    let mut line = *b"content-length: 18446744073709551615\r\n";
     let end = line.len() - 2;
-    line[end] = b'\r';
-    let start = end - digits.len();
-    line[start..end].copy_from_slice(digits);
-    line[start - NAME.len()..start].copy_from_slice(NAME);
-    out.put(&line[start - NAME.len()..]);
+    let start = end - put_decimal(&mut line[NAME.len()..end], length) - NAME.len();
+    line[start..start + NAME.len()].copy_from_slice(NAME);
+    out.put(&line[start..]);
 }
 
 /// The field in one piece.
@@ -188,17 +189,19 @@ pub(crate) fn put_date<O: Sink>(out: &mut O, date: &HttpDate) {
     out.put(&line);
 }
 
-/// `number` in decimal digits.
-fn decimal(digits: &mut [u8; 20], mut number: u64) -> &[u8] {
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        digits[start] = b"0123456789"[(number % 10) as usize];
+/// Writes the decimal digits of `number`, of which there are 20 at most, to the end of `digits`;
+/// returns how many there are.
+fn put_decimal(digits: &mut [u8], mut number: u64) -> usize {
+    let mut len = 0;
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789"[(number % 10) as usize];
         number /= 10;
+        len += 1;
         if number == 0 {
-            return &digits[start..];
+            break;
         }
     }
+    len
 }
 
 /// Writes a chunk's size line to the front of `prefix`; returns its length.
@@ -216,6 +219,7 @@ pub(crate) fn put_chunk_size(prefix: &mut [u8; 18], len: u64) -> u8 {
 
 /// Begins a head: the status line, the handler's fields, and `Date` unless they have one. Where a
 /// field is not valid, `out` is left as it was.
+#[inline(always)]
 pub(crate) fn put_head<'a, F, O>(
     out: &mut O,
     status: Status,
@@ -243,5 +247,39 @@ pub(crate) fn check_field(name: &[u8], value: &[u8]) -> Result<(), MisuseError> 
         Ok(())
     } else {
         Err(MisuseError::Field)
+    }
+}
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    extern crate std;
+
+    use std::format;
+    use std::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn a_length_of_any_size_is_written_in_decimal_rfc_9110_8_6() {
+        let powers = (0..20).map(|exponent| 10_u64.pow(exponent));
+        for length in powers
+            .flat_map(|power| [power - 1, power, power + 1])
+            .chain([u64::MAX])
+        {
+            let mut out = Vec::new();
+            put_content_length(&mut out, length);
+            assert_eq!(out, format!("content-length: {length}\r\n").as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_status_line_has_three_digits_rfc_9112_4() {
+        for code in 100..=999 {
+            let mut out = Vec::new();
+            let status = Status::new(code).unwrap();
+            put_status_line(&mut out, status);
+            let expected = format!("HTTP/1.1 {code} {}\r\n", status.reason());
+            assert_eq!(out, expected.as_bytes());
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::syntax::ascii;
+use crate::syntax::{Class, ascii, find_control};
 use crate::{Limits, PeerError};
 
 /// Room for the offsets of a parsed head's or trailer section's field lines.
@@ -35,6 +35,12 @@ impl Spans {
             }; Spans::MAX_FIELDS],
         )
     }
+
+    /// The first `count` fields that were found in `section`.
+    pub(crate) fn fields<'b>(&'b self, section: &'b [u8], count: usize) -> Fields<'b> {
+        let spans = &self.0[..count];
+        Fields { section, spans }
+    }
 }
 
 impl Default for Spans {
@@ -53,6 +59,20 @@ struct Span {
 }
 
 impl Span {
+    /// Those of a `name` that begins at one offset and a `value` that ends at another.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "no section is larger than the finder lets it be"
+    )]
+    const fn new(at: usize, name: &[u8], end: usize, value: &[u8]) -> Span {
+        Span {
+            name: at as u32,
+            name_end: (at + name.len()) as u32,
+            value: (end - value.len()) as u32,
+            value_end: end as u32,
+        }
+    }
+
     fn name(self, section: &[u8]) -> &[u8] {
         &section[self.name as usize..self.name_end as usize]
     }
@@ -242,6 +262,49 @@ fn parse_lines<const ROOM: usize>(section: &[u8], spans: &mut [Span]) -> Result<
         };
     }
     Ok(())
+}
+
+/// Takes the field lines at the beginning of `input` and the empty line behind them, if all are as
+/// nearly all are, and if `each` takes them too: how many, and the length of it all.
+///
+/// `input` is no larger than a section may be ([`window`](crate::finder::window)). What is taken
+/// [`parse_fields`] takes as well, behind the finder, and with the same spans. Lines with tabs, or
+/// with more white space around a value than one space before it, are left to it, and so are those
+/// that are wrong.
+pub(crate) fn take_lines(
+    input: &[u8],
+    spans: &mut Spans,
+    limits: &Limits,
+    mut each: impl FnMut(&[u8], &[u8]) -> Option<()>,
+) -> Option<(usize, usize)> {
+    let mut room = spans.0.iter_mut().take(limits.fields);
+    let (mut line, mut count) = (input, 0);
+    loop {
+        if let [b'\r', b'\n', rest @ ..] = line {
+            return Some((count, input.len() - rest.len()));
+        }
+        let (name, rest) = line.split_at_checked(Class::TOKEN.prefix(line))?;
+        let rest = match rest {
+            [b':', b' ', rest @ ..] | [b':', rest @ ..] if !name.is_empty() => rest,
+            _ => return None,
+        };
+        let (value, rest) = rest.split_at_checked(find_control(rest, 0))?;
+        let [b'\r', b'\n', next @ ..] = rest else {
+            return None;
+        };
+        if value.first() == Some(&b' ') || value.last() == Some(&b' ') {
+            return None;
+        }
+        each(name, value)?;
+        *room.next()? = Span::new(
+            input.len() - line.len(),
+            name,
+            input.len() - rest.len(),
+            value,
+        );
+        count += 1;
+        line = next;
+    }
 }
 
 /// Where `part` begins in `section`, of which it is a part.

@@ -4,13 +4,13 @@
 //! stands anywhere else. Everything that parses what it finds can therefore agree with it about
 //! where a line ends, which is what request smuggling lives on.
 
-use crate::syntax::Class;
+use crate::syntax::{Class, find_break};
 use crate::{Limits, PeerError};
 
 /// The longest method. Those that are registered have 17 bytes at most; RFC 9112 section 3 has a
 /// server answer with 501 to one that is longer than any it implements, and which methods those are
 /// is for the handler to say.
-const METHOD: usize = 256;
+pub(crate) const METHOD: usize = 256;
 
 /// `HTTP/1.1` and all other versions are as long.
 const VERSION: usize = 8;
@@ -85,6 +85,11 @@ impl Finder {
         self.find_end(window(input, limits), limits)
     }
 
+    /// Whether a part of the section has been seen.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.part != Part::Start
+    }
+
     /// What was seen of the section that was found.
     pub(crate) fn outline(&self) -> Outline {
         self.outline
@@ -109,30 +114,9 @@ impl Finder {
         Ok(end)
     }
 
-    /// Takes the request line at one go, if it is all there and as nearly all are. What is wrong
-    /// with another is for the scan to say.
-    fn take_request_line(&mut self, window: &[u8], longest: usize) -> Option<()> {
-        let end = find_break(window, 0);
-        let line = window[..end].strip_suffix(b" HTTP/1.1")?;
-        let method_end = line.iter().position(|byte| *byte == b' ')?;
-        let (method, target) = (&line[..method_end], &line[method_end + 1..]);
-        let fits = (1..=METHOD).contains(&method.len()) && (1..=longest).contains(&target.len());
-        let is_valid = Class::TOKEN.has_all(method) && Class::QUERY.has_all(target);
-        if !(fits && is_valid && window[end..].starts_with(b"\r\n")) {
-            return None;
-        }
-        self.outline.method_end = offset(method_end);
-        self.outline.target_end = offset(line.len());
-        self.begin(Part::Lines, end + 2);
-        Some(())
-    }
-
     /// Scans as much of the request line as there is; at its end, the part is `Lines`.
     fn scan_request_line(&mut self, window: &[u8], longest: usize) -> Result<(), PeerError> {
         if self.part == Part::Start {
-            if self.take_request_line(window, longest).is_some() {
-                return Ok(());
-            }
             match window {
                 [] | [b'\r'] => return Ok(()),
                 [b'\r', b'\n', ..] => self.begin(Part::Method, 2),
@@ -218,7 +202,7 @@ impl Finder {
 }
 
 /// As much of `input` as may belong to the section.
-fn window<'b>(input: &'b [u8], limits: &Limits) -> &'b [u8] {
+pub(crate) fn window<'b>(input: &'b [u8], limits: &Limits) -> &'b [u8] {
     &input[..input.len().min(limit(limits))]
 }
 
@@ -240,26 +224,6 @@ fn line_end(window: &[u8], at: usize) -> Result<Option<usize>, PeerError> {
         [b'\r', b'\n', ..] => Ok(Some(at + 2)),
         [..] => Err(PeerError::LineEnd),
     }
-}
-
-/// The offset of the first CR or LF at or after `from`, or the length of `bytes`.
-fn find_break(bytes: &[u8], from: usize) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    // The high bit of each zero byte, and perhaps of some bytes after the first zero byte.
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
-
-    let mut rest = &bytes[from..];
-    while let Some((word, after)) = rest.split_first_chunk::<8>() {
-        let word = u64::from_le_bytes(*word);
-        let found = zeros(word ^ (ONES * 0x0d)) | zeros(word ^ (ONES * 0x0a));
-        if found != 0 {
-            return bytes.len() - rest.len() + found.trailing_zeros() as usize / 8;
-        }
-        rest = after;
-    }
-    let skipped = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
-    bytes.len() - rest.len() + skipped.unwrap_or(rest.len())
 }
 
 #[cfg(test)]

@@ -47,31 +47,11 @@ pub(crate) struct Semantics {
 
 /// Reads everything in `head` that the connection depends on, in one pass.
 pub(crate) fn semantics(head: &Head<'_>, limits: &Limits) -> Result<Semantics, PeerError> {
-    let version = head.version();
-    let is_1_1 = version == Version::Http11;
     let mut seen = Seen::default();
     for (name, value) in head.fields().lines() {
         seen.read(name, value)?;
     }
-    if is_1_1 && !seen.host {
-        return Err(PeerError::Host);
-    }
-    if is_1_1 && seen.expect_unknown {
-        return Err(PeerError::Expectation);
-    }
-    let content = seen.content(version, limits)?;
-    let method = head.method_bytes();
-    Ok(Semantics {
-        content,
-        close: seen.close || (!is_1_1 && !seen.keep_alive),
-        // HTTP/1.0 knows no interim responses, and without content there is nothing to wait with.
-        expect: is_1_1 && seen.expect_continue && content != ContentFraming::None,
-        version,
-        is_head: method == b"HEAD",
-        is_safe: matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE"),
-        is_connect: method == b"CONNECT",
-        upgrade: is_1_1 && seen.connection_upgrade && seen.upgrade,
-    })
+    seen.semantics(head.method_bytes(), head.version(), limits)
 }
 
 /// What the fields read so far have said.
@@ -80,7 +60,7 @@ pub(crate) fn semantics(head: &Head<'_>, limits: &Limits) -> Result<Semantics, P
     clippy::struct_excessive_bools,
     reason = "one for each thing that may be seen"
 )]
-struct Seen {
+pub(crate) struct Seen {
     host: bool,
     length: Option<u64>,
     length_too_large: bool,
@@ -108,23 +88,24 @@ enum Coding {
 
 impl Seen {
     /// Reads one field line. The length of the name decides quickly that most are of no interest.
-    fn read(&mut self, name: &[u8], value: &[u8]) -> Result<(), PeerError> {
+    #[inline(always)]
+    pub(crate) fn read(&mut self, name: &[u8], value: &[u8]) -> Result<(), PeerError> {
         match name.len() {
-            4 if name.eq_ignore_ascii_case(b"host") => self.read_host(value),
-            6 if name.eq_ignore_ascii_case(b"expect") => {
+            4 if is_name(name, b"host") => self.read_host(value),
+            6 if is_name(name, b"expect") => {
                 self.read_expect(value);
                 Ok(())
             }
-            7 if name.eq_ignore_ascii_case(b"upgrade") => {
+            7 if is_name(name, b"upgrade") => {
                 self.upgrade |= !value.is_empty();
                 Ok(())
             }
-            10 if name.eq_ignore_ascii_case(b"connection") => {
+            10 if is_name(name, b"connection") => {
                 self.read_connection(value);
                 Ok(())
             }
-            14 if name.eq_ignore_ascii_case(b"content-length") => self.read_length(value),
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.read_codings(value),
+            14 if is_name(name, b"content-length") => self.read_length(value),
+            17 if is_name(name, b"transfer-encoding") => self.read_codings(value),
             _ => Ok(()),
         }
     }
@@ -201,6 +182,36 @@ impl Seen {
         Ok(())
     }
 
+    /// What a head means of which these were the fields.
+    #[inline(always)]
+    pub(crate) fn semantics(
+        &self,
+        method: &[u8],
+        version: Version,
+        limits: &Limits,
+    ) -> Result<Semantics, PeerError> {
+        let is_1_1 = version == Version::Http11;
+        if is_1_1 && !self.host {
+            return Err(PeerError::Host);
+        }
+        if is_1_1 && self.expect_unknown {
+            return Err(PeerError::Expectation);
+        }
+        let content = self.content(version, limits)?;
+        Ok(Semantics {
+            content,
+            close: self.close || (!is_1_1 && !self.keep_alive),
+            // HTTP/1.0 knows no interim responses, and without content there is nothing to wait
+            // with.
+            expect: is_1_1 && self.expect_continue && content != ContentFraming::None,
+            version,
+            is_head: method == b"HEAD",
+            is_safe: matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE"),
+            is_connect: method == b"CONNECT",
+            upgrade: is_1_1 && self.connection_upgrade && self.upgrade,
+        })
+    }
+
     /// The framing that follows from all fields (RFC 9112 section 6.3).
     fn content(&self, version: Version, limits: &Limits) -> Result<ContentFraming, PeerError> {
         let Some(coding) = self.coding else {
@@ -228,6 +239,15 @@ impl Seen {
             Coding::Others | Coding::Empty => Err(PeerError::TransferEncoding),
         }
     }
+}
+
+/// Whether `name`, a token, is `lower`, which is letters in lower case and hyphens, in any case.
+fn is_name<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
+    // The bit is what tells a letter's cases apart. It makes a letter or a hyphen of no other byte
+    // that a token can have. Without an early exit all bytes are compared at once.
+    let differ = |(byte, lower): (&u8, &u8)| (byte | 0x20) ^ lower;
+    <&[u8; N]>::try_from(name)
+        .is_ok_and(|name| name.iter().zip(lower).map(differ).fold(0, |a, b| a | b) == 0)
 }
 
 /// The name of a coding, and what follows its semicolon.
@@ -275,6 +295,20 @@ mod tests {
 
     fn content(fields: &str) -> Result<ContentFraming, PeerError> {
         read(fields).map(|semantics| semantics.content)
+    }
+
+    #[test]
+    fn a_name_is_told_from_all_others_whatever_its_case_rfc_9110_5_1() {
+        let lower = b"transfer-encoding";
+        for at in 0..lower.len() {
+            for byte in (0..=255).filter(|byte| Class::TOKEN.has(*byte)) {
+                let mut name = *lower;
+                name[at] = byte;
+                let expected = byte.eq_ignore_ascii_case(&lower[at]);
+                assert_eq!(is_name(&name, lower), expected, "{byte} at {at}");
+            }
+        }
+        assert!(!is_name(&lower[1..], lower) && !is_name(b"transfer-encodings", lower));
     }
 
     #[test]

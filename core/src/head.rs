@@ -40,6 +40,20 @@ pub struct Head<'b> {
 }
 
 impl<'b> Head<'b> {
+    pub(crate) const fn new(
+        method: &'b [u8],
+        target: &'b [u8],
+        version: Version,
+        fields: Fields<'b>,
+    ) -> Head<'b> {
+        Head {
+            method,
+            target,
+            version,
+            fields,
+        }
+    }
+
     /// The method, a case-sensitive token (RFC 9110 section 9.1).
     #[must_use]
     pub fn method(&self) -> &'b str {
@@ -105,21 +119,19 @@ pub(crate) fn parse_head<'b>(
         return Err(PeerError::Target);
     }
     let fields = parse_fields(section, outline.fields as usize, spans, limits)?;
-    Ok(Head {
-        method,
-        target,
-        version,
-        fields,
-    })
+    Ok(Head::new(method, target, version, fields))
 }
 
 /// The version at the end of a request line, and what follows the line.
-fn split_version(rest: &[u8]) -> Result<(Version, &[u8]), PeerError> {
+pub(crate) fn split_version(rest: &[u8]) -> Result<(Version, &[u8]), PeerError> {
     let Some((version, section)) = rest.split_first_chunk::<10>() else {
         return Err(PeerError::Version);
     };
+    // A pattern would be compared byte by byte.
+    if version == b"HTTP/1.1\r\n" {
+        return Ok((Version::Http11, section));
+    }
     match version {
-        b"HTTP/1.1\r\n" => Ok((Version::Http11, section)),
         b"HTTP/1.0\r\n" => Ok((Version::Http10, section)),
         [
             b'H',

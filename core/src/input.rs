@@ -6,6 +6,8 @@ use crate::fields::{Fields, Spans, parse_fields};
 use crate::finder::Finder;
 use crate::framing::{ContentFraming, Semantics, semantics};
 use crate::head::{Head, Version, parse_head};
+use crate::target::is_https;
+use crate::whole::Whole;
 use crate::{Connection, PeerError, Phase, Refusal, Tick};
 
 /// Empty lines ignored before a request line: one, as some old clients send after content
@@ -128,13 +130,6 @@ impl Inbound {
     }
 }
 
-/// Whether a target in absolute-form is of the scheme that needs a secured connection.
-fn is_https(target: &[u8]) -> bool {
-    const SCHEME: &[u8] = b"https://";
-    let scheme = target.get(..SCHEME.len());
-    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
-}
-
 impl<'b> Received<'b> {
     const NOTHING: Received<'static> = Received {
         consumed: 0,
@@ -221,13 +216,33 @@ impl Connection {
             }
             self.apply(Event::Bytes);
         }
+        let limits = &t.config.limits;
+        // An https target needs more to be right; it is none that is taken here.
+        let Some(whole) = Whole::take(&self.inbound.finder, input, spans, limits) else {
+            return self.find_head(t, input, spans);
+        };
+        self.begin_request(&whole.semantics);
+        Received {
+            consumed: whole.len,
+            item: Item::Head(whole.head(spans)),
+        }
+    }
+
+    /// Takes a head that is in pieces or unusual, or refuses it.
+    #[cold]
+    fn find_head<'b>(
+        &mut self,
+        t: Tick<'_>,
+        input: &'b [u8],
+        spans: &'b mut Spans,
+    ) -> Received<'b> {
+        let limits = &t.config.limits;
         // A refusal of a HEAD has no content either, whatever else is wrong with it.
         self.inbound.is_head = input.starts_with(b"HEAD ");
         // The one that is ignored was taken above; the finder would take another.
         if self.inbound.blank_lines == BLANK_LINES && input.starts_with(b"\r\n") {
             return self.refused(PeerError::RequestLine);
         }
-        let limits = &t.config.limits;
         let head = match self.inbound.finder.find_head(input, limits) {
             Ok(Some(len)) => &input[..len],
             Ok(None) => return Received::NOTHING,
@@ -252,6 +267,7 @@ impl Connection {
         }
     }
 
+    #[inline(always)]
     fn begin_request(&mut self, semantics: &Semantics) {
         self.inbound.begin(semantics);
         self.outbound.reset();

@@ -121,6 +121,7 @@ mod time;
 mod timers;
 mod vocabulary;
 mod wants;
+mod whole;
 
 pub use census::Census;
 pub use config::{Config, ConfigError, Drain, Limits, Timeouts};

@@ -95,7 +95,9 @@ impl Connection {
         F: IntoIterator<Item = (&'a [u8], &'a [u8])>,
         O: Sink,
     {
+        let start = out.len();
         self.begin_reply(t, status, length, date, fields, out)?;
+        self.queue(t, (out.len() - start) as u64);
         self.settle(t);
         Ok(())
     }
@@ -120,11 +122,12 @@ impl Connection {
         O: Sink,
     {
         let length = BodyLength::Known(content.len() as u64);
+        let start = out.len();
         self.begin_reply(t, status, length, date, fields, out)?;
         if self.reply_has_content() {
             out.put(content);
-            self.queue(t, content.len() as u64);
         }
+        self.queue(t, (out.len() - start) as u64);
         if let Encoder::Length(rest) = &mut self.outbound.encoder {
             *rest = 0;
         }
@@ -134,6 +137,8 @@ impl Connection {
         Ok(())
     }
 
+    /// Writes the head, which its caller queues.
+    #[inline(always)]
     fn begin_reply<'a, F, O>(
         &mut self,
         t: Tick<'_>,
@@ -154,7 +159,6 @@ impl Connection {
         if !(200..600).contains(&status.code()) {
             return Err(MisuseError::Status);
         }
-        let start = out.len();
         let seen = put_head(out, status, date, fields)?;
         let encoder = self.encoder(status, length);
         put_framing(out, status, length, encoder, self.inbound.version);
@@ -173,7 +177,6 @@ impl Connection {
         out.put(b"\r\n");
         self.outbound.encoder = encoder;
         self.apply(Event::ReplyHead { until_close });
-        self.queue(t, (out.len() - start) as u64);
         Ok(())
     }
 

@@ -28,6 +28,12 @@ impl Class {
         CLASSES[byte as usize] & self.0 != 0
     }
 
+    /// How many bytes at the beginning of `bytes` are.
+    pub(crate) fn prefix(self, bytes: &[u8]) -> usize {
+        let end = bytes.iter().position(|byte| !self.has(*byte));
+        end.unwrap_or(bytes.len())
+    }
+
     /// Whether all of `bytes` are; true if there are none.
     pub(crate) fn has_all(self, bytes: &[u8]) -> bool {
         // No early exit: what is looked at here is short and nearly always valid, and without a
@@ -92,6 +98,48 @@ const fn is_in(byte: u8, set: &[u8]) -> bool {
         index += 1;
     }
     false
+}
+
+/// The offset of the first control character at or after `from`, or the length of `bytes`.
+pub(crate) fn find_control(bytes: &[u8], from: usize) -> usize {
+    let controls =
+        |word: u64| (word.wrapping_sub(ONES * 0x20) & !word & HIGH) | zeros(word ^ (ONES * 0x7f));
+    find(bytes, from, controls, u8::is_ascii_control)
+}
+
+/// The offset of the first CR or LF at or after `from`, or the length of `bytes`.
+pub(crate) fn find_break(bytes: &[u8], from: usize) -> usize {
+    let breaks = |word: u64| zeros(word ^ (ONES * 0x0d)) | zeros(word ^ (ONES * 0x0a));
+    find(bytes, from, breaks, |byte| matches!(byte, b'\r' | b'\n'))
+}
+
+const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+
+/// The high bit of each zero byte, and perhaps of some bytes above the lowest zero byte.
+fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word & HIGH
+}
+
+/// The offset of the first byte at or after `from` that `is_found`, or the length of `bytes`.
+///
+/// `found` says it of eight bytes at once: the lowest high bit that it sets is that of the first.
+fn find(
+    bytes: &[u8],
+    from: usize,
+    found: impl Fn(u64) -> u64,
+    is_found: impl Fn(&u8) -> bool,
+) -> usize {
+    let mut rest = &bytes[from..];
+    while let Some((word, after)) = rest.split_first_chunk::<8>() {
+        let found = found(u64::from_le_bytes(*word));
+        if found != 0 {
+            return bytes.len() - rest.len() + found.trailing_zeros() as usize / 8;
+        }
+        rest = after;
+    }
+    let skipped = rest.iter().position(is_found);
+    bytes.len() - rest.len() + skipped.unwrap_or(rest.len())
 }
 
 /// `bytes`, all of them ASCII, as text.
@@ -163,6 +211,35 @@ mod tests {
     fn a_class_holds_of_all_bytes_or_not() {
         assert!(Class::TOKEN.has_all(b"") && Class::TOKEN.has_all(b"abc"));
         assert!(!Class::TOKEN.has_all(b" abc") && !Class::TOKEN.has_all(b"abc:"));
+    }
+
+    #[test]
+    fn the_first_byte_is_found_wherever_it_stands_and_whatever_is_around_it() {
+        let is_control = |byte: u8| byte.is_ascii_control();
+        let is_break = |byte: u8| matches!(byte, b'\r' | b'\n');
+        for (byte, next) in
+            (0..=255).flat_map(|byte| [0, 0x1f, 0x7f, 0x80].map(|next| (byte, next)))
+        {
+            for at in 0..20 {
+                let mut bytes = [0xff; 20];
+                bytes[at] = byte;
+                if let Some(after) = bytes.get_mut(at + 1) {
+                    *after = next;
+                }
+                let first = |is: fn(u8) -> bool| bytes.iter().position(|byte| is(*byte));
+                assert_eq!(
+                    find_control(&bytes, 0),
+                    first(is_control).unwrap_or(20),
+                    "{bytes:?}"
+                );
+                assert_eq!(
+                    find_break(&bytes, 0),
+                    first(is_break).unwrap_or(20),
+                    "{bytes:?}"
+                );
+            }
+        }
+        assert_eq!(find_break(b"\r12345678\n", 1), 9);
     }
 
     #[test]

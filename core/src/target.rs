@@ -16,9 +16,20 @@ pub(crate) fn is_target(method: &[u8], target: &[u8]) -> bool {
     }
 }
 
+/// Whether a target in absolute-form is of the scheme that needs a secured connection.
+pub(crate) fn is_https(target: &[u8]) -> bool {
+    const SCHEME: &[u8] = b"https://";
+    let scheme = target.get(..SCHEME.len());
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
+}
+
 /// `uri-host [ ":" port ]`, as `Host` and http URIs have it (RFC 9110 section 7.2). The host may
 /// not be empty, the port may.
 pub(crate) fn is_host(value: &[u8]) -> bool {
+    // As nearly all are.
+    if Class::NAME.has_all(value) {
+        return !value.is_empty();
+    }
     split_host(value).is_some_and(|(host, port)| !host.is_empty() && port.is_none_or(is_port))
 }
 
@@ -82,10 +93,6 @@ fn is_path_and_query(target: &[u8]) -> bool {
 
 /// The valid host, which may be empty, and what follows its colon.
 fn split_host(authority: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
-    if Class::NAME.has_all(authority) {
-        // As nearly all are.
-        return Some((authority, None));
-    }
     let end = if authority.first() == Some(&b'[') {
         authority.iter().position(|byte| *byte == b']')? + 1
     } else {

@@ -161,32 +161,27 @@ impl Timers {
     /// mostly there is nothing to bring in line: that is found out where it is asked.
     #[inline(always)]
     pub(crate) fn settle(&mut self, t: Tick<'_>, control: &Control) {
-        let wait = Wait::of(control);
-        if wait != self.wait || self.moved || t.sealing != self.sealing {
-            self.settle_input(t, wait);
-        }
         if !control.unflushed {
             self.output = Time::NEVER;
         }
-        let lingers = matches!(control.stage, Stage::Lingering | Stage::Querying);
-        if control.half_closed || lingers || self.linger != Time::NEVER {
-            self.settle_end(t, control, lingers);
+        let wait = Wait::of(control);
+        let is_same = wait == self.wait && !self.moved && t.sealing == self.sealing;
+        // Lingering begins with another wait, and its deadlines are kept until it has ended.
+        if !is_same || control.half_closed || self.linger != Time::NEVER {
+            self.settle_all(t, control, wait);
         }
     }
 
+    /// Brings all deadlines of input in line, whether they have to be or not.
     #[inline(never)]
-    fn settle_input(&mut self, t: Tick<'_>, wait: Wait) {
+    fn settle_all(&mut self, t: Tick<'_>, control: &Control, wait: Wait) {
         if wait != self.wait {
             self.change_wait(wait);
         }
         self.sealing = t.sealing;
         self.moved = false;
         self.input = self.input_deadline(t);
-    }
-
-    /// The deadlines of a connection of which one side has ended.
-    #[inline(never)]
-    fn settle_end(&mut self, t: Tick<'_>, control: &Control, lingers: bool) {
+        let lingers = matches!(control.stage, Stage::Lingering | Stage::Querying);
         let handled = matches!(
             control.stage,
             Stage::Asked(_) | Stage::Running(_) | Stage::Replying(_)
@@ -268,5 +263,57 @@ impl Timers {
         } else {
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Lifecycle};
+
+    const LINGERING: Control = Control {
+        stage: Stage::Lingering,
+        ..Control::new()
+    };
+    const GONE: Control = Control {
+        stage: Stage::Gone,
+        ..Control::new()
+    };
+
+    fn at(now: Time, config: &Config) -> Tick<'_> {
+        Lifecycle::new().tick(now, config)
+    }
+
+    #[test]
+    fn what_comes_while_lingering_begins_its_wait_anew_however_long_it_may_linger() {
+        let mut config = Config::default();
+        for linger_max in [config.drain.linger_max, Duration::MAX] {
+            config.drain.linger_max = linger_max;
+            let short = config.drain.linger_short;
+            let mut timers = Timers::new(at(Time::ZERO, &config));
+            timers.settle(at(Time::ZERO, &config), &LINGERING);
+            assert_eq!(timers.earliest(), Time::ZERO.after(short));
+            let t = at(Time::ZERO.after(short / 2), &config);
+            timers.observe(t);
+            timers.silence_broken();
+            timers.settle(t, &LINGERING);
+            assert_eq!(timers.earliest(), t.now.after(short));
+        }
+    }
+
+    #[test]
+    fn a_connection_that_is_gone_waits_for_nothing() {
+        let config = Config::default();
+        let t = at(Time::ZERO, &config);
+        let querying = Control {
+            stage: Stage::Querying,
+            ..LINGERING
+        };
+        let mut timers = Timers::new(t);
+        for control in [LINGERING, querying, GONE] {
+            assert_ne!(timers.earliest(), Time::NEVER);
+            timers.settle(t, &control);
+        }
+        assert_eq!(timers.earliest(), Time::NEVER);
     }
 }

@@ -98,14 +98,14 @@ fn exchange_once(warm: &mut Warm, request: &[u8]) {
     assert_eq!(t.phase, Phase::Running, "the connection is kept");
 }
 
-#[library_benchmark(config = limit(3_900))]
+#[library_benchmark(config = limit(2_300))]
 #[bench::small(args = (SMALL), setup = with)]
 fn small_exchange((mut warm, request): (Box<Warm>, &'static [u8])) -> Box<Warm> {
     exchange_once(&mut warm, black_box(request));
     warm
 }
 
-#[library_benchmark(config = limit(10_600))]
+#[library_benchmark(config = limit(5_700))]
 #[bench::browser(args = (BROWSER), setup = with)]
 fn browser_exchange((mut warm, request): (Box<Warm>, &'static [u8])) -> Box<Warm> {
     exchange_once(&mut warm, black_box(request));
@@ -123,7 +123,7 @@ fn upload() -> (Box<Warm>, Vec<u8>) {
     (warm(), request)
 }
 
-#[library_benchmark(config = limit(20_400))]
+#[library_benchmark(config = limit(16_600))]
 #[bench::chunks(setup = upload)]
 fn chunked_content((mut warm, request): (Box<Warm>, Vec<u8>)) -> usize {
     let t = tick(&warm.config);

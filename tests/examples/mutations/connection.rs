@@ -45,7 +45,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§5 that is decided when the head is written",
         file: CONNECTION,
-        from: "            self.apply(Event::Server(t.phase));\n",
+        from: "            self.hear(t.phase);\n",
         to: "",
         test: drain("closing_answers_half_a_head_with_408"),
     },

@@ -6,6 +6,7 @@ const CHUNK: &str = "core/src/chunk.rs";
 const FINDER: &str = "core/src/finder.rs";
 const FRAMING: &str = "core/src/framing.rs";
 const LEVELS: &str = "core/src/levels.rs";
+const WHOLE: &str = "core/src/whole.rs";
 
 const fn exchange(name: &'static str) -> Test {
     in_core("exchange", name)
@@ -56,6 +57,46 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         from: "if end.is_none() && window.len() == limit(limits) {",
         to: "if false {",
         test: in_core_itself("finder::tests::a_head_that_cannot_end_within_the_limit_is_refused"),
+    },
+    Mutation {
+        guard: "what the finder has begun with is not looked at again",
+        file: WHOLE,
+        from: "if finder.has_begun() {",
+        to: "if false {",
+        test: in_core_itself("whole::tests::a_head_that_the_finder_has_begun_with_is_left_to_it"),
+    },
+    Mutation {
+        guard: "no head beyond the limit is taken in one pass",
+        file: WHOLE,
+        from: "let window = window(input, limits);",
+        to: "let window = input;",
+        test: in_core_itself("whole::tests::a_head_beyond_a_limit_is_left_to_the_finder"),
+    },
+    Mutation {
+        guard: "no target that its method may not have is taken in one pass",
+        file: WHOLE,
+        from: " || method == b\"CONNECT\"",
+        to: "",
+        test: in_core_itself(
+            "whole::tests::a_request_line_is_taken_as_the_letter_has_it_rfc_9112_3",
+        ),
+    },
+    Mutation {
+        guard: "only CRLF ends a line that is taken in one pass",
+        file: "core/src/fields.rs",
+        from: "let [b'\\r', b'\\n', next @ ..] = rest else {",
+        to: "let [b'\\r', _, next @ ..] = rest else {",
+        test: in_core_itself(
+            "whole::tests::\
+             whatever_is_taken_in_one_pass_the_finder_and_httparse_take_and_read_the_same",
+        ),
+    },
+    Mutation {
+        guard: "what a head means is decided before it is taken in one pass",
+        file: WHOLE,
+        from: "seen.read(name, value).ok();",
+        to: "seen.read(name, value).ok().or(Some(()));",
+        test: in_core_itself("whole::tests::what_a_head_means_is_decided_before_it_is_taken"),
     },
     Mutation {
         guard: "a long chunk line is refused before it ends",
