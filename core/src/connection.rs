@@ -21,12 +21,19 @@ pub struct Connection {
     pub(crate) refusal: Option<Refusal>,
     /// Bytes handed out and not reported as written.
     pub(crate) unsent: u64,
+    /// Bytes handed out so far.
+    handed_out: u64,
+    /// Whether the only request so far is one without content that its client has called the last.
+    pub(crate) parted: bool,
     /// Whether so much is unsent that no further request should be read.
     pub(crate) full: bool,
     pub(crate) tally: Tally,
     /// Requests whose reply has been handed out whole, written or not.
     replied: u32,
 }
+
+/// What one segment carries on any path (RFC 9293 section 3.7.1).
+const SEGMENT: u64 = 536;
 
 /// How many requests of a connection were dispatched, and what became of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +57,8 @@ impl Connection {
             outbound: Outbound::new(),
             refusal: None,
             unsent: 0,
+            handed_out: 0,
+            parted: false,
             full: false,
             tally: Tally {
                 dispatched: 0,
@@ -137,7 +146,7 @@ impl Connection {
     pub fn handle_quiet(&mut self, t: Tick<'_>) {
         self.observe(t);
         let is_silent = self.timers.silence() >= t.config.drain.linger_short;
-        let is_quiet = self.stage() == Stage::LookIdle && is_silent;
+        let is_quiet = self.stage() == Stage::LookIdle && is_silent && !self.control.unflushed;
         self.apply(if is_quiet {
             Event::Quiet
         } else {
@@ -152,7 +161,17 @@ impl Connection {
     ///
     /// [`MisuseError::OutOfOrder`] where output was still waiting, or no end was wanted.
     pub fn handle_fin_sent(&mut self, t: Tick<'_>) -> Result<(), MisuseError> {
-        self.event(t, Event::FinSent)
+        // Who has parted and sends something all the same is answered by a reset behind the close.
+        // It cannot come before the response where that is one segment, nor leave a part of it.
+        let is_small = self.handed_out <= SEGMENT;
+        self.event(
+            t,
+            if self.parted && is_small {
+                Event::FinSentToParted
+            } else {
+                Event::FinSent
+            },
+        )
     }
 
     /// Reports that `bytes` of input were thrown away, as [`Read::Discard`](crate::Read::Discard)
@@ -250,7 +269,10 @@ impl Connection {
 
     /// Turns a client away that was accepted while the server closes: 503.
     pub fn turn_away(&mut self, t: Tick<'_>) {
-        self.refuse(Refusal::Closing);
+        // Of a server that is done it only hears.
+        if t.phase < Phase::Done {
+            self.refuse(Refusal::Closing);
+        }
         self.observe(t);
         self.settle(t);
     }
@@ -360,6 +382,7 @@ impl Connection {
             self.apply(Event::Queued);
         }
         self.unsent = self.unsent.saturating_add(bytes);
+        self.handed_out = self.handed_out.saturating_add(bytes);
         self.full = self.unsent > t.config.limits.unsent;
     }
 }

@@ -24,8 +24,6 @@ pub struct Control {
     pub unflushed: bool,
     /// Whether the peer has ended its side.
     pub half_closed: bool,
-    /// Whether the peer has sent all of a request that it has called its last.
-    pub parting: bool,
     /// Whether only the end of the connection delimits the reply's content.
     pub until_close: bool,
     /// Whether the end must be a reset, because a FIN would make a cut reply look whole.
@@ -143,7 +141,6 @@ table! { c;
     // The own phase. A handler that says close, content too long to be skipped.
     Raised: stage @ (Asked(_) | Running(_)), Raise => to(stage);
     RaiseSkipping: Skipping, Raise => ends(Completed);
-    Parted: stage @ Asked(Whole), Part => to(stage);
 
     // Receiving a request.
     FirstByte: Fresh | LookFresh | Idle | LookIdle, Bytes => to(Head);
@@ -199,8 +196,9 @@ table! { c;
     Queued: stage @ (Running(_) | Replying(_) | Ending | Upgrading), Queued => to(stage);
     Flushed: stage @ (Head | Idle | LookIdle | Asked(_) | Running(_) | Replying(_) | Skipping
         | Refusing | Ending | Upgrading), Flushed => to(stage);
-    // No linger for who sends nothing more: nothing can come that would reset the last response.
-    FinToSilent: Ending, FinSent if !c.unflushed && (c.half_closed || c.parting) => to(Gone);
+    // No linger for who has ended his side, and sends nothing more that would reset the response.
+    FinToSilent: Ending, FinSent | FinSentToParted if !c.unflushed && c.half_closed => to(Gone);
+    FinToParted: Ending, FinSentToParted if !c.unflushed => to(Gone);
     Fin: Ending, FinSent if !c.unflushed => to(Lingering);
     Acknowledged: Querying, Acknowledged => to(Gone);
     Unacknowledged: Querying, Unacknowledged => to(Lingering);
@@ -255,7 +253,6 @@ impl Control {
             server: Phase::Running,
             unflushed: false,
             half_closed: false,
-            parting: false,
             until_close: false,
             reset: false,
             outcome: None,
@@ -291,10 +288,6 @@ impl Control {
         match event {
             Event::Server(phase) => self.server = phase,
             Event::Raise => self.own = self.own.max(Phase::Draining),
-            Event::Part => {
-                self.own = self.own.max(Phase::Draining);
-                self.parting = true;
-            }
             Event::ReplyHead { until_close } => self.until_close = until_close,
             Event::Queued => self.unflushed = true,
             Event::Flushed => self.unflushed = false,

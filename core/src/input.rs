@@ -281,9 +281,12 @@ impl Connection {
         };
         self.apply(Event::Request(content));
         if semantics.close {
-            let is_whole = content == Content::Whole;
-            self.apply(if is_whole { Event::Part } else { Event::Raise });
+            self.apply(Event::Raise);
         }
+        self.parted = semantics.close
+            && content == Content::Whole
+            && self.tally.dispatched == 1
+            && !(semantics.upgrade || semantics.is_connect);
     }
 
     fn take_content<'b>(

@@ -77,8 +77,6 @@ pub enum Event {
     Server(Phase),
     /// The connection's own phase rises to Draining: the next reply is the last.
     Raise,
-    /// The request that has come whole is the last, as its client says: it sends nothing more.
-    Part,
     /// Part of a head has come.
     Bytes,
     /// A whole head has come, with this much of its content.
@@ -120,6 +118,9 @@ pub enum Event {
     Flushed,
     /// Our FIN has been sent.
     FinSent,
+    /// Our FIN has been sent, and with it all that the connection has carried: a response of one
+    /// segment, to a request without content that its client has called the last.
+    FinSentToParted,
     /// The last look found nothing.
     Nothing,
     /// The last look found nothing, and nothing is under way: the peer has acknowledged everything

@@ -101,9 +101,15 @@ fn lingering_ends_at_the_clients_fin_or_reset() {
 
 /// Nothing more comes that could reset what has been sent. Behind content there may: old clients
 /// send an empty line there, and others more than they said.
+const LAST: &[u8] = b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
+
+fn after_fin(world: &mut World) -> State {
+    world.on(Connection::handle_fin_sent).unwrap();
+    world.connection.state()
+}
+
 #[test]
-fn who_calls_a_request_without_content_its_last_is_not_lingered_for() {
-    const LAST: &[u8] = b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
+fn who_calls_his_only_request_his_last_is_not_lingered_for_after_a_small_reply() {
     const OLD: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
     const CONTENT: &[u8] =
         b"POST / HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: 1\r\n\r\n";
@@ -112,10 +118,32 @@ fn who_calls_a_request_without_content_its_last_is_not_lingered_for() {
         world.on(Connection::want_content);
         world.input(&b"."[..usize::from(lingers)]);
         assert!(world.reply().contains("connection: close"));
-        world.on(Connection::handle_fin_sent).unwrap();
         let state = if lingers { State::Linger } else { State::Gone };
-        assert_eq!(world.connection.state(), state);
+        assert_eq!(after_fin(&mut world), state);
     }
+}
+
+/// He may send something all the same, and the reset that answers it destroys what is under way.
+#[test]
+fn what_is_longer_than_a_segment_is_lingered_for_whatever_the_client_has_said() {
+    for (length, lingers) in [(300, false), (537, true)] {
+        let mut world = given(LAST);
+        world.reply_head(BodyLength::Known(length));
+        world.on(|c, t| c.reply_body(t, length)).unwrap();
+        end(&mut world);
+        world.flush();
+        let state = if lingers { State::Linger } else { State::Gone };
+        assert_eq!(after_fin(&mut world), state, "{length}");
+    }
+    let mut second = given(GET);
+    second.reply();
+    second.input(LAST);
+    second.reply();
+    assert_eq!(
+        after_fin(&mut second),
+        State::Linger,
+        "the first may be under way"
+    );
 }
 
 #[test]
@@ -148,10 +176,14 @@ fn a_response_shorter_than_declared_is_cut_and_not_completed() {
 }
 
 fn upgraded() -> World {
-    let mut world = given(UPGRADE);
+    switched_by(UPGRADE, 101)
+}
+
+fn switched_by(request: &[u8], status: u16) -> World {
+    let mut world = given(request);
     let mut out = Vec::new();
     let fields = [(&b"upgrade"[..], &b"tide"[..])];
-    let status = Status::new(101).unwrap();
+    let status = Status::new(status).unwrap();
     world
         .on(|c, t| c.reply_upgrade(t, status, &DATE, fields, &mut out))
         .unwrap();
@@ -175,6 +207,19 @@ fn a_request_asks_for_another_protocol_by_upgrade_or_by_connect() {
     for (request, asks) in [(UPGRADE, true), (connect, true), (GET, false)] {
         let world = given(request);
         assert_eq!(world.connection.asks_upgrade(), asks);
+    }
+}
+
+/// It is the client's last request, and yet he goes on: in the other protocol.
+#[test]
+fn a_goodbye_is_lingered_for_whatever_the_request_has_said_of_the_connection() {
+    let upgrade =
+        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close, Upgrade\r\nUpgrade: tide\r\n\r\n";
+    for (request, status) in [(&upgrade[..], 101), (b"CONNECT a:80 HTTP/1.0\r\n\r\n", 200)] {
+        let mut world = switched_by(request, status);
+        world.on(|c, t| c.handle_upgrade_end(t, 7)).unwrap();
+        world.on(|c, t| c.handle_written(t, 7)).unwrap();
+        assert_eq!(after_fin(&mut world), State::Linger);
     }
 }
 

@@ -469,3 +469,30 @@ fn a_client_that_vanished_before_the_signal_holds_nothing_up() {
 fn a_client_that_vanishes_after_the_signal_holds_nothing_up() {
     all_vanish(false);
 }
+
+/// With the close behind it at once, the reset that answers a stray byte would throw away what the
+/// client had not taken yet.
+#[test]
+fn a_stray_byte_behind_the_last_request_destroys_no_response() {
+    let last = "GET /bytes/4000000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let old = "GET /bytes/4000000 HTTP/1.0\r\n\r\n";
+    for (request, drains) in [(last, false), (old, false), (last, true)] {
+        let mut server = Server::start(Program::Echo, &[]);
+        let mut client = Client::with(server.address, request);
+        client.await_some();
+        if drains {
+            server.drain();
+        }
+        let mut sender = client.sender();
+        let chatter = thread::spawn(move || {
+            for _ in 0..200 {
+                sender.try_send("\r\n");
+                thread::yield_now();
+            }
+        });
+        let (response, end) = client.rest();
+        assert_eq!(end, End::Eof);
+        assert!(response.len() > 4_000_000);
+        chatter.join().expect("it sends and says nothing");
+    }
+}

@@ -169,18 +169,47 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         test: drain("lingering_ends_with_silence_once_everything_is_acknowledged"),
     },
     Mutation {
-        guard: "§5 no linger for a client that has called its request the last",
+        guard: "§5 no linger for a small reply to who has called his only request the last",
         file: CONTROL,
-        from: "(c.half_closed || c.parting)",
-        to: "c.half_closed",
-        test: exchange("who_calls_a_request_without_content_its_last_is_not_lingered_for"),
+        from: "FinToParted: Ending, FinSentToParted if !c.unflushed => to(Gone);",
+        to: "FinToParted: Ending, FinSentToParted if !c.unflushed => to(Lingering);",
+        test: exchange(
+            "who_calls_his_only_request_his_last_is_not_lingered_for_after_a_small_reply",
+        ),
+    },
+    Mutation {
+        guard: "§5 linger all the same for what is longer",
+        file: CONNECTION,
+        from: "let is_small = self.handed_out <= SEGMENT;",
+        to: "let is_small = true;",
+        test: exchange(
+            "what_is_longer_than_a_segment_is_lingered_for_whatever_the_client_has_said",
+        ),
+    },
+    Mutation {
+        guard: "§5 and where an earlier reply may be under way",
+        file: INPUT,
+        from: "            && self.tally.dispatched == 1\n",
+        to: "",
+        test: exchange(
+            "what_is_longer_than_a_segment_is_lingered_for_whatever_the_client_has_said",
+        ),
+    },
+    Mutation {
+        guard: "§5 and behind another protocol",
+        file: INPUT,
+        from: "            && !(semantics.upgrade || semantics.is_connect);\n",
+        to: ";\n",
+        test: exchange("a_goodbye_is_lingered_for_whatever_the_request_has_said_of_the_connection"),
     },
     Mutation {
         guard: "§5 linger all the same if it has content",
         file: INPUT,
-        from: "let is_whole = content == Content::Whole;",
-        to: "let is_whole = content != Content::Whole;",
-        test: exchange("who_calls_a_request_without_content_its_last_is_not_lingered_for"),
+        from: "            && content == Content::Whole\n",
+        to: "",
+        test: exchange(
+            "who_calls_his_only_request_his_last_is_not_lingered_for_after_a_small_reply",
+        ),
     },
     Mutation {
         guard: "§5 linger ends at the client's FIN",

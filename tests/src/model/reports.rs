@@ -27,7 +27,7 @@ pub fn reports(control: &Control) -> Vec<Event> {
             Refuse,
             Expired(Timer::Input),
         ],
-        Stage::Asked(Content::Whole) => vec![Event::Started, Event::Raise, Event::Part, Refuse],
+        Stage::Asked(Content::Whole) => vec![Event::Started, Event::Raise, Refuse],
         Stage::Asked(_) => vec![Event::Started, Event::Raise, Refuse],
         Running(_) => vec![Event::Raise, Abandon, Refuse],
         Replying(_) => vec![ReplyEnd, ReplyCut, Refuse],
@@ -39,7 +39,7 @@ pub fn reports(control: &Control) -> Vec<Event> {
             Expired(Timer::Input),
         ],
         Stage::Refusing => vec![Event::RefusalWritten],
-        Stage::Ending if !control.unflushed => vec![Event::FinSent],
+        Stage::Ending if !control.unflushed => vec![Event::FinSent, Event::FinSentToParted],
         Lingering => vec![
             Event::LingerFull,
             Expired(Timer::Input),

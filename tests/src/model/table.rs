@@ -98,7 +98,7 @@ impl Walk {
             ),
             (
                 "I16: FIN overtakes output",
-                event == Event::FinSent && old.unflushed,
+                matches!(event, Event::FinSent | Event::FinSentToParted) && old.unflushed,
             ),
             (
                 "the socket is handed over with output to come",
@@ -277,8 +277,7 @@ fn state_properties() -> [Property<Table>; 7] {
         Property::always(
             "no linger for a client that sends nothing more",
             |_, walk: &Walk| {
-                let silent = walk.control.half_closed || walk.control.parting;
-                !(matches!(walk.control.stage, Lingering | Querying) && silent)
+                !(matches!(walk.control.stage, Lingering | Querying) && walk.control.half_closed)
             },
         ),
         Property::always(
@@ -316,6 +315,7 @@ pub fn is_the_drivers(event: Event) -> bool {
         | Event::RefusalWritten
         | Event::Continued
         | Event::FinSent
+        | Event::FinSentToParted
         | Event::Nothing
         | Event::Unacknowledged
         | Event::Expired(_) => true,

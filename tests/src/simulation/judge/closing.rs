@@ -7,6 +7,9 @@ use crate::simulation::reader::Framing;
 use crate::simulation::script::{Handler, Micros, Owner, Reading, RequestScript};
 use crate::simulation::world::Run;
 
+/// What one segment carries on any path.
+const SEGMENT: usize = 536;
+
 /// How much is thrown away while lingering.
 const LINGER: usize = 1 << 20;
 
@@ -59,12 +62,15 @@ impl Connection<'_> {
         idle && at_once && closed.unread == 0 && closed.outstanding == 0
     }
 
-    /// Whether the request that was answered last is one without content, which its client has
-    /// called its last: it sends nothing that could destroy the answer.
+    /// Whether the only request is one without content, which its client has called its last, and
+    /// the answer so short that it comes whole or not at all, whatever that client sends behind it.
     fn has_parted(&self) -> bool {
-        let last = self.written.len().checked_sub(1);
-        last.and_then(|last| self.script.requests.get(last))
-            .is_some_and(|last| (last.close || last.old) && last.content.is_none())
+        let [answer] = &self.written[..] else {
+            return false;
+        };
+        let request = self.script.requests.first();
+        let is_last = |it: &RequestScript| (it.close || it.old) && it.content.is_none();
+        answer.place.1 <= SEGMENT && request.is_some_and(is_last)
     }
 
     /// When the exchange that the server's end follows was over, and whether something was said.
