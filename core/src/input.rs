@@ -228,8 +228,7 @@ impl Connection {
         }
     }
 
-    /// Takes a head that is in pieces or unusual, or refuses it. It is set apart as what is rare,
-    /// which leaves more registers to what is not.
+    /// Takes a head that is in pieces or unusual, or refuses it. Set apart, it takes no registers.
     #[cold]
     fn find_head<'b>(
         &mut self,
