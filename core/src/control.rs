@@ -278,8 +278,8 @@ impl Control {
         }
     }
 
-    /// [`next`](Control::next), in place: only what changes is written. Most callers know their
-    /// event, so that inlined there little is left of the table.
+    /// [`next`](Control::next), in place: only what changes is written. False where the table has
+    /// no row. Callers know their event: inlined there, only its rows are left of the table.
     #[inline(always)]
     pub(crate) fn take(&mut self, event: Event) -> bool {
         let Some((_, target)) = self.row(event) else {

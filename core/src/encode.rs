@@ -1,4 +1,7 @@
 //! How heads and chunk lines are written.
+//!
+//! What every reply goes through is inlined into what writes it, which costs fewer instructions
+//! than the calls would.
 
 use crate::head::Version;
 use crate::reply::{BodyLength, Encoder};

@@ -217,7 +217,7 @@ impl Connection {
             self.apply(Event::Bytes);
         }
         let limits = &t.config.limits;
-        // An https target needs more to be right; it is none that is taken here.
+        // An https target, which needs more to be right, is none of those that are taken here.
         let Some(whole) = Whole::take(&self.inbound.finder, input, spans, limits) else {
             return self.find_head(t, input, spans);
         };
@@ -228,7 +228,7 @@ impl Connection {
         }
     }
 
-    /// Takes a head that is in pieces or unusual, or refuses it.
+    /// Takes a head that is in pieces or unusual, or refuses it. Set apart, it takes no registers.
     #[cold]
     fn find_head<'b>(
         &mut self,
