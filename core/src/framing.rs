@@ -45,6 +45,14 @@ pub(crate) struct Semantics {
     pub(crate) upgrade: bool,
 }
 
+impl Semantics {
+    /// Whether the client has nothing more to send behind the head, as it says.
+    pub(crate) fn ends_client(&self) -> bool {
+        let is_whole = matches!(self.content, ContentFraming::None);
+        self.close && is_whole && !(self.upgrade || self.is_connect)
+    }
+}
+
 /// Reads everything in `head` that the connection depends on, in one pass.
 pub(crate) fn semantics(head: &Head<'_>, limits: &Limits) -> Result<Semantics, PeerError> {
     let mut seen = Seen::default();

@@ -283,10 +283,7 @@ impl Connection {
         if semantics.close {
             self.apply(Event::Raise);
         }
-        self.parted = semantics.close
-            && content == Content::Whole
-            && self.tally.dispatched == 1
-            && !(semantics.upgrade || semantics.is_connect);
+        self.parted = semantics.ends_client() && self.tally.dispatched == 1;
     }
 
     fn take_content<'b>(

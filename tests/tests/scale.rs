@@ -189,8 +189,8 @@ fn a_directory_of_a_hundred_thousand_files_is_listed_in_little_memory() {
     assert!(server.exit().status.success());
 }
 
-/// Thousands of idle connections are asked about in one go. Those whose clients have not taken their
-/// responses yet are lingered for all the same: what these send now destroys nothing.
+/// Thousands of idle connections are asked about in one go. Those whose clients have not taken
+/// their responses yet are lingered for all the same: what these send now destroys nothing.
 #[test]
 fn among_thousands_that_are_closed_who_still_has_to_read_is_lingered_for() {
     const CONTENT: usize = 400_000;

@@ -455,8 +455,9 @@ impl Play {
         Play::at("127.0.0.1:80", ownership, configure)
     }
 
-    /// `/read` reads its content, `/pieces` says how many pieces it had. The response to `/stream` never ends; requests for anything else
-    /// but `/` are not answered; the handler of `/bomb` panics when it is dropped.
+    /// `/read` reads its content, `/pieces` says how many pieces it had. The response to `/stream`
+    /// never ends; requests for anything else but `/` are not answered; the handler of `/bomb`
+    /// panics when it is dropped.
     pub(crate) fn at(
         address: &str,
         ownership: Ownership,

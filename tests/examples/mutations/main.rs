@@ -9,6 +9,7 @@ mod connections;
 mod embedding;
 mod input;
 mod lifecycle;
+mod lingering;
 mod listeners;
 mod probe;
 mod runtime;
@@ -281,6 +282,7 @@ fn main() -> io::Result<ExitCode> {
     let lists = [
         lifecycle::MUTATIONS,
         connection::MUTATIONS,
+        lingering::MUTATIONS,
         upgraded::MUTATIONS,
         input::MUTATIONS,
         listeners::MUTATIONS,
