@@ -242,8 +242,9 @@ impl<S: System> Conductor<S> {
             serving.admit(t, arrival);
             serving.open()
         });
-        if exhausted {
-            serving.close_one_idle(t);
+        if exhausted && serving.close_one_idle(t) {
+            listeners.room_was_made();
+            wakers.listeners.1.wake_by_ref();
         }
         if listeners.wait_for_room() && serving.wait_for_room(*departures) {
             listeners.room_was_made();

@@ -157,19 +157,26 @@ impl<F: Future<Output: IntoResponse>, T: Transport> Connections<F, T> {
         self.poll(index, t, env);
     }
 
-    /// Begins to close an idle connection, if there is one.
+    /// Begins to close the connection that has been idle longest, if any is. True if it has ended
+    /// at once.
     pub(crate) fn close_one_idle<H: Fn(Request<Body>) -> F>(
         &mut self,
         t: Tick<'_>,
         env: &mut Environment<H, F>,
-    ) {
-        let is_idle = |slot: &Slot<F, T>| slot.connection.as_ref().is_some_and(Served::is_idle);
-        if let Some(index) = self.slots.iter().position(is_idle) {
-            self.with(index, t, |connection, cx| {
-                connection.close_idle(t);
-                connection.poll(t, cx, env)
-            });
-        }
+    ) -> bool {
+        let connections = self.slots.iter().map(|slot| slot.connection.as_ref());
+        let idle = connections
+            .enumerate()
+            .filter_map(|(index, it)| Some((index, it.filter(|it| it.is_idle())?)));
+        // All of them may be idle for the same time.
+        let longest = idle.min_by_key(|(_, connection)| connection.deadline());
+        let Some(index) = longest.map(|(index, _)| index) else {
+            return false;
+        };
+        self.with(index, t, |connection, cx| {
+            connection.close_idle(t);
+            connection.poll(t, cx, env)
+        })
     }
 
     /// Lets `act` on connection `index`, and looks after what follows from it.

@@ -221,7 +221,11 @@ impl ListeningSocket for NativeListener {
     type Transport = Carrier;
 
     fn accept(&self) -> io::Result<Accepted<Self::Transport>> {
-        let accepted = accept(self.source.as_fd());
+        let mut accepted = accept(self.source.as_fd());
+        // The system looks for a descriptor first, and for somebody who waits after that.
+        if matches!(accepted, Err(Errno::MFILE | Errno::NFILE)) && matches!(self.queued(), Ok(0)) {
+            accepted = Err(Errno::AGAIN);
+        }
         if matches!(accepted, Err(Errno::AGAIN)) {
             self.source.read_all();
         }
@@ -282,15 +286,16 @@ impl ListeningSocket for NativeListener {
 /// How many clients wait in the queue of `socket`, which listens at `address`.
 pub(crate) fn queued(socket: impl AsFd, address: SocketAddr, probe: &Probe) -> io::Result<u64> {
     let inode = inode(socket)?;
-    let mut queued = 0;
+    let mut queued = None;
     probe.ask(|diag| {
         diag.visit(address, LISTEN, |entry| {
             if u64::from(entry.inode()) == inode {
-                queued += u64::from(entry.queued());
+                queued = Some(u64::from(entry.queued()));
             }
         })
     })?;
-    Ok(queued)
+    // One of another network namespace is on no list of ours.
+    queued.ok_or(io::ErrorKind::NotFound.into())
 }
 
 /// The number of a socket.

@@ -100,7 +100,7 @@ impl Probe {
                 return true;
             }
         }
-        matches!(inner.ask(|diag| diag.send_queue(&pair)), Ok(0))
+        matches!(inner.ask(|diag| diag.send_queue(&pair)), Ok(Some(0)))
     }
 }
 

@@ -36,8 +36,8 @@ pub(crate) trait Serving<T> {
     /// Lets a connection act whose deadline has come. False if there is none.
     fn expire(&mut self, t: Tick<'_>) -> bool;
 
-    /// Begins to close an idle connection, if there is one.
-    fn close_one_idle(&mut self, t: Tick<'_>);
+    /// Begins to close an idle connection, if there is one. True if it has ended at once.
+    fn close_one_idle(&mut self, t: Tick<'_>) -> bool;
 
     /// When the next connection has a deadline.
     fn next_deadline(&self) -> Time;
@@ -124,8 +124,8 @@ where
         self.connections.expire(t, &mut self.env)
     }
 
-    fn close_one_idle(&mut self, t: Tick<'_>) {
-        self.connections.close_one_idle(t, &mut self.env);
+    fn close_one_idle(&mut self, t: Tick<'_>) -> bool {
+        self.connections.close_one_idle(t, &mut self.env)
     }
 
     fn next_deadline(&self) -> Time {
@@ -215,8 +215,9 @@ impl Serving<Carrier> for Elsewhere {
         false
     }
 
-    fn close_one_idle(&mut self, _t: Tick<'_>) {
+    fn close_one_idle(&mut self, _t: Tick<'_>) -> bool {
         self.pool.close_one_idle();
+        false
     }
 
     fn next_deadline(&self) -> Time {

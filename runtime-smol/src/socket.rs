@@ -161,7 +161,8 @@ impl Transport for Socket {
             return 0;
         };
         let pair = Pair::of(*local, *peer);
-        self.probe.ask(|diag| diag.send_queue(&pair)).unwrap_or(0)
+        let asked = self.probe.ask(|diag| diag.send_queue(&pair));
+        asked.ok().flatten().unwrap_or(0)
     }
 
     fn can_close(&self, local: &Address, peer: &Address) -> bool {

@@ -80,9 +80,11 @@ impl<'a> Worker<'a> {
             sealing: Time::NEVER,
             config: &config,
         };
-        self.hear(self.shared.at_present(t));
-        let made_room = self.pool.note(&self.seat, self.serving.open());
+        // Before anything that may run a handler, which may block: whoever has called this thread
+        // counts on it.
         let has_taken = self.take(self.shared.at_present(t));
+        self.hear(self.shared.at_present(t));
+        self.make_room();
         let mut batch = std::mem::take(&mut self.batch);
         for part in batch.drain(..) {
             let t = self.shared.at_present(t);
@@ -95,15 +97,25 @@ impl<'a> Worker<'a> {
                         .expecting_ends(due, || while self.serving.expire(t) {});
                 }
                 Part::Connection(index) => {
-                    self.serving.poll(index, t);
+                    if self.serving.poll(index, t) {
+                        self.make_room();
+                    }
                 }
                 Part::Control | Part::Listeners | Part::Reactor => {}
                 Part::AdminListeners | Part::AdminConnection(_) => {}
             }
         }
         self.batch = batch;
-        let makes_room = self.pool.note(&self.seat, self.serving.open());
-        if made_room || makes_room || self.has_news(has_taken) {
+        self.make_room();
+        if self.has_news(has_taken) {
+            self.shared.seat.ring();
+        }
+    }
+
+    /// Connections may have ended: the conductor hears of it if that is what it waits for. At once,
+    /// for the next handler may block this thread.
+    fn make_room(&self) {
+        if self.pool.note(&self.seat, self.serving.open()) {
             self.shared.seat.ring();
         }
     }

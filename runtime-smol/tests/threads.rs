@@ -233,6 +233,44 @@ fn a_blocked_handler_leaves_the_other_threads_running() {
     assert_balanced(&report);
 }
 
+/// It becomes free and blocked by what comes at the same time.
+#[test]
+fn a_place_that_is_free_is_given_away_although_its_thread_is_blocked() {
+    let (gate, blocking) = Gate::new();
+    let running = Running::start_with(
+        |server| server.threads(2).config(patient()).max_connections(8),
+        move |server| {
+            let handler = move |request: Request<Body>| {
+                let blocking = blocking.clone();
+                async move {
+                    blocking.answer(&request);
+                    here()
+                }
+            };
+            server.run(handler).unwrap()
+        },
+    );
+    let mut threads = BTreeMap::<String, Vec<TcpStream>>::new();
+    for _ in 0..8 {
+        let mut client = running.connect();
+        let response = ask(&mut client);
+        let (_, thread) = response.rsplit_once("\r\n").unwrap();
+        threads.entry(thread.to_owned()).or_default().push(client);
+    }
+    let mut mates = threads.into_values().max_by_key(Vec::len).unwrap();
+    mates[0].write_all(BLOCK.as_bytes()).unwrap();
+    gate.await_blocked();
+    let mut waiting = running.connect();
+    waiting.write_all(GET.as_bytes()).unwrap();
+    drop(mates.remove(1));
+    mates[1].write_all(BLOCK.as_bytes()).unwrap();
+    gate.let_one_go();
+    gate.await_blocked();
+    read_until(&mut waiting, "!");
+    gate.let_one_go();
+    assert!(running.drain().is_clean());
+}
+
 #[test]
 fn the_deadline_holds_although_one_thread_is_blocked() {
     let (gate, blocking) = Gate::new();

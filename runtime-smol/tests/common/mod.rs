@@ -159,6 +159,11 @@ impl Gate {
         self.arrived.recv_timeout(PATIENCE).unwrap();
     }
 
+    /// Lets one handler go on.
+    pub(crate) fn let_one_go(&self) {
+        self.open.send(()).unwrap();
+    }
+
     /// Lets the handler go on, and waits until its server is gone.
     pub(crate) fn open(self) {
         drop(self.open);

@@ -311,6 +311,24 @@ fn an_idle_connection_is_given_up_for_its_descriptor_and_no_other() {
     assert!(next.output().ends_with("hello"), "a descriptor is free");
 }
 
+/// One that was silent for long enough frees its descriptor at once, and nothing else tells of it.
+#[test]
+fn whoever_waits_is_accepted_as_soon_as_a_quiet_connection_was_given_up() {
+    let mut play = Play::sole();
+    let [younger, older] = [Client::default(), play.connect(GET)];
+    play.pass(1_000);
+    play.queue([Ok(younger.clone())]);
+    younger.send(GET);
+    play.settle();
+    older.0.borrow_mut().can_close = true;
+    let next = Client::sending(GET);
+    play.queue([Err(Errno::MFILE.raw_os_error())]);
+    older.0.borrow_mut().on_close = Some([Ok(next.clone())].into());
+    play.settle();
+    assert!(older.is_closed() && !younger.0.borrow().ended);
+    assert!(next.output().ends_with("hello"), "a descriptor is free");
+}
+
 #[test]
 fn any_other_error_ends_the_listener_and_with_the_last_the_server() {
     let mut play = Play::sole();

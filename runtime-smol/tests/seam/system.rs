@@ -95,6 +95,8 @@ pub(crate) struct Wire {
     /// the last time.
     pub(crate) begun: bool,
     pub(crate) begins_late: bool,
+    /// What is in the listener's queue once this is closed: a descriptor is free.
+    pub(crate) on_close: Option<VecDeque<Result<Client, i32>>>,
     /// Connections in the registry when the socket was first read.
     pub(crate) open_at_first_read: Option<usize>,
     /// The same when it was closed, and how many had ended.
@@ -191,6 +193,7 @@ impl ListeningSocket for Socket {
             }
             Some(Ok(client)) => Ok(Accepted {
                 transport: Connected {
+                    world: Rc::clone(&self.0),
                     client,
                     handle: world.handle.clone(),
                     expected: Rc::clone(&world.expected),
@@ -264,6 +267,7 @@ fn is_want(error: i32) -> bool {
 }
 
 pub(crate) struct Connected {
+    world: Rc<RefCell<World>>,
     client: Client,
     handle: Option<Handle>,
     expected: Rc<Cell<usize>>,
@@ -398,6 +402,9 @@ impl Drop for Connected {
         let mut wire = self.client.0.borrow_mut();
         wire.at_close = at_close;
         wire.closed = true;
+        if let Some(queue) = wire.on_close.take() {
+            self.world.borrow_mut().listener.queue = queue;
+        }
     }
 }
 
