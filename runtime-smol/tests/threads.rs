@@ -257,7 +257,10 @@ fn a_place_that_is_free_is_given_away_although_its_thread_is_blocked() {
         let (_, thread) = response.rsplit_once("\r\n").unwrap();
         threads.entry(thread.to_owned()).or_default().push(client);
     }
-    let mut mates = threads.into_values().max_by_key(Vec::len).unwrap();
+    let mates = threads
+        .values_mut()
+        .max_by_key(|mates| mates.len())
+        .unwrap();
     mates[0].write_all(BLOCK.as_bytes()).unwrap();
     gate.await_blocked();
     let mut waiting = running.connect();
