@@ -41,6 +41,53 @@ fn idle_connections_make_room_for_those_that_wait() {
     assert!(server.exit().status.success());
 }
 
+/// The system looks for a descriptor before it looks whether anybody waits. Whoever came last used
+/// to be given up for nobody.
+#[test]
+fn nobody_is_given_up_as_long_as_nobody_waits() {
+    for program in [
+        Program::Echo,
+        Program::EchoOnAsyncIo,
+        Program::EchoOnThreads,
+    ] {
+        let server = starved(program);
+        let descriptors = format!("/proc/{}/fd", server.pid().as_raw_nonzero());
+        // It may have inherited some whose numbers are beyond its limit.
+        let in_use = || {
+            let descriptors = std::fs::read_dir(&descriptors).expect("it runs");
+            let names = descriptors.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+            let numbers = names.filter_map(|name| name.parse::<u64>().ok());
+            numbers.filter(|number| *number < FILES).count() as u64
+        };
+        let mut clients = Vec::new();
+        while in_use() < FILES {
+            assert!(clients.len() < CLIENTS, "{program:?}: it never fills up");
+            clients.push(Client::with(server.address, HELLO));
+            let latest = clients.last_mut().expect("just pushed");
+            assert_eq!(latest.response().status, 200);
+        }
+        for client in &mut clients {
+            assert_eq!(client.ask(HELLO).status, 200, "{program:?}");
+        }
+        // Now there is somebody, for whom one makes room: of one thread's who was silent longest.
+        let mut next = Client::with(server.address, HELLO);
+        assert_eq!(next.response().status, 200, "{program:?}");
+        let mut given_up = Vec::new();
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.try_send(HELLO);
+            match client.try_response(false) {
+                Ok(response) => assert_eq!(response.status, 200),
+                Err(_) => given_up.push(number),
+            }
+        }
+        assert_eq!(given_up.len(), 1, "{program:?}: {given_up:?}");
+        assert!(
+            program == Program::EchoOnThreads || given_up == [0],
+            "{given_up:?}"
+        );
+    }
+}
+
 /// Ports took an error of `accept` for the end of those who wait, closed the listener and so reset
 /// the clients in its queue.
 #[test]
