@@ -22,7 +22,7 @@ use crate::{date, reply};
 /// Weighs the request's conditions and range, and answers with what they leave of it.
 pub(crate) fn send(chosen: Representation, asked: Asked<'_>) -> Outcome {
     let (head, now) = (asked.head, date::unix_seconds(asked.now));
-    let validators = validators(&chosen, now);
+    let validators = validators(&chosen.metadata, chosen.form);
     let varies = chosen.varies;
     let mut response = match conditional::evaluate(&head.headers, &validators) {
         Verdict::Failed => return Err(Refusal::PRECONDITION_FAILED.into()),
@@ -165,26 +165,26 @@ fn add_vary(fields: &mut HeaderMap, varies: bool) {
     }
 }
 
-/// A hash of the file's inode, length and time of change in nanoseconds: whatever writes to a file
-/// or puts another in its place changes one of them, and none of them is anybody's business. What
-/// is made on the fly may come out otherwise with another version of the encoder, so that its tag
-/// is weak (RFC 9110 section 8.8.1).
-fn validators(chosen: &Representation, now: i64) -> Validators {
-    let metadata: &Metadata = &chosen.metadata;
-    let (seconds, nanos) = (metadata.mtime(), metadata.mtime_nsec());
-    let (inode, length) = (metadata.ino(), metadata.len());
+/// A tag is a hash of where the file is (its device and inode), its length, and its times of
+/// modification and of change in nanoseconds. Whatever writes to a file or puts another in its
+/// place changes one of them: inodes are used again and builds set the same date for all they
+/// make, but nobody can set the time of change, which `chmod` and a new name move, too. None of
+/// them is anybody's business. What is made on the fly may come out otherwise with another version
+/// of the encoder, so that its tag is weak (RFC 9110 section 8.8.1).
+fn validators(metadata: &Metadata, form: Form) -> Validators {
     let mut hasher = DefaultHasher::new();
-    (inode, length, seconds, nanos).hash(&mut hasher);
+    let place = (metadata.dev(), metadata.ino(), metadata.len());
+    let modified = (metadata.mtime(), metadata.mtime_nsec());
+    let changed = (metadata.ctime(), metadata.ctime_nsec());
+    (place, modified, changed).hash(&mut hasher);
     let hash = hasher.finish();
-    let etag = match chosen.form {
+    let etag = match form {
         Form::Plain | Form::Encoded(_) => format!("\"{hash:016x}\""),
         Form::ToEncode(coding) => format!("W/\"{hash:016x}-{}\"", coding.token()),
     };
-    // A date in the future must not be sent (RFC 9110 section 8.8.2.1).
-    let modified = Some(seconds.min(now)).filter(|&seconds| date::http_date(seconds).is_some());
     Validators {
         etag: Some(etag),
-        modified,
+        modified: Some(modified.0).filter(|&seconds| date::http_date(seconds).is_some()),
     }
 }
 
@@ -203,4 +203,41 @@ fn unsatisfiable(length: u64) -> Response<Content> {
     let range = reply::value(format!("bytes */{length}"));
     response.headers_mut().insert(header::CONTENT_RANGE, range);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use tempfile::tempdir;
+
+    use super::*;
+
+    #[test]
+    fn another_file_in_its_place_has_another_tag_even_with_its_date_and_inode() {
+        let scratch = tempdir().unwrap();
+        let path = scratch.path().join("file");
+        // Written into the same inode, and dated back as `cp -p` does it.
+        let write = |bytes| {
+            fs::write(&path, bytes).unwrap();
+            let file = fs::File::options().write(true).open(&path).unwrap();
+            file.set_modified(UNIX_EPOCH + Duration::from_secs(784_111_777))
+                .unwrap();
+            file.metadata().unwrap()
+        };
+        let before = write("one");
+        let after = loop {
+            let after = write("two");
+            // The system's clock stands still for some milliseconds.
+            if (after.ctime(), after.ctime_nsec()) != (before.ctime(), before.ctime_nsec()) {
+                break after;
+            }
+        };
+        let same = |metadata: &Metadata| (metadata.ino(), metadata.len(), metadata.mtime());
+        assert_eq!(same(&before), same(&after));
+        let tag = |metadata| validators(metadata, Form::Plain).etag;
+        assert_eq!(tag(&before), tag(&before));
+        assert_ne!(tag(&before), tag(&after));
+    }
 }
