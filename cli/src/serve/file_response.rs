@@ -3,6 +3,7 @@
 use std::fs::Metadata;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request};
 
@@ -19,9 +20,14 @@ use super::representation::{Form, Representation};
 use super::site::{Asked, Outcome};
 use crate::{date, reply};
 
+/// How far the clock that files are dated by may be behind: systems wind it on a hundred times a
+/// second, or more often. Twice that, so that no file gets the date of a second that we hold to be
+/// over.
+const TICK: Duration = Duration::from_millis(20);
+
 /// Weighs the request's conditions and range, and answers with what they leave of it.
 pub(crate) fn send(chosen: Representation, asked: Asked<'_>) -> Outcome {
-    let (head, now) = (asked.head, date::unix_seconds(asked.now));
+    let (head, now) = (asked.head, date::unix_seconds(asked.now - TICK));
     let validators = validators(&chosen.metadata, chosen.form);
     let varies = chosen.varies;
     let mut response = match conditional::evaluate(&head.headers, &validators) {
@@ -34,7 +40,7 @@ pub(crate) fn send(chosen: Representation, asked: Asked<'_>) -> Outcome {
             Selection::Unsatisfiable => return Ok(unsatisfiable(chosen.metadata.len())),
         },
     };
-    add_validators(response.headers_mut(), &validators);
+    add_validators(response.headers_mut(), &validators, now);
     add_vary(response.headers_mut(), varies);
     Ok(response)
 }
@@ -188,11 +194,11 @@ fn validators(metadata: &Metadata, form: Form) -> Validators {
     }
 }
 
-fn add_validators(fields: &mut HeaderMap, validators: &Validators) {
+fn add_validators(fields: &mut HeaderMap, validators: &Validators, now: i64) {
     if let Some(etag) = &validators.etag {
         fields.insert(header::ETAG, reply::value(etag.clone()));
     }
-    if let Some(date) = validators.modified.and_then(date::http_date) {
+    if let Some(date) = validators.last_modified(now).and_then(date::http_date) {
         fields.insert(header::LAST_MODIFIED, reply::value(date));
     }
 }
@@ -208,9 +214,15 @@ fn unsatisfiable(length: u64) -> Response<Content> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::path::Path;
+    use std::time::{SystemTime, UNIX_EPOCH};
 
+    use http::Request;
     use tempfile::tempdir;
+
+    use super::super::open::Root;
+    use super::super::path::Names;
+    use super::super::representation::Forms;
 
     use super::*;
 
@@ -239,5 +251,35 @@ mod tests {
         let tag = |metadata| validators(metadata, Form::Plain).etag;
         assert_eq!(tag(&before), tag(&before));
         assert_ne!(tag(&before), tag(&after));
+    }
+
+    /// The answer to a request for `target` of this directory, at this time.
+    fn answer(directory: &Path, target: &str, now: SystemTime) -> Response<Content> {
+        let (head, ()) = Request::get(target).body(()).unwrap().into_parts();
+        let (head, wait) = (&head, Wait::Allowed);
+        let asked = Asked { head, now, wait };
+        let root = Root::open(directory, None).unwrap();
+        let names = Names::parse(target).unwrap_or_else(|_| panic!("{target} is no path"));
+        let found = root.find_file(&names, wait).ok().flatten().unwrap();
+        let chosen = Representation::choose(found, &names, asked, &root, Forms::default());
+        let sent = chosen.and_then(|chosen| send(chosen, asked));
+        sent.unwrap_or_else(|_| panic!("{target} was refused"))
+    }
+
+    #[test]
+    fn a_file_has_no_date_while_it_may_change_again_under_it() {
+        let scratch = tempdir().unwrap();
+        fs::write(scratch.path().join("file"), "new").unwrap();
+        let modified = fs::metadata(scratch.path().join("file")).unwrap().mtime();
+        let second_ends = UNIX_EPOCH + Duration::from_secs(modified.unsigned_abs() + 1);
+        for (now, has_date) in [
+            (second_ends - Duration::from_millis(1), false),
+            (second_ends + TICK / 2, false),
+            (second_ends + TICK, true),
+        ] {
+            let fields = answer(scratch.path(), "/file", now).headers().clone();
+            assert_eq!(fields.contains_key("last-modified"), has_date, "{now:?}");
+            assert!(fields.contains_key("etag"));
+        }
     }
 }
