@@ -11,7 +11,7 @@ use super::compress::{self, Compressed};
 use super::conditional::{self, Validators, Verdict};
 use super::content::Content;
 use super::encoding::Coding;
-use super::file_content::FileContent;
+use super::file_content::{FileContent, Version};
 use super::multipart::Multipart;
 use super::open::{OpenError, Wait};
 use super::range::{self, Selection, Span};
@@ -87,7 +87,8 @@ fn whole(chosen: Representation, asked: Asked<'_>) -> Outcome {
     if is_get && matches!(form, Form::ToEncode(_)) && asked.wait == Wait::Never {
         return Err(Setback::NotNow);
     }
-    let mut content = FileContent::new(chosen.file, 0, chosen.metadata.len());
+    let version = Version::of(&chosen.metadata);
+    let mut content = FileContent::new(chosen.file, version, 0, chosen.metadata.len());
     if is_get {
         read_first(&mut content, asked.wait)?;
     }
@@ -124,7 +125,8 @@ fn encode(mut content: FileContent, coding: Coding, is_get: bool) -> std::io::Re
 
 fn part(chosen: Representation, span: Span, wait: Wait) -> Outcome {
     let coding = chosen.coding();
-    let mut content = FileContent::new(chosen.file, span.first, span.length());
+    let version = Version::of(&chosen.metadata);
+    let mut content = FileContent::new(chosen.file, version, span.first, span.length());
     read_first(&mut content, wait)?;
     let mut response = partial(Content::File(content));
     let fields = response.headers_mut();
