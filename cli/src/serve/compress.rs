@@ -24,10 +24,6 @@ use super::budget::{Budget, Charge};
 use super::encoding::Coding;
 use super::file_content::{FileContent, PIECE};
 
-/// What can be made on the fly, what we prefer first. Brotli pays where it is done once, in a file
-/// beside the file.
-pub(crate) const CODINGS: [Coding; 2] = [Coding::Zstd, Coding::Gzip];
-
 /// A file below this is not worth the work: it fits in a packet as it is.
 pub(crate) const LEAST: u64 = 1024;
 
@@ -257,6 +253,8 @@ mod tests {
 
     use super::super::file_content::Version;
     use super::*;
+
+    const CODINGS: [Coding; 2] = [Coding::Zstd, Coding::Gzip];
 
     fn decode(coding: Coding, encoded: &[u8]) -> Vec<u8> {
         let mut decoded = Vec::new();
