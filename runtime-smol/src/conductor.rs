@@ -121,7 +121,7 @@ impl<C: Serving<TransportOf<S>>, S: System> Conductor<C, S> {
     /// Works off a batch of woken parts.
     fn turn(&mut self) {
         let now = self.system.now();
-        self.date = self.dates.at(now, &self.system);
+        self.date = self.dates.at(now, || self.system.since_1970());
         self.serving.set_date(self.date);
         let mut batch = std::mem::take(&mut self.batch);
         // First what may change the phase: no reply slips out between a signal and its effect.

@@ -82,7 +82,7 @@ where
     /// Works off a batch of woken parts, and takes somebody in.
     fn turn(&mut self) {
         let now = self.system.now();
-        self.env.date = self.dates.at(now, &self.system);
+        self.env.date = self.dates.at(now, || self.system.since_1970());
         self.shared.beat(&self.seat);
         let config = self.config;
         let t = Tick {
