@@ -154,7 +154,7 @@ impl<S: System> Conductor<S> {
     /// Works off a batch of woken parts.
     fn turn(&mut self, serving: &mut dyn Serving<TransportOf<S>>) {
         let now = self.system.now();
-        self.date = self.dates.at(now, &self.system);
+        self.date = self.dates.at(now, || self.system.since_1970());
         serving.set_date(self.date);
         let mut batch = std::mem::take(&mut self.batch);
         // First what may change the phase: no reply slips out between a signal and its effect.

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_lite::{AsyncRead, AsyncWrite};
 use neap_core::Time;
@@ -80,8 +80,8 @@ impl<L: ListeningSocket> System for Host<L> {
         self.native.origin()
     }
 
-    fn unix_seconds(&self) -> u64 {
-        self.native.unix_seconds()
+    fn since_1970(&self) -> Duration {
+        self.native.since_1970()
     }
 
     fn set_timer(&mut self, at: Time, cx: &mut Context<'_>) {

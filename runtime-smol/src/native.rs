@@ -118,9 +118,9 @@ impl System for Native {
         Some(self.origin)
     }
 
-    fn unix_seconds(&self) -> u64 {
+    fn since_1970(&self) -> Duration {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        since.unwrap_or_default().as_secs()
+        since.unwrap_or_default()
     }
 
     fn set_timer(&mut self, at: Time, cx: &mut Context<'_>) {

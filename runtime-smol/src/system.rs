@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Weak;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use neap_core::Time;
 
@@ -48,8 +48,8 @@ pub trait System {
         None
     }
 
-    /// Seconds since 1970-01-01 00:00:00 UTC, for `Date`.
-    fn unix_seconds(&self) -> u64;
+    /// How long 1970-01-01 00:00:00 UTC is past, for `Date`. Asked about once a second.
+    fn since_1970(&self) -> Duration;
 
     /// Arranges for `cx` to be woken at `at`, instead of at the moment that was given last;
     /// [`Time::NEVER`] for not at all.

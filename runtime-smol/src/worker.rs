@@ -71,7 +71,8 @@ impl<'a> Worker<'a> {
     /// Works off a batch of woken parts, and takes somebody in.
     fn turn(&mut self) {
         let now = self.system.now();
-        self.serving.set_date(self.dates.at(now, &self.system));
+        let date = self.dates.at(now, || self.system.since_1970());
+        self.serving.set_date(date);
         self.shared.beat(&self.seat);
         let config = self.config;
         let t = Tick {

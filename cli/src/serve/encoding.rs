@@ -90,23 +90,16 @@ impl Accepted {
     }
 
     /// Those of `ours` that the client takes, and would rather have than none: what it prefers
-    /// first, and where it does not care what we prefer.
-    pub(crate) fn best(&self, ours: &[Coding]) -> impl Iterator<Item = Coding> {
-        let mut all = Coding::ALL.map(|coding| {
-            let offered = ours.contains(&coding);
-            let quality = if offered { self.quality(coding) } else { 0 };
-            (quality, coding)
-        });
-        all.sort_by_key(|&(quality, _)| Reverse(quality));
+    /// first, and where it does not care what we prefer, in whose order they come.
+    pub(crate) fn best<T: Copy, const COUNT: usize>(
+        self,
+        mut ours: [T; COUNT],
+        coding: impl Fn(T) -> Coding,
+    ) -> impl Iterator<Item = T> {
+        let quality = move |one: T| self.codings[coding(one) as usize];
+        ours.sort_by_key(|&one| Reverse(quality(one)));
         let least = self.identity.max(1);
-        let best = all
-            .into_iter()
-            .filter(move |&(quality, _)| quality >= least);
-        best.map(|(_, coding)| coding)
-    }
-
-    fn quality(&self, coding: Coding) -> u16 {
-        self.codings[coding as usize]
+        ours.into_iter().filter(move |&one| quality(one) >= least)
     }
 }
 
@@ -118,7 +111,10 @@ mod tests {
         let fields =
             HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(value))]);
         let accepted = Accepted::of(&fields);
-        accepted.best(&Coding::ALL).map(Coding::token).collect()
+        accepted
+            .best(Coding::ALL, |coding| coding)
+            .map(Coding::token)
+            .collect()
     }
 
     #[test]
@@ -161,7 +157,9 @@ mod tests {
     #[test]
     fn who_says_nothing_gets_no_coding() {
         assert_eq!(
-            Accepted::of(&HeaderMap::new()).best(&Coding::ALL).count(),
+            Accepted::of(&HeaderMap::new())
+                .best(Coding::ALL, |coding| coding)
+                .count(),
             0
         );
     }
@@ -171,7 +169,7 @@ mod tests {
         let fields =
             HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static("*"))]);
         let best = Accepted::of(&fields)
-            .best(&[Coding::Gzip])
+            .best([Coding::Gzip], |coding| coding)
             .collect::<Vec<_>>();
         assert_eq!(best, [Coding::Gzip]);
     }

@@ -45,6 +45,24 @@ pub(crate) enum Form {
     ToEncode(Coding),
 }
 
+/// Where a form in some coding comes from.
+#[derive(Clone, Copy)]
+enum Source {
+    /// A file beside the file.
+    Beside,
+    Encoder,
+}
+
+/// What there may be, what we prefer first: what was compressed beforehand costs nothing, and what
+/// is shorter comes before what is longer. Brotli pays only where it is done once.
+const SOURCES: [(Coding, Source); 5] = [
+    (Coding::Brotli, Source::Beside),
+    (Coding::Zstd, Source::Beside),
+    (Coding::Gzip, Source::Beside),
+    (Coding::Zstd, Source::Encoder),
+    (Coding::Gzip, Source::Encoder),
+];
+
 impl Representation {
     /// Chooses a form of the file that the names led to.
     pub(crate) fn choose(
@@ -66,29 +84,26 @@ impl Representation {
         if !chosen.varies {
             return Ok(chosen);
         }
-        let accepted = Accepted::of(&asked.head.headers);
-        let ours: &[Coding] = if forms.precompressed {
-            &Coding::ALL
-        } else {
-            &[]
-        };
-        for coding in accepted.best(ours) {
-            if let Some((file, metadata)) =
-                sibling(root, names, coding, &chosen.metadata, asked.wait)?
-            {
-                chosen.form = Form::Encoded(coding);
-                (chosen.file, chosen.metadata) = (file, metadata);
-                return Ok(chosen);
-            }
-        }
         // What is made on the fly has no ranges, and who asks for some rather has those.
         let head = asked.head;
         let asks_for_range = head.method == Method::GET && head.headers.contains_key(header::RANGE);
-        if can_encode
-            && !asks_for_range
-            && let Some(coding) = accepted.best(&compress::CODINGS).next()
-        {
-            chosen.form = Form::ToEncode(coding);
+        let accepted = Accepted::of(&head.headers);
+        for (coding, source) in accepted.best(SOURCES, |(coding, _)| coding) {
+            match source {
+                Source::Beside if forms.precompressed => {
+                    let sibling = sibling(root, names, coding, &chosen.metadata, asked.wait)?;
+                    if let Some((file, metadata)) = sibling {
+                        chosen.form = Form::Encoded(coding);
+                        (chosen.file, chosen.metadata) = (file, metadata);
+                        return Ok(chosen);
+                    }
+                }
+                Source::Encoder if can_encode && !asks_for_range => {
+                    chosen.form = Form::ToEncode(coding);
+                    return Ok(chosen);
+                }
+                Source::Beside | Source::Encoder => {}
+            }
         }
         Ok(chosen)
     }
@@ -114,4 +129,54 @@ fn sibling(
     let date = |metadata: &Metadata| (metadata.mtime(), metadata.mtime_nsec());
     let sibling = root.find_file(&names.with_suffix(coding.suffix()), wait)?;
     Ok(sibling.filter(|(_, metadata)| date(metadata) >= date(original)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::SystemTime;
+
+    use http::Request;
+    use tempfile::tempdir;
+
+    use super::*;
+
+    #[test]
+    fn a_file_beside_does_not_outrank_what_the_client_prefers() {
+        let scratch = tempdir().unwrap();
+        for name in ["text.txt", "text.txt.gz"] {
+            fs::write(scratch.path().join(name), [b' '; 2000]).unwrap();
+        }
+        let root = Root::open(scratch.path(), None).unwrap();
+        let form = |accept_encoding: &str| {
+            let request = Request::get("/text.txt").header("accept-encoding", accept_encoding);
+            let (head, ()) = request.body(()).unwrap().into_parts();
+            let (now, wait) = (SystemTime::now(), Wait::Allowed);
+            let asked = Asked {
+                head: &head,
+                now,
+                wait,
+            };
+            let names = Names::parse("/text.txt").ok().unwrap();
+            let found = root.find_file(&names, wait).ok().flatten().unwrap();
+            let forms = Forms {
+                precompressed: true,
+                compress: true,
+            };
+            let chosen = Representation::choose(found, &names, asked, &root, forms);
+            chosen.ok().unwrap().form
+        };
+        let (beside, zstd) = (Form::Encoded(Coding::Gzip), Form::ToEncode(Coding::Zstd));
+        for (accept_encoding, expected) in [
+            ("zstd, gzip;q=0.5", zstd),
+            ("zstd;q=0.5, gzip", beside),
+            // Who does not care gets what is there.
+            ("zstd, gzip", beside),
+            ("br, gzip;q=0.5", beside),
+            ("zstd", zstd),
+            ("identity, zstd;q=0.5", Form::Plain),
+        ] {
+            assert_eq!(form(accept_encoding), expected, "{accept_encoding}");
+        }
+    }
 }

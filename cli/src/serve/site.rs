@@ -9,13 +9,15 @@ use std::time::SystemTime;
 use http::{Method, Request, Response, StatusCode, header, request};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 
+use super::budget::Budget;
 use super::cache::CachePolicy;
+use super::compress::Encoders;
 use super::content::Content;
 use super::cors::Cors;
 use super::extra_field::ExtraFields;
 use super::fallback::{self, Page};
 use super::file_response;
-use super::listing::{self, Budget, Listings};
+use super::listing::{self, Listings};
 use super::open::{Found, OpenError, Resolution, Root, Symlinks, Wait};
 use super::path::Names;
 use super::refusal::{Refusal, Setback};
@@ -77,6 +79,7 @@ pub(crate) struct Site {
     root: Root,
     settings: Settings,
     listings: Arc<Budget>,
+    encoders: Encoders,
 }
 
 impl Site {
@@ -90,6 +93,7 @@ impl Site {
             root: Root::open(directory, settings.symlinks)?,
             settings,
             listings: Budget::new(listing::MEMORY),
+            encoders: Encoders::default(),
         })
     }
 
@@ -131,11 +135,8 @@ impl Site {
 
     /// The same where the storage may be waited for.
     fn answer_in_time(&self, head: &request::Parts) -> Response<Content> {
-        let response = self.answer(Asked::new(head, Wait::Allowed));
-        self.dress(
-            head,
-            response.unwrap_or_else(|| Refusal::BUSY.into_response()),
-        )
+        self.answer(Asked::new(head, Wait::Allowed))
+            .unwrap_or_else(|| Refusal::BUSY.into_response())
     }
 
     /// Puts a page in the place of a refusal, if there is one for it.
@@ -155,7 +156,7 @@ impl Site {
         {
             let (root, forms) = (&self.root, self.settings.forms);
             let page = Representation::choose(file, page.names(), asked, root, forms)?;
-            return file_response::send_as(StatusCode::NOT_FOUND, page, asked);
+            return file_response::send_as(StatusCode::NOT_FOUND, page, asked, &self.encoders);
         }
         Err(refusal.into())
     }
@@ -163,7 +164,7 @@ impl Site {
     /// Sends the file that the names lead to.
     fn send(&self, file: (File, Metadata), names: &Names, asked: Asked<'_>) -> Outcome {
         let chosen = Representation::choose(file, names, asked, &self.root, self.settings.forms)?;
-        let mut response = file_response::send(chosen, asked)?;
+        let mut response = file_response::send(chosen, asked, &self.encoders)?;
         if response.status() != StatusCode::RANGE_NOT_SATISFIABLE {
             self.settings.cache.add(names, response.headers_mut());
         }
@@ -232,13 +233,29 @@ impl Site {
 pub(crate) async fn handle<B>(site: Arc<Site>, request: Request<B>) -> Response<Content> {
     let (head, _) = request.into_parts();
     match head.method {
-        Method::GET | Method::HEAD => match site.answer(Asked::new(&head, Wait::Never)) {
-            Some(response) => site.dress(&head, response),
-            None => blocking::unblock(move || site.answer_in_time(&head)).await,
-        },
+        Method::GET | Method::HEAD => get(site, head).await,
         Method::OPTIONS => site.dress(&head, reply::options(METHODS)),
         _ => site.dress(&head, reply::not_allowed(&head.method, METHODS)),
     }
+}
+
+async fn get(site: Arc<Site>, mut head: request::Parts) -> Response<Content> {
+    let response = match site.answer(Asked::new(&head, Wait::Never)) {
+        Some(response) => response,
+        None => {
+            let site = Arc::clone(&site);
+            let answer = move || (site.answer_in_time(&head), head);
+            let response;
+            (response, head) = blocking::unblock(answer).await;
+            response
+        }
+    };
+    let (fields, content) = response.into_parts();
+    let response = match content.settle().await {
+        Ok(content) => Response::from_parts(fields, content),
+        Err(error) => Refusal::from(OpenError::from(error)).into_response(),
+    };
+    site.dress(&head, response)
 }
 
 /// Sends the client to the directory's own address, from where the links of its page lead on.
@@ -313,7 +330,8 @@ mod tests {
             );
             assert_eq!(at_once.size_hint().exact(), response.size_hint().exact());
         }
-        let (head, mut content) = response.into_parts();
+        let (head, content) = response.into_parts();
+        let mut content = block_on(content.settle()).unwrap();
         let mut bytes = Vec::new();
         assert!(content.size_hint().exact().is_some());
         while let Some(frame) = block_on(std::future::poll_fn(|c| {

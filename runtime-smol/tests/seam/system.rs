@@ -147,8 +147,8 @@ impl System for Played {
         Time::ZERO.after(Duration::from_millis(self.0.borrow().now))
     }
 
-    fn unix_seconds(&self) -> u64 {
-        0
+    fn since_1970(&self) -> Duration {
+        Duration::ZERO
     }
 
     fn set_timer(&mut self, at: Time, cx: &mut Context<'_>) {

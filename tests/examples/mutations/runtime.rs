@@ -156,8 +156,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§5 what an earlier request is owed is written before more content is read",
         file: "runtime-smol/src/connection.rs",
-        from: "let is_first_in_line = tally",
-        to: "let is_first_in_line = true || tally",
+        from: "tally.completed.saturating_add(1) >= tally.dispatched && self.has_room()",
+        to: "tally.completed <= tally.dispatched && self.has_room()",
         test: test(
             "connections::what_an_earlier_request_is_owed_is_written_before_more_content_is_read",
         ),

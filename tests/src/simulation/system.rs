@@ -6,6 +6,7 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use neap_core::Time;
 use neap_smol::system::{Accepted, ListeningSocket, StopSignal, System, Transport};
@@ -53,8 +54,8 @@ impl System for VirtualSystem {
         time(self.kernel.borrow().now)
     }
 
-    fn unix_seconds(&self) -> u64 {
-        784_111_777 + self.kernel.borrow().now / SECOND
+    fn since_1970(&self) -> Duration {
+        Duration::from_secs(784_111_777) + Duration::from_micros(self.kernel.borrow().now)
     }
 
     fn set_timer(&mut self, at: Time, cx: &mut Context<'_>) {
