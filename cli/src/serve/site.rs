@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::{Method, Request, Response, StatusCode, header, request};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 
 use super::cache::CachePolicy;
@@ -119,14 +119,10 @@ impl Site {
     /// Answers GET and HEAD, unless the storage would have to be waited for, and may not be.
     fn answer(&self, asked: Asked<'_>) -> Option<Response<Content>> {
         let outcome = self.find(asked).or_else(|setback| match setback {
-            Setback::Refusal(refusal) => self.fall_back(refusal, asked),
-            Setback::NotNow => Err(Setback::NotNow),
+            Setback::Refusal(refusal) if refusal.is_not_found() => self.fall_back(refusal, asked),
+            other => Err(other),
         });
-        match outcome {
-            Ok(response) => Some(response),
-            Err(Setback::Refusal(refusal)) => Some(refusal.into_response()),
-            Err(Setback::NotNow) => None,
-        }
+        answered(outcome).ok()
     }
 
     /// The same where the storage may be waited for.
@@ -140,16 +136,27 @@ impl Site {
 
     /// Puts a page in the place of a refusal, if there is one for it.
     fn fall_back(&self, refusal: Refusal, asked: Asked<'_>) -> Outcome {
-        if !refusal.is_not_found() {
-            return Err(refusal.into());
+        if !self.settings.spa || !fallback::is_page(asked.head) {
+            return self.not_found(refusal, asked);
         }
+        let mut response = answered(self.app_or_not_found(refusal, asked))?;
+        // Caches would give the app to who wants JSON, and to people that there is nothing.
+        let accept = HeaderValue::from_static("accept");
+        response.headers_mut().append(header::VARY, accept);
+        Ok(response)
+    }
+
+    fn app_or_not_found(&self, refusal: Refusal, asked: Asked<'_>) -> Outcome {
         let index = Names::default().join(INDEX);
-        if self.settings.spa
-            && fallback::is_navigation(asked.head)
+        if fallback::takes_html(asked.head)
             && let Some(file) = self.root.find_file(&index, asked.wait)?
         {
             return self.send(file, &index, asked);
         }
+        self.not_found(refusal, asked)
+    }
+
+    fn not_found(&self, refusal: Refusal, asked: Asked<'_>) -> Outcome {
         if let Some(page) = &self.settings.not_found
             && let Some(file) = self.root.find_file(page.names(), asked.wait)?
         {
@@ -238,6 +245,14 @@ pub(crate) async fn handle<B>(site: Arc<Site>, request: Request<B>) -> Response<
         },
         Method::OPTIONS => site.dress(&head, reply::options(METHODS)),
         _ => site.dress(&head, reply::not_allowed(&head.method, METHODS)),
+    }
+}
+
+/// Makes a response of a refusal.
+fn answered(outcome: Outcome) -> Outcome {
+    match outcome {
+        Err(Setback::Refusal(refusal)) => Ok(refusal.into_response()),
+        other => other,
     }
 }
 
@@ -718,6 +733,48 @@ mod tests {
             answer(&site, "GET", "/gone", &[]).body(),
             b"Nothing is here.\n"
         );
+    }
+
+    /// A cache that is not told would answer a script with the app, and a person with a 404.
+    #[test]
+    fn what_a_navigation_gets_varies_by_accept() {
+        let (scratch, _) = site();
+        fs::write(scratch.path().join("index.html"), "app").unwrap();
+        fs::write(scratch.path().join("404.html"), "lost").unwrap();
+        for (spa, not_found) in [
+            (true, None),
+            (true, Some("404.html".parse().unwrap())),
+            (false, None),
+        ] {
+            let settings = Settings {
+                spa,
+                not_found,
+                ..Settings::default()
+            };
+            let site = Site::open(scratch.path(), settings).unwrap();
+            let app = spa.then_some("accept").unwrap_or_default();
+            let etag = field(&answer(&site, "GET", "/", &[]), "etag").to_owned();
+            let (html, json) = (("accept", "text/html"), ("accept", "application/json"));
+            for (target, fields, status, vary) in [
+                ("/users/7", &[html][..], if spa { 200 } else { 404 }, app),
+                (
+                    "/users/7",
+                    &[html, ("if-none-match", &etag)],
+                    if spa { 304 } else { 404 },
+                    app,
+                ),
+                ("/users/7", &[json], 404, app),
+                // Here nobody's preference counts.
+                ("/users.js", &[html], 404, ""),
+                ("/ten.txt", &[html], 200, ""),
+                ("/empty", &[json], 200, ""),
+                ("/", &[json], 200, ""),
+            ] {
+                let response = answer(&site, "GET", target, fields);
+                assert_eq!(response.status().as_u16(), status, "{target} {fields:?}");
+                assert_eq!(field(&response, "vary"), vary, "{target} {fields:?}");
+            }
+        }
     }
 
     #[test]
