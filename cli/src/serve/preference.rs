@@ -1,5 +1,7 @@
 //! Lists of what a client prefers (RFC 9110 section 12.4).
 
+use http::{HeaderMap, header};
+
 /// An element of a list of preferences, `TOKEN` or `TOKEN;q=0.5`, and its weight in thousandths.
 pub(crate) fn element_of_list(element: &str) -> Option<(&str, u16)> {
     let mut parts = element
@@ -9,6 +11,23 @@ pub(crate) fn element_of_list(element: &str) -> Option<(&str, u16)> {
     // Media types have other parameters before it.
     let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
     Some((token, weight.map_or(Some(1000), thousandths)?))
+}
+
+/// How gladly a client takes a media type, in thousandths (RFC 9110 section 12.5.1): what its
+/// `Accept` says of the first of these ranges that it names, which come the most specific first. 0
+/// where it names none.
+pub(crate) fn quality(fields: &HeaderMap, ranges: &[&str]) -> u16 {
+    let values = fields.get_all(header::ACCEPT).iter();
+    let elements = values.filter_map(|value| value.to_str().ok());
+    let elements = elements.flat_map(|value| value.split(','));
+    let ranked = elements.filter_map(|element| {
+        let (range, quality) = element_of_list(element)?;
+        let mut ranges = ranges.iter();
+        let place = ranges.position(|ours| range.eq_ignore_ascii_case(ours))?;
+        Some((place, quality))
+    });
+    let most_specific = ranked.min_by_key(|&(place, _)| place);
+    most_specific.map_or(0, |(_, quality)| quality)
 }
 
 /// `qvalue` of section 12.4.2: 0 or 1, and three digits behind the point at most.

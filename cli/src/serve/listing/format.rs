@@ -1,9 +1,9 @@
 //! Whether a client wants a listing as a page or as JSON (RFC 9110 section 12.5.1).
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue};
 
 use super::query;
-use crate::serve::preference::element_of_list;
+use crate::serve::preference::quality;
 
 /// How a listing is written.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
@@ -21,9 +21,8 @@ impl Format {
             Some("json") => return Format::Json,
             _ => {}
         }
-        let quality = |range: [&str; 3]| quality(fields, range);
-        let html = quality(["text/html", "text/*", "*/*"]);
-        let json = quality(["application/json", "application/*", "*/*"]);
+        let html = quality(fields, &["text/html", "text/*", "*/*"]);
+        let json = quality(fields, &["application/json", "application/*", "*/*"]);
         if json > html {
             Format::Json
         } else {
@@ -39,24 +38,10 @@ impl Format {
     }
 }
 
-/// How gladly a client takes a media type, in thousandths: what the most specific of its `ranges`
-/// that the client has named says.
-fn quality(fields: &HeaderMap, ranges: [&str; 3]) -> u16 {
-    let values = fields.get_all(header::ACCEPT).iter();
-    let elements = values.filter_map(|value| value.to_str().ok());
-    let elements = elements.flat_map(|value| value.split(','));
-    let ranked = elements.filter_map(|element| {
-        let (range, quality) = element_of_list(element)?;
-        let mut ranges = ranges.iter();
-        let place = ranges.position(|ours| range.eq_ignore_ascii_case(ours))?;
-        Some((place, quality))
-    });
-    let most_specific = ranked.min_by_key(|&(place, _)| place);
-    most_specific.map_or(0, |(_, quality)| quality)
-}
-
 #[cfg(test)]
 mod tests {
+    use http::header;
+
     use super::*;
 
     fn format(query: &str, accept: &[&'static str]) -> Format {
