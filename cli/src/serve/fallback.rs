@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::{Component, Path};
 use std::str::FromStr;
 
-use http::{HeaderValue, header, request};
+use http::{header, request};
 
 use super::path::Names;
-use super::preference::element_of_list;
+use super::preference::{HTML, quality};
 
 /// A file below the directory, as `--not-found` names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,15 +59,7 @@ pub(crate) fn is_page(head: &request::Parts) -> bool {
 
 /// Whether a page is welcome.
 pub(crate) fn takes_html(head: &request::Parts) -> bool {
-    let mut values = head.headers.get_all(header::ACCEPT).iter().peekable();
-    if values.peek().is_none() {
-        return true;
-    }
-    let elements = values.filter_map(|value: &HeaderValue| value.to_str().ok());
-    elements
-        .flat_map(|value| value.split(','))
-        .filter_map(element_of_list)
-        .any(|(range, weight)| weight > 0 && matches!(range, "text/html" | "text/*" | "*/*"))
+    !head.headers.contains_key(header::ACCEPT) || quality(&head.headers, HTML) > 0
 }
 
 #[cfg(test)]

@@ -777,6 +777,33 @@ mod tests {
         }
     }
 
+    /// They were read twice, and once wrongly: `TEXT/HTML` was no page, and `text/html;q=0` was one
+    /// where `*/*` stood beside it.
+    #[test]
+    fn one_reading_of_accept_for_pages_and_listings() {
+        let (scratch, _) = site();
+        fs::write(scratch.path().join("index.html"), "app").unwrap();
+        let settings = Settings {
+            spa: true,
+            ..Settings::default()
+        };
+        let site = Site::open(scratch.path(), settings).unwrap();
+        for (accept, page) in [
+            ("TEXT/HTML", true),
+            ("Text/*;q=0.1", true),
+            ("*/*, text/html;q=0", false),
+            ("text/*;q=0, */*", false),
+            ("text/html;q=0, application/json", false),
+        ] {
+            let fields = [("accept", accept)];
+            let app = answer(&site, "GET", "/users/7", &fields).status();
+            assert_eq!(app == StatusCode::OK, page, "{accept}");
+            let listing = answer(&site, "GET", "/plain/", &fields);
+            let is_page = field(&listing, "content-type").starts_with("text/html");
+            assert_eq!(is_page, page, "{accept}");
+        }
+    }
+
     #[test]
     fn a_page_needs_no_suffix_where_that_was_asked_for() {
         let (scratch, _) = site();
