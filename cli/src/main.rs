@@ -112,11 +112,11 @@ fn run_drill(drill: &drill::args::Drill) -> ExitCode {
 
 fn run_serve(server: Server, serve: &Serve) -> Result<Report, StartError> {
     start::raise_open_files_limit();
-    let site =
-        Site::open(&serve.directory, serve.settings()).map_err(|source| StartError::Directory {
-            directory: serve.directory.clone(),
-            source,
-        })?;
+    let settings = serve.settings().map_err(StartError::Cache)?;
+    let site = Site::open(&serve.directory, settings).map_err(|source| StartError::Directory {
+        directory: serve.directory.clone(),
+        source,
+    })?;
     if let Some(page) = site.missing_page() {
         let directory = serve.directory.clone();
         return Err(StartError::Page { page, directory });

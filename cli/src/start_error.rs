@@ -6,6 +6,8 @@ use std::{fmt, io};
 
 use neap_smol::{Address, ConfigError};
 
+use crate::serve::RuleError;
+
 /// A certificate that a browser warns of, and a key.
 const MAKE_ONE: &str = "`openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout \
                         key.pem -out cert.pem`";
@@ -15,6 +17,8 @@ const MAKE_ONE: &str = "`openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=loc
 pub(crate) enum StartError {
     /// The settings contradict each other.
     Config(ConfigError),
+    /// The rules of `--cache` do.
+    Cache(RuleError),
     /// There is no certificate where one was to be.
     Certificate(io::Error),
     /// The sockets that were to be inherited are of no use.
@@ -57,6 +61,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Config(source) => source.fmt(f),
+            StartError::Cache(source) => write!(f, "the rule of --cache {source}"),
             StartError::Certificate(source) => write!(
                 f,
                 "cannot speak HTTPS: {source}. --tls-cert and --tls-key name PEM files; {MAKE_ONE} \
@@ -106,6 +111,7 @@ impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             StartError::Config(source) => Some(source),
+            StartError::Cache(source) => Some(source),
             StartError::Page { .. } => None,
             StartError::Certificate(source)
             | StartError::Inherit(source)

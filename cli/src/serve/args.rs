@@ -6,7 +6,7 @@ use clap::Args;
 use clap::builder::{BoolishValueParser, Resettable};
 
 use super::Settings;
-use super::cache::{CachePolicy, Rule};
+use super::cache::{CachePolicy, Rule, RuleError};
 use super::cors::{Cors, Origin};
 use super::extra_field::{ExtraField, ExtraFields};
 use super::fallback::Page;
@@ -102,21 +102,25 @@ pub(crate) struct Serve {
 
 impl Serve {
     /// What the flags say of how files are sent.
-    pub(crate) fn settings(&self) -> Settings {
-        Settings {
+    ///
+    /// # Errors
+    ///
+    /// When rules of `--cache` contradict each other.
+    pub(crate) fn settings(&self) -> Result<Settings, RuleError> {
+        Ok(Settings {
             hidden: self.hidden,
             symlinks: self.symlinks,
             forms: Forms {
                 precompressed: self.precompressed,
                 compress: self.compress,
             },
-            cache: CachePolicy::new(self.cache.clone()),
+            cache: CachePolicy::new(self.cache.clone())?,
             cors: Cors::new(self.cors.clone()),
             extra: ExtraFields::new(self.header.clone()),
             pretty_urls: self.pretty_urls,
             spa: self.spa,
             not_found: self.not_found.clone(),
             listing: self.listing,
-        }
+        })
     }
 }

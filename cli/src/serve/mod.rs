@@ -33,6 +33,7 @@ mod site;
 
 use http::Response;
 
+pub(crate) use self::cache::RuleError;
 use self::content::Content;
 use self::refusal::Refusal;
 pub(crate) use self::site::{Settings, Site, handle};

@@ -214,15 +214,26 @@ impl Site {
         let Found::Directory(directory) = self.root.find(&names, asked.wait)? else {
             return Err(Refusal::NOT_FOUND.into());
         };
+        let cache_control = self.settings.cache.of_directory(&names);
         let (hidden, listings) = (self.settings.hidden, &self.listings);
         let listing = listing::answer(&self.root, names, directory, hidden, listings, asked.head);
-        Ok(listing?)
+        let mut listing = listing?;
+        let fields = listing.headers_mut();
+        fields.insert(header::CACHE_CONTROL, cache_control);
+        Ok(listing)
     }
 
     fn file(&self, names: &Names, asked: Asked<'_>) -> Outcome {
         match self.root.find(names, asked.wait) {
             Ok(Found::File(file, metadata)) => self.send((file, metadata), names, asked),
-            Ok(Found::Directory(_)) => Ok(add_slash(names, asked.head.uri.query())),
+            Ok(Found::Directory(_)) => {
+                let mut response = add_slash(names, asked.head.uri.query());
+                // Said nothing, browsers keep it for good, also where a file has come meanwhile.
+                let cache_control = self.settings.cache.of_directory(names);
+                let fields = response.headers_mut();
+                fields.insert(header::CACHE_CONTROL, cache_control);
+                Ok(response)
+            }
             Err(OpenError::NotFound) if self.settings.pretty_urls => {
                 let page = names.with_suffix(b".html");
                 match self.root.find(&page, asked.wait)? {
@@ -801,6 +812,40 @@ mod tests {
             let listing = answer(&site, "GET", "/plain/", &fields);
             let is_page = field(&listing, "content-type").starts_with("text/html");
             assert_eq!(is_page, page, "{accept}");
+        }
+    }
+
+    #[test]
+    fn no_store_is_for_listings_too() {
+        let (scratch, _) = site();
+        let control = |rules: &[&str], target| {
+            let rules = rules.iter().map(|rule| rule.parse().unwrap());
+            let settings = Settings {
+                cache: CachePolicy::new(rules.collect()).unwrap(),
+                ..Settings::default()
+            };
+            let site = Site::open(scratch.path(), settings).unwrap();
+            let response = answer(&site, "GET", target, &[]);
+            let etag = field(&response, "etag").to_owned();
+            let again = answer(&site, "GET", target, &[("if-none-match", &etag)]);
+            let control = field(&response, "cache-control").to_owned();
+            assert_eq!(field(&again, "cache-control"), control);
+            control
+        };
+        for (rules, target, expected) in [
+            (&["no-store"][..], "/", "no-store"),
+            (&["no-store"], "/plain/", "no-store"),
+            (&["no-store"], "/plain", "no-store"),
+            (&["/plain/*=no-store"], "/plain/?sort=size", "no-store"),
+            (&["/plain/*=no-store"], "/", "no-cache"),
+            (&["/**=no-store"], "/plain/", "no-store"),
+            // A listing is never of yesterday, and so is no redirect.
+            (&["1h"], "/", "no-cache"),
+            (&["off"], "/plain/", "no-cache"),
+            (&["1h"], "/plain", "no-cache"),
+            (&[], "/plain", "no-cache"),
+        ] {
+            assert_eq!(control(rules, target), expected, "{rules:?} {target}");
         }
     }
 

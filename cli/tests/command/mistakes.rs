@@ -75,6 +75,14 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ),
     ("serve --threads 0", &["'0'", "zero"]),
     (
+        "serve -p 0 --cache 1h --cache /sub/*=no-store",
+        &[
+            "the rule of --cache \"/sub/*=no-store\" is never reached",
+            "write it before \"1h\"",
+        ],
+    ),
+    ("serve --cache 500ms", &["less than a second", "write 1s"]),
+    (
         "serve --tls-cert cert.pem",
         &["not provided", "--tls-key <FILE>"],
     ),
