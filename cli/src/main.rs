@@ -117,9 +117,13 @@ fn run_serve(server: Server, serve: &Serve) -> Result<Report, StartError> {
         directory: serve.directory.clone(),
         source,
     })?;
-    if let Some(page) = site.missing_page() {
+    if let Some((page, remedy)) = site.missing_page() {
         let directory = serve.directory.clone();
-        return Err(StartError::Page { page, directory });
+        return Err(StartError::Page {
+            page,
+            directory,
+            remedy,
+        });
     }
     let bound = start::bind(server, &serve.common, SERVE_FILES)?.opening(serve.open);
     let log = start::log(serve.common.log)?;

@@ -39,12 +39,14 @@ pub(crate) enum StartError {
         /// What the system says.
         source: io::Error,
     },
-    /// The page for what is not there is not there.
+    /// A page that a flag is about is not there.
     Page {
         /// Its path below the directory.
         page: String,
         /// The directory.
         directory: PathBuf,
+        /// What to do about it.
+        remedy: &'static str,
     },
     /// The server could not run.
     Run(io::Error),
@@ -91,12 +93,13 @@ impl fmt::Display for StartError {
                     _ => write!(f, "{source}"),
                 }
             }
-            StartError::Page { page, directory } => {
+            StartError::Page {
+                page,
+                directory,
+                remedy,
+            } => {
                 let directory = directory.display();
-                write!(
-                    f,
-                    "there is no file {page} below {directory}: correct --not-found"
-                )
+                write!(f, "there is no file {page} below {directory}: {remedy}")
             }
             StartError::Run(source) => write!(f, "cannot serve: {source}"),
             StartError::Write { directory, source } => match directory {

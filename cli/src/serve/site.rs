@@ -107,13 +107,19 @@ impl Site {
         }
     }
 
-    /// The page of `--not-found`, if it is not there itself.
-    pub(crate) fn missing_page(&self) -> Option<String> {
-        let names = self.settings.not_found.as_ref()?.names();
-        match self.root.find_file(names, Wait::Allowed) {
-            Ok(Some(_)) => None,
-            Ok(None) | Err(_) => Some(names.to_path()),
-        }
+    /// A page that a flag is about, if it is not there, and what to do about it.
+    pub(crate) fn missing_page(&self) -> Option<(String, &'static str)> {
+        let index = Names::default().join(INDEX);
+        let app = self
+            .settings
+            .spa
+            .then_some((&index, "create it, or leave out --spa"));
+        let page = self.settings.not_found.as_ref();
+        let page = page.map(|page| (page.names(), "correct --not-found"));
+        let is_missing = |names| !matches!(self.root.find_file(names, Wait::Allowed), Ok(Some(_)));
+        let mut pages = app.into_iter().chain(page);
+        let (names, remedy) = pages.find(|(names, _)| is_missing(names))?;
+        Some((names.to_path(), remedy))
     }
 
     /// Answers GET and HEAD, unless the storage would have to be waited for, and may not be.
@@ -739,7 +745,8 @@ mod tests {
             ..Settings::default()
         };
         let site = Site::open(scratch.path(), elsewhere).unwrap();
-        assert_eq!(site.missing_page().as_deref(), Some("/nowhere.html"));
+        let missing = site.missing_page().map(|(page, _)| page);
+        assert_eq!(missing.as_deref(), Some("/nowhere.html"));
         assert_eq!(
             answer(&site, "GET", "/gone", &[]).body(),
             b"Nothing is here.\n"
