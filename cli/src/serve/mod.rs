@@ -27,6 +27,7 @@ mod open;
 mod path;
 mod preference;
 mod range;
+mod redirect;
 mod refusal;
 mod representation;
 mod site;

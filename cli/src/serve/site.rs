@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
-use percent_encoding::{CONTROLS, utf8_percent_encode};
 
 use super::cache::CachePolicy;
 use super::content::Content;
@@ -18,6 +17,7 @@ use super::file_response;
 use super::listing::{self, Budget, Listings};
 use super::open::{Found, OpenError, Resolution, Root, Symlinks, Wait};
 use super::path::Names;
+use super::redirect;
 use super::refusal::{Refusal, Setback};
 use super::representation::{Forms, Representation};
 use crate::reply;
@@ -233,7 +233,7 @@ impl Site {
         match self.root.find(names, asked.wait) {
             Ok(Found::File(file, metadata)) => self.send((file, metadata), names, asked),
             Ok(Found::Directory(_)) => {
-                let mut response = add_slash(names, asked.head.uri.query());
+                let mut response = redirect::add_slash(names, asked.head.uri.query());
                 // Said nothing, browsers keep it for good, also where a file has come meanwhile.
                 let cache_control = self.settings.cache.of_directory(names);
                 let fields = response.headers_mut();
@@ -273,21 +273,6 @@ fn answered(outcome: Outcome) -> Outcome {
     }
 }
 
-/// Sends the client to the directory's own address, from where the links of its page lead on.
-fn add_slash(names: &Names, query: Option<&str>) -> Response<Content> {
-    let mut location = names.to_directory_path();
-    if let Some(query) = query {
-        location.push('?');
-        location.extend(utf8_percent_encode(query, CONTROLS));
-    }
-    let sentence = "A directory's address ends in a slash.";
-    let mut response = reply::text(StatusCode::MOVED_PERMANENTLY, sentence);
-    response
-        .headers_mut()
-        .insert(header::LOCATION, reply::value(location));
-    response
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -306,8 +291,8 @@ mod tests {
     fn site() -> (TempDir, Site) {
         let scratch = tempdir().unwrap();
         let path = scratch.path();
-        for directory in ["indexed", "plain", "a\\b", ".git"] {
-            fs::create_dir(path.join(directory)).unwrap();
+        for directory in ["indexed/deeper", "plain", "a\\b", ".git"] {
+            fs::create_dir_all(path.join(directory)).unwrap();
         }
         for (name, bytes) in [
             ("ten.txt", "0123456789"),
@@ -456,10 +441,12 @@ mod tests {
     fn a_directory_without_its_slash_is_redirected_on_the_same_host() {
         let (_scratch, site) = site();
         for (target, location) in [
-            ("/indexed", "/indexed/"),
-            ("/plain?a=/%2F&b", "/plain/?a=/%2F&b"),
-            ("http://evil.example/plain", "/plain/"),
-            ("/a%5cb", "/a%5Cb/"),
+            ("/indexed", "./indexed/"),
+            ("/indexed/deeper", "./deeper/"),
+            ("/plain?a=/%2F&b", "./plain/?a=/%2F&b"),
+            ("/plain?{a|b}", "./plain/?%7Ba%7Cb%7D"),
+            ("http://evil.example/plain", "./plain/"),
+            ("/a%5cb", "./a%5Cb/"),
         ] {
             let response = answer(&site, "GET", target, &[]);
             assert_eq!(response.status(), StatusCode::MOVED_PERMANENTLY, "{target}");
