@@ -144,6 +144,7 @@ mod tests {
     use futures_lite::future::{block_on, poll_fn};
     use tempfile::tempfile;
 
+    use super::super::file_content::Version;
     use super::*;
 
     fn decode(coding: Coding, encoded: &[u8]) -> Vec<u8> {
@@ -164,7 +165,10 @@ mod tests {
     }
 
     fn send(file: File, length: u64, coding: Coding) -> io::Result<Vec<u8>> {
-        let mut content = Compressed::new(FileContent::new(file, 0, length), coding)?;
+        let mut content = {
+            let version = Version::of(&file.metadata().unwrap());
+            Compressed::new(FileContent::new(file, version, 0, length), coding)?
+        };
         let mut sent = Vec::new();
         while let Some(piece) = block_on(poll_fn(|context| content.poll(context))) {
             let piece = piece?;

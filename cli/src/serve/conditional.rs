@@ -9,8 +9,17 @@ use crate::date;
 pub(crate) struct Validators {
     /// An entity tag, quotes and the mark of a weak one included.
     pub(crate) etag: Option<String>,
-    /// `Last-Modified`, in seconds since 1970.
+    /// When it was modified, in seconds since 1970.
     pub(crate) modified: Option<i64>,
+}
+
+impl Validators {
+    /// What `Last-Modified` says, if the second that it names is over at `now`. A file may change
+    /// again within that second: a client that was told of it before would take what it has for
+    /// the later file (RFC 9110 section 8.8.2.2). Nor is a date in the future sent (8.8.2.1).
+    pub(crate) fn last_modified(&self, now: i64) -> Option<i64> {
+        self.modified.filter(|&modified| modified < now)
+    }
 }
 
 /// What the conditions of a GET or HEAD come to.
@@ -49,7 +58,7 @@ pub(crate) fn evaluate(fields: &HeaderMap, validators: &Validators) -> Verdict {
 }
 
 /// Whether a `Range` may be obeyed: the client's other part is of this very representation
-/// (section 13.1.5). Without `If-Range` it may; `now` decides whether a date is strong.
+/// (section 13.1.5). Without `If-Range` it may; `now` decides whether a date may have been sent.
 pub(crate) fn range_holds(fields: &HeaderMap, validators: &Validators, now: i64) -> bool {
     let Some(condition) = fields.get(header::IF_RANGE) else {
         return true;
@@ -57,10 +66,9 @@ pub(crate) fn range_holds(fields: &HeaderMap, validators: &Validators, now: i64)
     if let Some(tag) = tags(condition.as_bytes()).next() {
         return tag.is_strong_match(validators.etag.as_deref()) && !tag.is_any();
     }
-    // A file may change twice within the second its date tells, so that the date is strong only
-    // when that second was over before it was first sent (section 8.8.2.2).
+    // Every date that was sent is strong; one that would not be sent now is none of ours.
     dates(fields, &header::IF_RANGE, validators)
-        .is_some_and(|(condition, modified)| condition == modified && modified < now)
+        .is_some_and(|(condition, _)| validators.last_modified(now) == Some(condition))
 }
 
 /// The date of a condition beside that of the representation. A condition that is no date, or
@@ -325,6 +333,18 @@ mod tests {
     fn if_range_distrusts_a_date_whose_second_is_not_over() {
         let fields = fields(&[("if-range", MODIFIED)]);
         assert!(!range_holds(&fields, &validators(), 784_111_777));
+    }
+
+    #[test]
+    fn no_date_is_sent_before_its_second_is_over() {
+        let modified = 784_111_777;
+        for (now, expected) in [
+            (modified - 1, None),
+            (modified, None),
+            (modified + 1, Some(modified)),
+        ] {
+            assert_eq!(validators().last_modified(now), expected, "{now}");
+        }
     }
 
     /// A tag in a list, before it is written down.

@@ -1,7 +1,8 @@
 //! A file, or a part of one, as the content of a response.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -31,9 +32,9 @@ pub(crate) struct FileContent {
     /// The last piece, whose memory the next one gets, if the client has taken it by then.
     last: Bytes,
     reading: Option<Task<io::Result<Bytes>>>,
-    /// What the file was like before the first of several pieces. A file of one piece is read
-    /// right after it was looked at, with nothing in between to wait for.
-    version: Option<Version>,
+    /// What the file was like when its tag was made. What one read brought while the file was being
+    /// opened was read right after that, with nothing in between to wait for; all else is compared.
+    version: Version,
 }
 
 /// What tells whether a file was written to. Not the time of its last change of any kind, which a
@@ -45,10 +46,18 @@ pub(crate) struct Version {
 }
 
 impl Version {
-    /// Does not wait for storage that is far away: what is known here of a file is as old as what
+    /// What the file was like when the system was asked for this.
+    pub(crate) fn of(metadata: &Metadata) -> Version {
+        Version {
+            length: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+
+    /// What it is like now. Does not wait for storage that is far away: what is known here of a file is as old as what
     /// is known of its bytes, and is renewed with them. Nothing where nothing is known.
     #[cfg(target_os = "linux")]
-    pub(crate) fn of(file: &File) -> Option<Version> {
+    fn now(file: &File) -> Option<Version> {
         use rustix::fs::{AtFlags, StatxFlags, statx};
         let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
         let wanted = StatxFlags::SIZE | StatxFlags::MTIME;
@@ -61,13 +70,8 @@ impl Version {
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub(crate) fn of(file: &File) -> Option<Version> {
-        use std::os::unix::fs::MetadataExt;
-        let metadata = file.metadata().ok()?;
-        Some(Version {
-            length: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-        })
+    fn now(file: &File) -> Option<Version> {
+        Some(Version::of(&file.metadata().ok()?))
     }
 
     /// Whether what was read between the two may be of several versions. Two writes of the same
@@ -79,22 +83,14 @@ impl Version {
 }
 
 impl FileContent {
-    /// Promises `length` bytes from `offset` on.
-    pub(crate) fn new(file: impl Into<Arc<File>>, offset: u64, length: u64) -> FileContent {
-        let file = file.into();
-        let has_pieces = length > PIECE as u64;
-        let version = has_pieces.then(|| Version::of(&file)).flatten();
-        FileContent::part(file, version, offset, length)
-    }
-
-    /// The same for one of several parts of a file that was of this version when the first was
-    /// begun.
-    pub(crate) fn part(
-        file: Arc<File>,
-        version: Option<Version>,
+    /// Promises `length` bytes from `offset` on, of a file that is of this version.
+    pub(crate) fn new(
+        file: impl Into<Arc<File>>,
+        version: Version,
         offset: u64,
         length: u64,
     ) -> FileContent {
+        let file = file.into();
         FileContent {
             file: (length > 0).then_some(file),
             offset,
@@ -205,10 +201,8 @@ impl FileContent {
 
     /// Whether the pieces so far may be of several versions of the file, as far as that is known.
     fn is_mixed(&self) -> bool {
-        let (Some(version), Some(file)) = (self.version, &self.file) else {
-            return false;
-        };
-        Version::of(file).is_some_and(|later| version.is_mixed_with(later))
+        let later = self.file.as_deref().and_then(Version::now);
+        later.is_some_and(|later| self.version.is_mixed_with(later))
     }
 }
 
@@ -271,6 +265,11 @@ mod tests {
         (scratch, file)
     }
 
+    fn content(file: &File, offset: u64, length: u64) -> FileContent {
+        let version = Version::of(&file.metadata().unwrap());
+        FileContent::new(file.try_clone().unwrap(), version, offset, length)
+    }
+
     fn read(content: &mut FileContent) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         while let Some(piece) = block_on(poll_fn(|context| content.poll(context))) {
@@ -293,7 +292,7 @@ mod tests {
         ] {
             for read_first in [false, true] {
                 let (_scratch, file) = file(&bytes);
-                let mut content = FileContent::new(file, offset as u64, length as u64);
+                let mut content = content(&file, offset as u64, length as u64);
                 if read_first {
                     content.read_first().unwrap();
                 }
@@ -306,7 +305,7 @@ mod tests {
     #[test]
     fn a_file_that_grows_is_sent_as_it_was_promised() {
         let (_scratch, mut file) = file(b"0123456789");
-        let mut content = FileContent::new(file.try_clone().unwrap(), 0, 10);
+        let mut content = content(&file, 0, 10);
         file.write_all(&[b'x'; 100]).unwrap();
         assert_eq!(read(&mut content).unwrap().len(), 10);
     }
@@ -317,7 +316,7 @@ mod tests {
         // A clock that stands still for some milliseconds would show no change.
         file.set_modified(std::time::UNIX_EPOCH).unwrap();
         let length = 3 * PIECE as u64;
-        let mut content = FileContent::new(file.try_clone().unwrap(), 0, length);
+        let mut content = content(&file, 0, length);
         content.read_first().unwrap();
         change(&file, &scratch.path().join("file"));
         let read = read(&mut content);
@@ -341,6 +340,25 @@ mod tests {
     }
 
     #[test]
+    fn a_short_file_that_is_read_in_two_goes_is_of_one_version() {
+        for offset in [0, 7] {
+            let (_scratch, file) = file(b"0123456789");
+            file.set_modified(std::time::UNIX_EPOCH).unwrap();
+            let mut content = content(&file, offset, 10 - offset);
+            // As the system gives it that has only this much of the file in memory.
+            content.begin_with(Bytes::from(vec![b'0'; 2]));
+            file.write_all_at(b"abcdefghij", 0).unwrap();
+            assert!(read(&mut content).is_err());
+        }
+        // Nor is what is read long after the file was opened certainly what was promised.
+        let (_scratch, file) = file(b"0123456789");
+        file.set_modified(std::time::UNIX_EPOCH).unwrap();
+        let mut content = content(&file, 0, 10);
+        file.write_all_at(b"abcdefghij", 0).unwrap();
+        assert!(read(&mut content).is_err());
+    }
+
+    #[test]
     fn a_file_that_is_appended_to_replaced_or_removed_comes_to_its_end() {
         let promised = vec![1; 3 * PIECE];
         let appended = read_after(|file, _| file.write_all_at(b"2", 3 * PIECE as u64).unwrap());
@@ -358,7 +376,7 @@ mod tests {
     #[test]
     fn a_file_that_shrinks_ends_with_an_error_instead_of_padding() {
         let (_scratch, file) = file(&vec![1; 3 * PIECE]);
-        let mut content = FileContent::new(file.try_clone().unwrap(), 0, 3 * PIECE as u64);
+        let mut content = content(&file, 0, 3 * PIECE as u64);
         content.read_first().unwrap();
         file.set_len(PIECE as u64 + 1).unwrap();
         assert_eq!(

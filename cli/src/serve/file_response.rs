@@ -3,6 +3,7 @@
 use std::fs::Metadata;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request};
 
@@ -10,7 +11,7 @@ use super::compress::{self, Compressed};
 use super::conditional::{self, Validators, Verdict};
 use super::content::Content;
 use super::encoding::Coding;
-use super::file_content::FileContent;
+use super::file_content::{FileContent, Version};
 use super::multipart::Multipart;
 use super::open::{OpenError, Wait};
 use super::range::{self, Selection, Span};
@@ -19,10 +20,15 @@ use super::representation::{Form, Representation};
 use super::site::{Asked, Outcome};
 use crate::{date, reply};
 
+/// How far the clock that files are dated by may be behind: systems wind it on a hundred times a
+/// second, or more often. Twice that, so that no file gets the date of a second that we hold to be
+/// over.
+const TICK: Duration = Duration::from_millis(20);
+
 /// Weighs the request's conditions and range, and answers with what they leave of it.
 pub(crate) fn send(chosen: Representation, asked: Asked<'_>) -> Outcome {
-    let (head, now) = (asked.head, date::unix_seconds(asked.now));
-    let validators = validators(&chosen, now);
+    let (head, now) = (asked.head, date::unix_seconds(asked.now - TICK));
+    let validators = validators(&chosen.metadata, chosen.form);
     let varies = chosen.varies;
     let mut response = match conditional::evaluate(&head.headers, &validators) {
         Verdict::Failed => return Err(Refusal::PRECONDITION_FAILED.into()),
@@ -34,7 +40,7 @@ pub(crate) fn send(chosen: Representation, asked: Asked<'_>) -> Outcome {
             Selection::Unsatisfiable => return Ok(unsatisfiable(chosen.metadata.len())),
         },
     };
-    add_validators(response.headers_mut(), &validators);
+    add_validators(response.headers_mut(), &validators, now);
     add_vary(response.headers_mut(), varies);
     Ok(response)
 }
@@ -81,7 +87,8 @@ fn whole(chosen: Representation, asked: Asked<'_>) -> Outcome {
     if is_get && matches!(form, Form::ToEncode(_)) && asked.wait == Wait::Never {
         return Err(Setback::NotNow);
     }
-    let mut content = FileContent::new(chosen.file, 0, chosen.metadata.len());
+    let version = Version::of(&chosen.metadata);
+    let mut content = FileContent::new(chosen.file, version, 0, chosen.metadata.len());
     if is_get {
         read_first(&mut content, asked.wait)?;
     }
@@ -118,7 +125,8 @@ fn encode(mut content: FileContent, coding: Coding, is_get: bool) -> std::io::Re
 
 fn part(chosen: Representation, span: Span, wait: Wait) -> Outcome {
     let coding = chosen.coding();
-    let mut content = FileContent::new(chosen.file, span.first, span.length());
+    let version = Version::of(&chosen.metadata);
+    let mut content = FileContent::new(chosen.file, version, span.first, span.length());
     read_first(&mut content, wait)?;
     let mut response = partial(Content::File(content));
     let fields = response.headers_mut();
@@ -165,34 +173,34 @@ fn add_vary(fields: &mut HeaderMap, varies: bool) {
     }
 }
 
-/// A hash of the file's inode, length and time of change in nanoseconds: whatever writes to a file
-/// or puts another in its place changes one of them, and none of them is anybody's business. What
-/// is made on the fly may come out otherwise with another version of the encoder, so that its tag
-/// is weak (RFC 9110 section 8.8.1).
-fn validators(chosen: &Representation, now: i64) -> Validators {
-    let metadata: &Metadata = &chosen.metadata;
-    let (seconds, nanos) = (metadata.mtime(), metadata.mtime_nsec());
-    let (inode, length) = (metadata.ino(), metadata.len());
+/// A tag is a hash of where the file is (its device and inode), its length, and its times of
+/// modification and of change in nanoseconds. Whatever writes to a file or puts another in its
+/// place changes one of them: inodes are used again and builds set the same date for all they
+/// make, but nobody can set the time of change, which `chmod` and a new name move, too. None of
+/// them is anybody's business. What is made on the fly may come out otherwise with another version
+/// of the encoder, so that its tag is weak (RFC 9110 section 8.8.1).
+fn validators(metadata: &Metadata, form: Form) -> Validators {
     let mut hasher = DefaultHasher::new();
-    (inode, length, seconds, nanos).hash(&mut hasher);
+    let place = (metadata.dev(), metadata.ino(), metadata.len());
+    let modified = (metadata.mtime(), metadata.mtime_nsec());
+    let changed = (metadata.ctime(), metadata.ctime_nsec());
+    (place, modified, changed).hash(&mut hasher);
     let hash = hasher.finish();
-    let etag = match chosen.form {
+    let etag = match form {
         Form::Plain | Form::Encoded(_) => format!("\"{hash:016x}\""),
         Form::ToEncode(coding) => format!("W/\"{hash:016x}-{}\"", coding.token()),
     };
-    // A date in the future must not be sent (RFC 9110 section 8.8.2.1).
-    let modified = Some(seconds.min(now)).filter(|&seconds| date::http_date(seconds).is_some());
     Validators {
         etag: Some(etag),
-        modified,
+        modified: Some(modified.0).filter(|&seconds| date::http_date(seconds).is_some()),
     }
 }
 
-fn add_validators(fields: &mut HeaderMap, validators: &Validators) {
+fn add_validators(fields: &mut HeaderMap, validators: &Validators, now: i64) {
     if let Some(etag) = &validators.etag {
         fields.insert(header::ETAG, reply::value(etag.clone()));
     }
-    if let Some(date) = validators.modified.and_then(date::http_date) {
+    if let Some(date) = validators.last_modified(now).and_then(date::http_date) {
         fields.insert(header::LAST_MODIFIED, reply::value(date));
     }
 }
@@ -203,4 +211,77 @@ fn unsatisfiable(length: u64) -> Response<Content> {
     let range = reply::value(format!("bytes */{length}"));
     response.headers_mut().insert(header::CONTENT_RANGE, range);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    use http::Request;
+    use tempfile::tempdir;
+
+    use super::super::open::Root;
+    use super::super::path::Names;
+    use super::super::representation::Forms;
+
+    use super::*;
+
+    #[test]
+    fn another_file_in_its_place_has_another_tag_even_with_its_date_and_inode() {
+        let scratch = tempdir().unwrap();
+        let path = scratch.path().join("file");
+        // Written into the same inode, and dated back as `cp -p` does it.
+        let write = |bytes| {
+            fs::write(&path, bytes).unwrap();
+            let file = fs::File::options().write(true).open(&path).unwrap();
+            file.set_modified(UNIX_EPOCH + Duration::from_secs(784_111_777))
+                .unwrap();
+            file.metadata().unwrap()
+        };
+        let before = write("one");
+        let after = loop {
+            let after = write("two");
+            // The system's clock stands still for some milliseconds.
+            if (after.ctime(), after.ctime_nsec()) != (before.ctime(), before.ctime_nsec()) {
+                break after;
+            }
+        };
+        let same = |metadata: &Metadata| (metadata.ino(), metadata.len(), metadata.mtime());
+        assert_eq!(same(&before), same(&after));
+        let tag = |metadata| validators(metadata, Form::Plain).etag;
+        assert_eq!(tag(&before), tag(&before));
+        assert_ne!(tag(&before), tag(&after));
+    }
+
+    /// The answer to a request for `target` of this directory, at this time.
+    fn answer(directory: &Path, target: &str, now: SystemTime) -> Response<Content> {
+        let (head, ()) = Request::get(target).body(()).unwrap().into_parts();
+        let (head, wait) = (&head, Wait::Allowed);
+        let asked = Asked { head, now, wait };
+        let root = Root::open(directory, None).unwrap();
+        let names = Names::parse(target).unwrap_or_else(|_| panic!("{target} is no path"));
+        let found = root.find_file(&names, wait).ok().flatten().unwrap();
+        let chosen = Representation::choose(found, &names, asked, &root, Forms::default());
+        let sent = chosen.and_then(|chosen| send(chosen, asked));
+        sent.unwrap_or_else(|_| panic!("{target} was refused"))
+    }
+
+    #[test]
+    fn a_file_has_no_date_while_it_may_change_again_under_it() {
+        let scratch = tempdir().unwrap();
+        fs::write(scratch.path().join("file"), "new").unwrap();
+        let modified = fs::metadata(scratch.path().join("file")).unwrap().mtime();
+        let second_ends = UNIX_EPOCH + Duration::from_secs(modified.unsigned_abs() + 1);
+        for (now, has_date) in [
+            (second_ends - Duration::from_millis(1), false),
+            (second_ends + TICK / 2, false),
+            (second_ends + TICK, true),
+        ] {
+            let fields = answer(scratch.path(), "/file", now).headers().clone();
+            assert_eq!(fields.contains_key("last-modified"), has_date, "{now:?}");
+            assert!(fields.contains_key("etag"));
+        }
+    }
 }

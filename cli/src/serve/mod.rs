@@ -10,6 +10,7 @@
 //! that may block ([`open::Wait`]).
 
 pub(crate) mod args;
+mod budget;
 mod cache;
 mod compress;
 mod conditional;

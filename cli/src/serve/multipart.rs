@@ -17,7 +17,7 @@ use crate::reply;
 /// Parts of a file, each behind a head of its own, read as the client takes them.
 pub(crate) struct Multipart {
     file: Arc<File>,
-    version: Option<Version>,
+    version: Version,
     /// Those that are still to come.
     parts: VecDeque<(Bytes, Span)>,
     current: FileContent,
@@ -50,11 +50,11 @@ impl Multipart {
             .iter()
             .map(|(head, span)| head.len() as u64 + span.length());
         let content_type = format!("multipart/byteranges; boundary={boundary}");
-        let version = Version::of(&file);
+        let version = Version::of(metadata);
         let file = Arc::new(file);
         let multipart = Multipart {
             left: lengths.sum::<u64>() + end.len() as u64,
-            current: FileContent::part(Arc::clone(&file), version, 0, 0),
+            current: FileContent::new(Arc::clone(&file), version, 0, 0),
             file,
             version,
             parts,
@@ -76,7 +76,7 @@ impl Multipart {
                 Some((head, span)) => {
                     let file = Arc::clone(&self.file);
                     let (first, length) = (span.first, span.length());
-                    self.current = FileContent::part(file, self.version, first, length);
+                    self.current = FileContent::new(file, self.version, first, length);
                     head
                 }
                 None => std::mem::take(&mut self.end),

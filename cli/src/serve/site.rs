@@ -8,13 +8,14 @@ use std::time::SystemTime;
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
 
+use super::budget::Budget;
 use super::cache::CachePolicy;
 use super::content::Content;
 use super::cors::Cors;
 use super::extra_field::ExtraFields;
 use super::fallback::{self, Page};
 use super::file_response;
-use super::listing::{self, Budget, Listings};
+use super::listing::{self, Listings};
 use super::open::{Found, OpenError, Resolution, Root, Symlinks, Wait};
 use super::path::Names;
 use super::redirect;

@@ -208,8 +208,8 @@ fn turns(char: char) -> bool {
 mod tests {
     use base64::Engine;
 
-    use super::super::budget::Budget;
     use super::*;
+    use crate::serve::budget::Budget;
 
     fn row(name: &str, is_directory: bool) -> String {
         let mut page = String::new();

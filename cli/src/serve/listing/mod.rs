@@ -2,9 +2,9 @@
 //!
 //! A directory is read into a [`table`], sorted there ([`order`]), and the response is made of that
 //! piece by piece as the client takes it ([`html`], [`json`]): however many names there are, the
-//! page is never in memory as a whole. What all tables take together has a [`budget`].
+//! page is never in memory as a whole. What all tables take together has a
+//! [`budget`](super::budget).
 
-mod budget;
 mod format;
 mod html;
 mod json;
@@ -22,11 +22,11 @@ use clap::ValueEnum;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request};
 use neap_smol::Full;
 
-pub(crate) use self::budget::Budget;
 use self::format::Format;
 use self::order::Order;
 use self::table::{Extent, MAX_ENTRIES, ReadError, Table};
 use super::Answer;
+use super::budget::Budget;
 use super::conditional::{self, Validators, Verdict};
 use super::content::Content;
 use super::open::Root;
@@ -209,8 +209,8 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
-    use super::budget::FREE;
     use super::table::Entry;
+    use super::table::FREE;
     use super::*;
     use crate::date::Civil;
 

@@ -8,14 +8,18 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, Dir, FileType, statat};
 use rustix::io::Errno;
 
-use super::budget::{Budget, Charge, Exhausted};
 use super::order::Order;
+use crate::serve::budget::{Budget, Charge, Exhausted};
 use crate::serve::open::{OpenError, Root, Wait};
 use crate::serve::path::{self, Names};
 
 /// The most entries of one listing. More help nobody; and so many of the longest names take less
 /// than all listings may, so that one alone is never refused.
 pub(crate) const MAX_ENTRIES: usize = 200_000;
+
+/// What each listing may take without asking. It is less than what any file takes on its way, so
+/// that a directory of ordinary size is listed however many long listings are under way.
+pub(crate) const FREE: usize = 64 * 1024;
 
 /// Bytes that the memory of a table grows by at first.
 const STEP: usize = 16 * 1024;
@@ -92,7 +96,7 @@ impl Table {
             directories: 0,
             size: 0,
             is_cut: false,
-            charge: Charge::new(budget),
+            charge: Charge::new(budget, FREE),
         }
     }
 
@@ -296,7 +300,6 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::super::MEMORY;
-    use super::super::budget::FREE;
     use super::*;
     use crate::serve::open::{Found as Opened, Symlinks};
 

@@ -1,13 +1,9 @@
-//! How much memory long listings may take together.
+//! How much memory what a site does at once may take together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What each listing may take without asking. It is less than what any file takes on its way, so
-/// that a directory of ordinary size is listed however many long listings are under way.
-pub(crate) const FREE: usize = 64 * 1024;
-
-/// Bytes that are left for what the listings of a site take beyond that.
+/// Bytes that are left for all that shares them.
 #[derive(Debug)]
 pub(crate) struct Budget {
     left: AtomicUsize,
@@ -27,7 +23,7 @@ impl Budget {
     }
 }
 
-/// What one listing has taken. Dropping it gives that back.
+/// What one of them has taken. Dropping it gives that back.
 #[derive(Debug)]
 pub(crate) struct Charge {
     budget: Arc<Budget>,
@@ -40,11 +36,11 @@ pub(crate) struct Charge {
 pub(crate) struct Exhausted;
 
 impl Charge {
-    /// Nothing yet.
-    pub(crate) fn new(budget: &Arc<Budget>) -> Charge {
+    /// Nothing yet. The first `free` bytes are not counted.
+    pub(crate) fn new(budget: &Arc<Budget>, free: usize) -> Charge {
         Charge {
             budget: Arc::clone(budget),
-            free: FREE,
+            free,
             taken: 0,
         }
     }
@@ -76,10 +72,12 @@ impl Drop for Charge {
 mod tests {
     use super::*;
 
+    const FREE: usize = 100;
+
     #[test]
     fn what_is_taken_beyond_the_free_part_comes_back_when_it_is_dropped() {
         let budget = Budget::new(100);
-        let (mut first, mut second) = (Charge::new(&budget), Charge::new(&budget));
+        let (mut first, mut second) = (Charge::new(&budget, FREE), Charge::new(&budget, FREE));
         assert_eq!(first.add(FREE - 1), Ok(()));
         assert_eq!(budget.left(), 100);
         assert_eq!(first.add(61), Ok(()));
