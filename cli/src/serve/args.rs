@@ -46,7 +46,7 @@ pub(crate) struct Serve {
     /// Send NAME.br, NAME.zst or NAME.gz for NAME, to who takes it, unless it is older
     #[arg(long, env = "NEAP_PRECOMPRESSED", value_parser = BoolishValueParser::new())]
     precompressed: bool,
-    /// Compress text on its way (zstd, gzip)
+    /// Compress text on its way (zstd, gzip), but not listings
     #[arg(long, env = "NEAP_COMPRESS", value_parser = BoolishValueParser::new())]
     compress: bool,
     /// For how long clients may keep files
@@ -63,11 +63,12 @@ pub(crate) struct Serve {
                   '/assets/*=1h' for some [default: revalidate]"
     )]
     cache: Vec<Rule>,
-    /// Let scripts of other origins read files: of all, or of these
+    /// Let scripts of other origins read files, but no health checks: of all, or of these
     #[arg(long, value_name = "ORIGIN", env = "NEAP_CORS", value_delimiter = ',',
           num_args = 0..=1, require_equals = true, default_missing_value = "*")]
     cors: Vec<Origin>,
-    /// Add a field to every response; may be given several times
+    /// Add a field to every response, but not to health checks and to what is no request; may be
+    /// given several times
     #[arg(
         long,
         value_name = "NAME:VALUE",

@@ -758,7 +758,7 @@ mod tests {
                 ..Settings::default()
             };
             let site = Site::open(scratch.path(), settings).unwrap();
-            let app = spa.then_some("accept").unwrap_or_default();
+            let app = if spa { "accept" } else { "" };
             let etag = field(&answer(&site, "GET", "/", &[]), "etag").to_owned();
             let (html, json) = (("accept", "text/html"), ("accept", "application/json"));
             for (target, fields, status, vary) in [
