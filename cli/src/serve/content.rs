@@ -27,6 +27,22 @@ pub(crate) enum Content {
     Listing(Listing),
 }
 
+impl Content {
+    /// Encodes what is short, so that the client is told its length.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read or encoded.
+    pub(crate) async fn settle(self) -> io::Result<Content> {
+        match self {
+            Content::Compressed(short) if short.is_short() => {
+                Ok(Content::Full(short.all().await?.into()))
+            }
+            other => Ok(other),
+        }
+    }
+}
+
 impl From<Full> for Content {
     fn from(full: Full) -> Content {
         Content::Full(full)

@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 
 /// Bytes read at a time. A response needs this much memory whatever the length of the file; fewer
 /// would be more trips to another thread, more would not be noticeably fewer.
-const PIECE: usize = 128 * 1024;
+pub(crate) const PIECE: usize = 128 * 1024;
 
 /// Bytes of a file that were promised to a client, read as the client takes them.
 ///
@@ -126,16 +126,6 @@ impl FileContent {
             self.file = None;
         }
         self.first = Some(piece);
-    }
-
-    /// All of it, if that has been read already; nothing is left to be polled for then.
-    pub(crate) fn take_whole(&mut self) -> Option<Bytes> {
-        if self.file.is_some() {
-            return None;
-        }
-        let whole = self.first.take()?;
-        self.left = 0;
-        Some(whole)
     }
 
     /// How many bytes are still to come.

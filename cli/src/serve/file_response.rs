@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request};
 
-use super::compress::{self, Compressed};
+use super::compress::{Compressed, Encoder, Encoders};
 use super::conditional::{self, Validators, Verdict};
 use super::content::Content;
 use super::encoding::Coding;
@@ -15,7 +15,7 @@ use super::file_content::{FileContent, Version};
 use super::multipart::Multipart;
 use super::open::{OpenError, Wait};
 use super::range::{self, Selection, Span};
-use super::refusal::{Refusal, Setback};
+use super::refusal::Refusal;
 use super::representation::{Form, Representation};
 use super::site::{Asked, Outcome};
 use crate::{date, reply};
@@ -26,15 +26,19 @@ use crate::{date, reply};
 const TICK: Duration = Duration::from_millis(20);
 
 /// Weighs the request's conditions and range, and answers with what they leave of it.
-pub(crate) fn send(chosen: Representation, asked: Asked<'_>) -> Outcome {
+pub(crate) fn send(mut chosen: Representation, asked: Asked<'_>, encoders: &Encoders) -> Outcome {
     let (head, now) = (asked.head, date::unix_seconds(asked.now - TICK));
-    let validators = validators(&chosen.metadata, chosen.form);
+    let mut validators = validators_of(&chosen.metadata, chosen.form);
     let varies = chosen.varies;
     let mut response = match conditional::evaluate(&head.headers, &validators) {
         Verdict::Failed => return Err(Refusal::PRECONDITION_FAILED.into()),
         Verdict::NotModified => reply::empty(StatusCode::NOT_MODIFIED),
         Verdict::Proceed => match selection(&chosen, head, &validators, now) {
-            Selection::Whole => whole(chosen, asked)?,
+            Selection::Whole => {
+                let encoder = admit(&mut chosen, head, encoders);
+                validators = validators_of(&chosen.metadata, chosen.form);
+                whole(chosen, asked, encoder)?
+            }
             Selection::Part(span) => part(chosen, span, asked.wait)?,
             Selection::Parts(spans) => parts(chosen, &spans),
             Selection::Unsatisfiable => return Ok(unsatisfiable(chosen.metadata.len())),
@@ -47,9 +51,15 @@ pub(crate) fn send(chosen: Representation, asked: Asked<'_>) -> Outcome {
 
 /// Sends all of it whatever the request's conditions are, as this status, for which they do not
 /// count (RFC 9110 section 13.2.1).
-pub(crate) fn send_as(status: StatusCode, chosen: Representation, asked: Asked<'_>) -> Outcome {
+pub(crate) fn send_as(
+    status: StatusCode,
+    mut chosen: Representation,
+    asked: Asked<'_>,
+    encoders: &Encoders,
+) -> Outcome {
     let varies = chosen.varies;
-    let mut response = whole(chosen, asked)?;
+    let encoder = admit(&mut chosen, asked.head, encoders);
+    let mut response = whole(chosen, asked, encoder)?;
     response.headers_mut().remove(header::ACCEPT_RANGES);
     add_vary(response.headers_mut(), varies);
     *response.status_mut() = status;
@@ -81,20 +91,36 @@ fn selection(
     }
 }
 
-fn whole(chosen: Representation, asked: Asked<'_>) -> Outcome {
-    let is_get = asked.head.method == Method::GET;
-    let (coding, form) = (chosen.coding(), chosen.form);
-    if is_get && matches!(form, Form::ToEncode(_)) && asked.wait == Wait::Never {
-        return Err(Setback::NotNow);
+/// An encoder, if one is needed. When the encoders have their share of memory, this response is
+/// sent as it is; so is the head of what nobody asks to be made.
+fn admit(
+    chosen: &mut Representation,
+    head: &request::Parts,
+    encoders: &Encoders,
+) -> Option<Encoder> {
+    let Form::ToEncode(coding) = chosen.form else {
+        return None;
+    };
+    if head.method != Method::GET {
+        return None;
     }
+    let encoder = encoders.admit(coding, chosen.metadata.len());
+    if encoder.is_none() {
+        chosen.form = Form::Plain;
+    }
+    encoder
+}
+
+fn whole(chosen: Representation, asked: Asked<'_>, encoder: Option<Encoder>) -> Outcome {
+    let (coding, form) = (chosen.coding(), chosen.form);
     let version = Version::of(&chosen.metadata);
     let mut content = FileContent::new(chosen.file, version, 0, chosen.metadata.len());
-    if is_get {
+    if asked.head.method == Method::GET {
         read_first(&mut content, asked.wait)?;
     }
     let mut response = Response::new(match form {
         Form::Plain | Form::Encoded(_) => Content::File(content),
-        Form::ToEncode(coding) => encode(content, coding, is_get).map_err(OpenError::from)?,
+        Form::ToEncode(_) => Content::Compressed(Compressed::new(content, encoder)),
     });
     add_type(response.headers_mut(), chosen.media_type, coding);
     if !matches!(form, Form::ToEncode(_)) {
@@ -112,14 +138,6 @@ fn read_first(content: &mut FileContent, wait: Wait) -> Result<(), OpenError> {
             content.read_first_if_cached();
             Ok(())
         }
-    }
-}
-
-/// What is there already is encoded at once; we are on a thread that may take its time.
-fn encode(mut content: FileContent, coding: Coding, is_get: bool) -> std::io::Result<Content> {
-    match content.take_whole() {
-        Some(bytes) if is_get => Ok(Content::Full(compress::all(coding, &bytes)?.into())),
-        _ => Ok(Content::Compressed(Compressed::new(content, coding)?)),
     }
 }
 
@@ -179,7 +197,7 @@ fn add_vary(fields: &mut HeaderMap, varies: bool) {
 /// make, but nobody can set the time of change, which `chmod` and a new name move, too. None of
 /// them is anybody's business. What is made on the fly may come out otherwise with another version
 /// of the encoder, so that its tag is weak (RFC 9110 section 8.8.1).
-fn validators(metadata: &Metadata, form: Form) -> Validators {
+fn validators_of(metadata: &Metadata, form: Form) -> Validators {
     let mut hasher = DefaultHasher::new();
     let place = (metadata.dev(), metadata.ino(), metadata.len());
     let modified = (metadata.mtime(), metadata.mtime_nsec());
@@ -217,10 +235,13 @@ fn unsatisfiable(length: u64) -> Response<Content> {
 mod tests {
     use std::fs;
     use std::path::Path;
+    use std::pin::Pin;
     use std::time::{SystemTime, UNIX_EPOCH};
 
+    use futures_lite::future::{block_on, poll_fn};
     use http::Request;
-    use tempfile::tempdir;
+    use http_body::Body;
+    use tempfile::{TempDir, tempdir};
 
     use super::super::open::Root;
     use super::super::path::Names;
@@ -250,22 +271,84 @@ mod tests {
         };
         let same = |metadata: &Metadata| (metadata.ino(), metadata.len(), metadata.mtime());
         assert_eq!(same(&before), same(&after));
-        let tag = |metadata| validators(metadata, Form::Plain).etag;
+        let tag = |metadata| validators_of(metadata, Form::Plain).etag;
         assert_eq!(tag(&before), tag(&before));
         assert_ne!(tag(&before), tag(&after));
     }
 
-    /// The answer to a request for `target` of this directory, at this time.
-    fn answer(directory: &Path, target: &str, now: SystemTime) -> Response<Content> {
-        let (head, ()) = Request::get(target).body(()).unwrap().into_parts();
+    /// The answer to a request for `target` of this directory.
+    fn answer(directory: &Path, request: Request<()>, encoders: &Encoders) -> Response<Content> {
+        answer_at(SystemTime::now(), directory, request, encoders)
+    }
+
+    fn answer_at(
+        now: SystemTime,
+        directory: &Path,
+        request: Request<()>,
+        encoders: &Encoders,
+    ) -> Response<Content> {
+        let (head, ()) = request.into_parts();
         let (head, wait) = (&head, Wait::Allowed);
         let asked = Asked { head, now, wait };
         let root = Root::open(directory, None).unwrap();
-        let names = Names::parse(target).unwrap_or_else(|_| panic!("{target} is no path"));
+        let names = Names::parse(head.uri.path()).unwrap_or_else(|_| panic!("{}", head.uri));
         let found = root.find_file(&names, wait).ok().flatten().unwrap();
-        let chosen = Representation::choose(found, &names, asked, &root, Forms::default());
-        let sent = chosen.and_then(|chosen| send(chosen, asked));
-        sent.unwrap_or_else(|_| panic!("{target} was refused"))
+        let forms = Forms {
+            precompressed: false,
+            compress: true,
+        };
+        let chosen = Representation::choose(found, &names, asked, &root, forms);
+        let sent = chosen.and_then(|chosen| send(chosen, asked, encoders));
+        sent.unwrap_or_else(|_| panic!("{} was refused", head.uri))
+    }
+
+    /// A directory with a file in it that is worth compressing.
+    fn text() -> TempDir {
+        let scratch = tempdir().unwrap();
+        let path = scratch.path().join("text.txt");
+        fs::write(&path, "text ".repeat(100_000)).unwrap();
+        let file = fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(UNIX_EPOCH).unwrap();
+        scratch
+    }
+
+    fn for_text(method: Method) -> Request<()> {
+        let request = Request::builder().method(method).uri("/text.txt");
+        let request = request.header("accept-encoding", "zstd");
+        request.body(()).unwrap()
+    }
+
+    #[test]
+    fn when_encoders_have_their_share_of_memory_the_next_response_is_sent_as_it_is() {
+        let (scratch, encoders) = (text(), Encoders::new(1024 * 1024, 1));
+        let get = || answer(scratch.path(), for_text(Method::GET), &encoders);
+        let first = get();
+        assert_eq!(first.headers()["content-encoding"], "zstd");
+        let second = get();
+        let fields = second.headers();
+        assert!(!fields.contains_key("content-encoding"));
+        assert_eq!(second.body().size_hint().exact(), Some(500_000));
+        assert_eq!(fields["accept-ranges"], "bytes");
+        assert_eq!(fields["vary"], "accept-encoding");
+        // It has the tag of what it is.
+        assert!(fields["etag"].to_str().unwrap().starts_with('"'));
+        drop(first);
+        assert_eq!(get().headers()["content-encoding"], "zstd");
+    }
+
+    #[test]
+    fn head_makes_no_encoder() {
+        let (scratch, encoders) = (text(), Encoders::new(1024 * 1024, 1));
+        let get = answer(scratch.path(), for_text(Method::GET), &encoders);
+        let left = encoders.left();
+        let head = answer(scratch.path(), for_text(Method::HEAD), &encoders);
+        assert_eq!(head.headers(), get.headers());
+        assert_eq!(encoders.left(), left);
+        drop(get);
+        assert!(encoders.left() > left);
+        let mut content = block_on(head.into_body().settle()).unwrap();
+        let frame = poll_fn(|context| Pin::new(&mut content).poll_frame(context));
+        assert!(block_on(frame).is_none());
     }
 
     #[test]
@@ -279,7 +362,10 @@ mod tests {
             (second_ends + TICK / 2, false),
             (second_ends + TICK, true),
         ] {
-            let fields = answer(scratch.path(), "/file", now).headers().clone();
+            let request = Request::get("/file").body(()).unwrap();
+            let encoders = Encoders::default();
+            let response = answer_at(now, scratch.path(), request, &encoders);
+            let fields = response.headers();
             assert_eq!(fields.contains_key("last-modified"), has_date, "{now:?}");
             assert!(fields.contains_key("etag"));
         }

@@ -10,6 +10,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
 
 use super::budget::Budget;
 use super::cache::CachePolicy;
+use super::compress::Encoders;
 use super::content::Content;
 use super::cors::Cors;
 use super::extra_field::ExtraFields;
@@ -78,6 +79,7 @@ pub(crate) struct Site {
     root: Root,
     settings: Settings,
     listings: Arc<Budget>,
+    encoders: Encoders,
 }
 
 impl Site {
@@ -91,6 +93,7 @@ impl Site {
             root: Root::open(directory, settings.symlinks)?,
             settings,
             listings: Budget::new(listing::MEMORY),
+            encoders: Encoders::default(),
         })
     }
 
@@ -134,11 +137,8 @@ impl Site {
 
     /// The same where the storage may be waited for.
     fn answer_in_time(&self, head: &request::Parts) -> Response<Content> {
-        let response = self.answer(Asked::new(head, Wait::Allowed));
-        self.dress(
-            head,
-            response.unwrap_or_else(|| Refusal::BUSY.into_response()),
-        )
+        self.answer(Asked::new(head, Wait::Allowed))
+            .unwrap_or_else(|| Refusal::BUSY.into_response())
     }
 
     /// Puts a page in the place of a refusal, if there is one for it.
@@ -169,7 +169,7 @@ impl Site {
         {
             let (root, forms) = (&self.root, self.settings.forms);
             let page = Representation::choose(file, page.names(), asked, root, forms)?;
-            return file_response::send_as(StatusCode::NOT_FOUND, page, asked);
+            return file_response::send_as(StatusCode::NOT_FOUND, page, asked, &self.encoders);
         }
         Err(refusal.into())
     }
@@ -177,7 +177,7 @@ impl Site {
     /// Sends the file that the names lead to.
     fn send(&self, file: (File, Metadata), names: &Names, asked: Asked<'_>) -> Outcome {
         let chosen = Representation::choose(file, names, asked, &self.root, self.settings.forms)?;
-        let mut response = file_response::send(chosen, asked)?;
+        let mut response = file_response::send(chosen, asked, &self.encoders)?;
         if response.status() != StatusCode::RANGE_NOT_SATISFIABLE {
             self.settings.cache.add(names, response.headers_mut());
         }
@@ -257,13 +257,29 @@ impl Site {
 pub(crate) async fn handle<B>(site: Arc<Site>, request: Request<B>) -> Response<Content> {
     let (head, _) = request.into_parts();
     match head.method {
-        Method::GET | Method::HEAD => match site.answer(Asked::new(&head, Wait::Never)) {
-            Some(response) => site.dress(&head, response),
-            None => blocking::unblock(move || site.answer_in_time(&head)).await,
-        },
+        Method::GET | Method::HEAD => get(site, head).await,
         Method::OPTIONS => site.dress(&head, reply::options(METHODS)),
         _ => site.dress(&head, reply::not_allowed(&head.method, METHODS)),
     }
+}
+
+async fn get(site: Arc<Site>, mut head: request::Parts) -> Response<Content> {
+    let response = match site.answer(Asked::new(&head, Wait::Never)) {
+        Some(response) => response,
+        None => {
+            let site = Arc::clone(&site);
+            let answer = move || (site.answer_in_time(&head), head);
+            let response;
+            (response, head) = blocking::unblock(answer).await;
+            response
+        }
+    };
+    let (fields, content) = response.into_parts();
+    let response = match content.settle().await {
+        Ok(content) => Response::from_parts(fields, content),
+        Err(error) => Refusal::from(OpenError::from(error)).into_response(),
+    };
+    site.dress(&head, response)
 }
 
 /// Makes a response of a refusal.
@@ -331,7 +347,8 @@ mod tests {
             );
             assert_eq!(at_once.size_hint().exact(), response.size_hint().exact());
         }
-        let (head, mut content) = response.into_parts();
+        let (head, content) = response.into_parts();
+        let mut content = block_on(content.settle()).unwrap();
         let mut bytes = Vec::new();
         assert!(content.size_hint().exact().is_some());
         while let Some(frame) = block_on(std::future::poll_fn(|c| {
