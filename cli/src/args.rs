@@ -231,9 +231,18 @@ pub(crate) fn try_parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli
 
 /// The whole command line.
 pub(crate) fn command() -> clap::Command {
-    // Each flag's variable has its name: the help says so once.
-    let quiet = |command: clap::Command| command.mut_args(|flag| flag.hide_env(true));
-    Cli::command().mut_subcommands(quiet)
+    Cli::command().mut_subcommands(|command| {
+        let is_serve = command.get_name() == "serve";
+        command.mut_args(|flag| {
+            // Each flag's variable has its name: the help says so once.
+            let flag = flag.hide_env(true);
+            match flag.get_id().as_str() {
+                // A file of settings may have them for echo as well: they are taken, that is all.
+                "hold_upgraded" | "upgraded_grace" if is_serve => flag.hide(true),
+                _ => flag,
+            }
+        })
+    })
 }
 
 /// Adds to an error what a command is needed for, where the line has none.

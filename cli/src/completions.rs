@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use clap::Args;
+use clap::{Args, Command};
 use clap_complete::{Shell, generate};
 
 use crate::args;
@@ -33,9 +33,20 @@ impl Completions {
     /// Prints the script.
     pub(crate) fn print(&self) -> Result<(), StartError> {
         let mut script = Vec::new();
-        generate(self.shell, &mut args::command(), "neap", &mut script);
+        let mut root = args::command().mut_subcommands(without_hidden);
+        generate(self.shell, &mut root, "neap", &mut script);
         print(&script)
     }
+}
+
+/// `serve` without the flags that its help does not tell: scripts would. Others have none.
+fn without_hidden(command: Command) -> Command {
+    if command.get_name() != "serve" {
+        return command;
+    }
+    let shown = command.get_arguments().filter(|flag| !flag.is_hide_set());
+    let about = command.get_about().cloned().unwrap_or_default();
+    Command::new("serve").about(about).args(shown)
 }
 
 /// Writes all of this to stdout. A reader that has seen enough is no error.

@@ -4,8 +4,9 @@
 //! unless the line or the environment has the flag already. So each flag has one parser and one set
 //! of rules, wherever its value is from. What the file adds is where a mistake stands.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::ffi::OsString;
+use std::num::{IntErrorKind, ParseIntError};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -86,7 +87,15 @@ impl ConfigFile {
                 (DeValue::Table(_), None) => {
                     return Err(self.error(key.span(), &unknown_table(&commands, key_name)));
                 }
-                _ => {}
+                (other, Some(_)) => {
+                    let what = format!(
+                        "{key_name} is a command, and not {}: write a table, [{key_name}], once, \
+                         and its settings below",
+                        a(other)
+                    );
+                    return Err(self.error(key.span(), &what));
+                }
+                (_, None) => {}
             }
         }
         let shared = |key: &str| find_shared(&commands, key);
@@ -261,7 +270,7 @@ fn judge(command: &Command, arg: &Arg, words: &[OsString]) -> Result<(), String>
     };
     match error.kind() {
         ErrorKind::ValueValidation => Err(match error.source() {
-            Some(source) => source.to_string(),
+            Some(source) => of_number(source).map_or_else(|| source.to_string(), str::to_owned),
             None => error.kind().to_string(),
         }),
         ErrorKind::InvalidValue => {
@@ -271,11 +280,24 @@ fn judge(command: &Command, arg: &Arg, words: &[OsString]) -> Result<(), String>
             };
             let known = arg.get_possible_values();
             let known: Vec<_> = known.iter().map(PossibleValue::get_name).collect();
-            Err(format!("{given:?} is none of {}", known.join(", ")))
+            Err(match known[..] {
+                [] => "it is empty: write a value, or leave the line out".to_owned(),
+                _ => format!("{given:?} is none of {}", known.join(", ")),
+            })
         }
         // A flag that needs another one is judged when all are together.
         _ => Ok(()),
     }
+}
+
+/// What to write instead of what the standard library found to be no number.
+fn of_number(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let error = error.downcast_ref::<ParseIntError>()?;
+    Some(match error.kind() {
+        IntErrorKind::Zero => "write at least 1",
+        IntErrorKind::PosOverflow => "it is too large: write a smaller number",
+        _ => "write a whole number, such as 100",
+    })
 }
 
 /// Leaves out what is outranked: by the line and the environment, and by the command's own table.
@@ -391,6 +413,28 @@ mod tests {
             ),
             ("[drill]\n", "there is no table \"drill\""),
             ("port = 1\nport = 2", "line 2: duplicate key"),
+            (
+                "[serve]\ndirectory = ''",
+                "line 2: directory: it is empty: write a value",
+            ),
+            ("tls-cert = ''", "line 1: tls-cert: it is empty"),
+            (
+                "\n[[serve]]\n",
+                "line 2: serve is a command, and not an array: write a table, [serve]",
+            ),
+            ("echo = 3", "and not an integer: write a table, [echo]"),
+            ("serve = 'public'", "not a string: write a table, [serve]"),
+            (
+                "max-connections = 0",
+                "line 1: max-connections: write at least 1",
+            ),
+            ("threads = -1", "threads: write a whole number"),
+            (
+                "pipeline-max = 'many'",
+                "pipeline-max: write a whole number",
+            ),
+            ("backlog = 'many'", "backlog: write a whole number"),
+            ("threads = 99999999999999999999", "threads: it is too large"),
         ] {
             let error = words(text, "echo", &[]).unwrap_err();
             assert!(error.starts_with("error: neap.toml, line "), "{error}");

@@ -20,7 +20,8 @@ Exit status:
 
 Environment:
   NEAP_...        each flag is also a variable, --lame-duck NEAP_LAME_DUCK; what is typed outranks
-                  it, and it outranks a file of settings; switches take true, false, yes, no, 1, 0
+                  it, and it outranks a file of settings; switches take true, false, yes, no, 1, 0,
+                  and one that is true there cannot be typed away
   NO_COLOR        no colours, where stderr is a terminal
   CLICOLOR_FORCE  colours, where it is none
 

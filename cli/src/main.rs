@@ -112,14 +112,18 @@ fn run_drill(drill: &drill::args::Drill) -> ExitCode {
 
 fn run_serve(server: Server, serve: &Serve) -> Result<Report, StartError> {
     start::raise_open_files_limit();
-    let site =
-        Site::open(&serve.directory, serve.settings()).map_err(|source| StartError::Directory {
-            directory: serve.directory.clone(),
-            source,
-        })?;
-    if let Some(page) = site.missing_page() {
+    let settings = serve.settings().map_err(StartError::Cache)?;
+    let site = Site::open(&serve.directory, settings).map_err(|source| StartError::Directory {
+        directory: serve.directory.clone(),
+        source,
+    })?;
+    if let Some((page, remedy)) = site.missing_page() {
         let directory = serve.directory.clone();
-        return Err(StartError::Page { page, directory });
+        return Err(StartError::Page {
+            page,
+            directory,
+            remedy,
+        });
     }
     let bound = start::bind(server, &serve.common, SERVE_FILES)?.opening(serve.open);
     let log = start::log(serve.common.log)?;

@@ -161,7 +161,8 @@ fn write_section(section: &Section<'_>, page: &mut Vec<u8>) -> io::Result<()> {
 
 /// The variables of the command's flags.
 fn write_variables(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
-    let variables = command.get_arguments().filter_map(|argument| {
+    let shown = command.get_arguments().filter(|it| !it.is_hide_set());
+    let variables = shown.filter_map(|argument| {
         let variable = argument.get_env()?.to_string_lossy();
         Some(match argument.get_long() {
             Some(_) => variable.into_owned(),

@@ -6,6 +6,8 @@ use std::{fmt, io};
 
 use neap_smol::{Address, ConfigError};
 
+use crate::serve::RuleError;
+
 /// A certificate that a browser warns of, and a key.
 const MAKE_ONE: &str = "`openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout \
                         key.pem -out cert.pem`";
@@ -15,6 +17,8 @@ const MAKE_ONE: &str = "`openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=loc
 pub(crate) enum StartError {
     /// The settings contradict each other.
     Config(ConfigError),
+    /// The rules of `--cache` do.
+    Cache(RuleError),
     /// There is no certificate where one was to be.
     Certificate(io::Error),
     /// The sockets that were to be inherited are of no use.
@@ -35,12 +39,14 @@ pub(crate) enum StartError {
         /// What the system says.
         source: io::Error,
     },
-    /// The page for what is not there is not there.
+    /// A page that a flag is about is not there.
     Page {
         /// Its path below the directory.
         page: String,
         /// The directory.
         directory: PathBuf,
+        /// What to do about it.
+        remedy: &'static str,
     },
     /// The server could not run.
     Run(io::Error),
@@ -57,6 +63,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Config(source) => source.fmt(f),
+            StartError::Cache(source) => write!(f, "the rule of --cache {source}"),
             StartError::Certificate(source) => write!(
                 f,
                 "cannot speak HTTPS: {source}. --tls-cert and --tls-key name PEM files; {MAKE_ONE} \
@@ -86,12 +93,13 @@ impl fmt::Display for StartError {
                     _ => write!(f, "{source}"),
                 }
             }
-            StartError::Page { page, directory } => {
+            StartError::Page {
+                page,
+                directory,
+                remedy,
+            } => {
                 let directory = directory.display();
-                write!(
-                    f,
-                    "there is no file {page} below {directory}: correct --not-found"
-                )
+                write!(f, "there is no file {page} below {directory}: {remedy}")
             }
             StartError::Run(source) => write!(f, "cannot serve: {source}"),
             StartError::Write { directory, source } => match directory {
@@ -106,6 +114,7 @@ impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             StartError::Config(source) => Some(source),
+            StartError::Cache(source) => Some(source),
             StartError::Page { .. } => None,
             StartError::Certificate(source)
             | StartError::Inherit(source)

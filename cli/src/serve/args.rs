@@ -6,7 +6,7 @@ use clap::Args;
 use clap::builder::{BoolishValueParser, Resettable};
 
 use super::Settings;
-use super::cache::{CachePolicy, Rule};
+use super::cache::{CachePolicy, Rule, RuleError};
 use super::cors::{Cors, Origin};
 use super::extra_field::{ExtraField, ExtraFields};
 use super::fallback::Page;
@@ -46,7 +46,7 @@ pub(crate) struct Serve {
     /// Send NAME.br, NAME.zst or NAME.gz for NAME, to who takes it, unless it is older
     #[arg(long, env = "NEAP_PRECOMPRESSED", value_parser = BoolishValueParser::new())]
     precompressed: bool,
-    /// Compress text on its way (zstd, gzip)
+    /// Compress text on its way (zstd, gzip), but not listings
     #[arg(long, env = "NEAP_COMPRESS", value_parser = BoolishValueParser::new())]
     compress: bool,
     /// For how long clients may keep files
@@ -63,11 +63,12 @@ pub(crate) struct Serve {
                   '/assets/*=1h' for some [default: revalidate]"
     )]
     cache: Vec<Rule>,
-    /// Let scripts of other origins read files: of all, or of these
+    /// Let scripts of other origins read files, but no health checks: of all, or of these
     #[arg(long, value_name = "ORIGIN", env = "NEAP_CORS", value_delimiter = ',',
           num_args = 0..=1, require_equals = true, default_missing_value = "*")]
     cors: Vec<Origin>,
-    /// Add a field to every response; may be given several times
+    /// Add a field to every response, but not to health checks and to what is no request; may be
+    /// given several times
     #[arg(
         long,
         value_name = "NAME:VALUE",
@@ -102,21 +103,25 @@ pub(crate) struct Serve {
 
 impl Serve {
     /// What the flags say of how files are sent.
-    pub(crate) fn settings(&self) -> Settings {
-        Settings {
+    ///
+    /// # Errors
+    ///
+    /// When rules of `--cache` contradict each other.
+    pub(crate) fn settings(&self) -> Result<Settings, RuleError> {
+        Ok(Settings {
             hidden: self.hidden,
             symlinks: self.symlinks,
             forms: Forms {
                 precompressed: self.precompressed,
                 compress: self.compress,
             },
-            cache: CachePolicy::new(self.cache.clone()),
+            cache: CachePolicy::new(self.cache.clone())?,
             cors: Cors::new(self.cors.clone()),
             extra: ExtraFields::new(self.header.clone()),
             pretty_urls: self.pretty_urls,
             spa: self.spa,
             not_found: self.not_found.clone(),
             listing: self.listing,
-        }
+        })
     }
 }

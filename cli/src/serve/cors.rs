@@ -2,6 +2,7 @@
 //!
 //! Files are public to whoever can ask for them, so that no origin is ever let in with credentials.
 
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request};
@@ -20,12 +21,56 @@ impl FromStr for Origin {
     type Err = OriginError;
 
     fn from_str(text: &str) -> Result<Origin, OriginError> {
-        // As browsers write it: no path, and so no slash behind the host.
-        let (_, host) = text.split_once("://").unwrap_or_default();
-        let is_origin = !host.is_empty() && !host.contains(['/', ' ']);
-        match HeaderValue::from_str(text) {
-            Ok(value) if is_origin || text == "*" => Ok(Origin(value)),
-            _ => Err(OriginError(text.to_owned())),
+        let origin = match text {
+            "*" => Some(text.to_owned()),
+            text => as_browsers_write_it(text),
+        };
+        let value = origin.and_then(|origin| HeaderValue::try_from(origin).ok());
+        value.map(Origin).ok_or(OriginError(text.to_owned()))
+    }
+}
+
+/// Scheme, host and port, and nothing else: in small letters, and without the port that the scheme
+/// has by default (RFC 6454 section 6.2). Origins are compared byte by byte, so that no other
+/// spelling would ever match.
+fn as_browsers_write_it(text: &str) -> Option<String> {
+    let text = text.to_ascii_lowercase();
+    let (scheme, authority) = text.split_once("://")?;
+    let (host, port) = match authority.rsplit_once(':') {
+        // The colons of an IPv6 address stand in brackets.
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    if !is_scheme || !is_host(host) {
+        return None;
+    }
+    let is_number = |port: &&str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let port = match port {
+        Some(port) => Some(Some(port).filter(is_number)?.parse::<u16>().ok()?),
+        None => None,
+    };
+    let default = match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
+    };
+    let port = port.filter(|port| Some(*port) != default);
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    Some(format!("{scheme}://{host}{port}"))
+}
+
+fn is_host(host: &str) -> bool {
+    match host.strip_prefix('[') {
+        Some(rest) => rest
+            .strip_suffix(']')
+            .is_some_and(|it| it.parse::<Ipv6Addr>().is_ok()),
+        None => {
+            let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+            !host.is_empty() && host.bytes().all(is_of_name)
         }
     }
 }
@@ -39,7 +84,8 @@ impl std::fmt::Display for OriginError {
         let text = &self.0;
         write!(
             f,
-            "{text:?} is no origin: write one such as https://example.org, or * for all"
+            "{text:?} is no origin: write scheme, host and port, such as https://example.org or \
+             http://localhost:3000, or * for all"
         )
     }
 }
@@ -165,6 +211,26 @@ mod tests {
     }
 
     #[test]
+    fn an_origin_is_kept_as_browsers_write_it() {
+        for (text, sent) in [
+            ("https://A.Example", "https://a.example"),
+            ("HTTPS://a.example", "https://a.example"),
+            ("https://c.example:443", "https://c.example"),
+            ("http://c.example:80", "http://c.example"),
+            ("http://c.example:443", "http://c.example:443"),
+            ("https://c.example:08443", "https://c.example:8443"),
+            ("http://[::1]:3000", "http://[::1]:3000"),
+            ("http://[FE80::1]", "http://[fe80::1]"),
+            ("http://localhost:3000", "http://localhost:3000"),
+            ("tauri://localhost", "tauri://localhost"),
+        ] {
+            let fields = fields(&[text], "GET", &[("origin", sent)]);
+            let allowed = fields.get("access-control-allow-origin");
+            assert_eq!(allowed, Some(&HeaderValue::from_static(sent)), "{text}");
+        }
+    }
+
+    #[test]
     fn a_browser_that_asks_beforehand_is_told() {
         let asked = [
             ("origin", "https://a.example"),
@@ -187,6 +253,24 @@ mod tests {
             "",
             "a b",
             "https://é\n",
+            // What no browser ever sends.
+            "https://é.example",
+            "https://a.example/app",
+            "https://a.example?x",
+            "https://a.example#",
+            "https://user@a.example",
+            "https://user:1@a.example",
+            "https://*.example",
+            "https://a.example:",
+            "https://a.example:https",
+            "https://a.example:+443",
+            "https://a.example:65536",
+            "https://:443",
+            "https://[::1",
+            "https://::1",
+            "1s://a.example",
+            "://a.example",
+            "null",
         ] {
             let error = text.parse::<Origin>().unwrap_err().to_string();
             assert!(error.contains("https://example.org"), "{error}");

@@ -5,14 +5,23 @@ use std::str::FromStr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// Says how long content is and where it ends, whom it is for and what it is: the server's to say.
-const OURS: [HeaderName; 10] = [
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Says how long content is and where it ends, whom it is for and what it is, and what conditions
+/// and ranges are held against: the server's to say.
+const OURS: [HeaderName; 15] = [
+    header::ACCEPT_RANGES,
     header::CONNECTION,
     header::CONTENT_ENCODING,
     header::CONTENT_LENGTH,
     header::CONTENT_RANGE,
     header::CONTENT_TYPE,
     header::DATE,
+    header::ETAG,
+    KEEP_ALIVE,
+    header::LAST_MODIFIED,
+    PROXY_CONNECTION,
     header::TE,
     header::TRAILER,
     header::TRANSFER_ENCODING,
@@ -38,10 +47,12 @@ impl ExtraFields {
     }
 
     /// Adds them to a response, in the place of what it says itself; one that is given twice is
-    /// there twice.
+    /// there twice. `Vary` is a list of what a response depends on: it gets longer.
     pub(crate) fn add(&self, fields: &mut HeaderMap) {
         for extra in &self.fields {
-            fields.remove(&extra.name);
+            if extra.name != header::VARY {
+                fields.remove(&extra.name);
+            }
         }
         for extra in &self.fields {
             fields.append(extra.name.clone(), extra.value.clone());
@@ -98,6 +109,17 @@ mod tests {
         assert_eq!(links, ["</a>", "</b>"]);
     }
 
+    /// A cache that is not told what the server chose by would send it to everybody.
+    #[test]
+    fn a_vary_of_ones_own_is_added_to_the_servers() {
+        let extra = ExtraFields::new(vec!["vary: X-Country".parse().unwrap()]);
+        let mut fields = HeaderMap::new();
+        fields.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        extra.add(&mut fields);
+        let vary: Vec<_> = fields.get_all(header::VARY).iter().collect();
+        assert_eq!(vary, ["accept-encoding", "X-Country"]);
+    }
+
     #[test]
     fn what_cannot_be_added_is_told_with_its_remedy() {
         for (text, remedy) in [
@@ -107,6 +129,16 @@ mod tests {
             ("a: b\r\nc: d", "leave them out"),
             ("Content-Length: 1", "leave it out"),
             ("transfer-encoding: chunked", "leave it out"),
+            // They would be sent, and no condition or range would ever be held against them.
+            ("ETag: \"1\"", "leave it out"),
+            (
+                "last-modified: Sun, 06 Nov 1994 08:49:37 GMT",
+                "leave it out",
+            ),
+            ("Accept-Ranges: none", "leave it out"),
+            // The connection is the server's, which would drop them.
+            ("Keep-Alive: timeout=5", "leave it out"),
+            ("Proxy-Connection: close", "leave it out"),
         ] {
             let error = text.parse::<ExtraField>().unwrap_err().to_string();
             assert!(error.contains(remedy), "{error}");

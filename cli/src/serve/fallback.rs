@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::{Component, Path};
 use std::str::FromStr;
 
-use http::{HeaderValue, Method, header, request};
+use http::{header, request};
 
 use super::path::Names;
-use super::preference::element_of_list;
+use super::preference::{HTML, quality};
 
 /// A file below the directory, as `--not-found` names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,23 +51,15 @@ impl fmt::Display for PageError {
 impl std::error::Error for PageError {}
 
 /// Whether a person may be about to see what this asks for: it is not the name of a file, such as a
-/// script or an image that is missing, and a page is welcome.
-pub(crate) fn is_navigation(head: &request::Parts) -> bool {
-    let path = head.uri.path();
-    let last = path.rsplit('/').next().unwrap_or_default();
-    matches!(head.method, Method::GET | Method::HEAD) && !last.contains('.') && takes_html(head)
+/// script or an image that is missing.
+pub(crate) fn is_page(head: &request::Parts) -> bool {
+    let last = head.uri.path().rsplit('/').next().unwrap_or_default();
+    !last.contains('.')
 }
 
-fn takes_html(head: &request::Parts) -> bool {
-    let mut values = head.headers.get_all(header::ACCEPT).iter().peekable();
-    if values.peek().is_none() {
-        return true;
-    }
-    let elements = values.filter_map(|value: &HeaderValue| value.to_str().ok());
-    elements
-        .flat_map(|value| value.split(','))
-        .filter_map(element_of_list)
-        .any(|(range, weight)| weight > 0 && matches!(range, "text/html" | "text/*" | "*/*"))
+/// Whether a page is welcome.
+pub(crate) fn takes_html(head: &request::Parts) -> bool {
+    !head.headers.contains_key(header::ACCEPT) || quality(&head.headers, HTML) > 0
 }
 
 #[cfg(test)]
@@ -95,7 +87,8 @@ mod tests {
                 request = request.header("accept", accept);
             }
             let (head, ()) = request.body(()).unwrap().into_parts();
-            assert_eq!(is_navigation(&head), expected, "{target} {accept}");
+            let is_navigation = is_page(&head) && takes_html(&head);
+            assert_eq!(is_navigation, expected, "{target} {accept}");
         }
     }
 

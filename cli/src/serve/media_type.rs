@@ -18,8 +18,15 @@ impl MediaType {
     /// That of a file with this name, with a charset where it is text: browsers fall back to that
     /// of their language else, and nearly every text there is has been UTF-8 for years.
     pub(crate) fn of(name: &[u8]) -> MediaType {
-        let guess = mime_guess::from_path(Path::new(OsStr::from_bytes(name))).first_raw();
-        let media_type = match guess {
+        let path = Path::new(OsStr::from_bytes(name));
+        let media_type = match mime_guess::from_path(path).first_raw() {
+            // What is in the file is gzip, and no XML until it is unpacked.
+            _ if path
+                .extension()
+                .is_some_and(|it| it.eq_ignore_ascii_case("svgz")) =>
+            {
+                "application/gzip"
+            }
             // RFC 9239 made one of several names; the table still has an older one for modules.
             Some("application/javascript") => "text/javascript",
             Some(other) => other,
@@ -92,6 +99,17 @@ mod tests {
         }
         assert_eq!(MediaType::of(b"\xff.png").value, "image/png");
         assert_eq!(MediaType::of(b"a.\xff").value, "application/octet-stream");
+    }
+
+    /// It was sent as XML, which no browser can read, and `--compress` packed it once more.
+    #[test]
+    fn a_compressed_drawing_is_not_compressed_again() {
+        for name in ["a.svgz", "A.SVGZ"] {
+            let media_type = MediaType::of(name.as_bytes());
+            assert_eq!(media_type.value, "application/gzip", "{name}");
+            assert!(!media_type.shrinks, "{name}");
+        }
+        assert_eq!(MediaType::of(b"svgz").value, "application/octet-stream");
     }
 
     #[test]

@@ -28,12 +28,14 @@ mod open;
 mod path;
 mod preference;
 mod range;
+mod redirect;
 mod refusal;
 mod representation;
 mod site;
 
 use http::Response;
 
+pub(crate) use self::cache::RuleError;
 use self::content::Content;
 use self::refusal::Refusal;
 pub(crate) use self::site::{Settings, Site, handle};

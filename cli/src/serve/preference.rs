@@ -13,6 +13,9 @@ pub(crate) fn element_of_list(element: &str) -> Option<(&str, u16)> {
     Some((token, weight.map_or(Some(1000), thousandths)?))
 }
 
+/// What a client calls a page, the most specific first.
+pub(crate) const HTML: &[&str] = &["text/html", "text/*", "*/*"];
+
 /// How gladly a client takes a media type, in thousandths (RFC 9110 section 12.5.1): what its
 /// `Accept` says of the first of these ranges that it names, which come the most specific first. 0
 /// where it names none.

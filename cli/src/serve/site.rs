@@ -6,8 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::{Method, Request, Response, StatusCode, header, request};
-use percent_encoding::{CONTROLS, utf8_percent_encode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, request};
 
 use super::budget::Budget;
 use super::cache::CachePolicy;
@@ -20,6 +19,7 @@ use super::file_response;
 use super::listing::{self, Listings};
 use super::open::{Found, OpenError, Resolution, Root, Symlinks, Wait};
 use super::path::Names;
+use super::redirect;
 use super::refusal::{Refusal, Setback};
 use super::representation::{Forms, Representation};
 use crate::reply;
@@ -111,26 +111,28 @@ impl Site {
         }
     }
 
-    /// The page of `--not-found`, if it is not there itself.
-    pub(crate) fn missing_page(&self) -> Option<String> {
-        let names = self.settings.not_found.as_ref()?.names();
-        match self.root.find_file(names, Wait::Allowed) {
-            Ok(Some(_)) => None,
-            Ok(None) | Err(_) => Some(names.to_path()),
-        }
+    /// A page that a flag is about, if it is not there, and what to do about it.
+    pub(crate) fn missing_page(&self) -> Option<(String, &'static str)> {
+        let index = Names::default().join(INDEX);
+        let app = self
+            .settings
+            .spa
+            .then_some((&index, "create it, or leave out --spa"));
+        let page = self.settings.not_found.as_ref();
+        let page = page.map(|page| (page.names(), "correct --not-found"));
+        let is_missing = |names| !matches!(self.root.find_file(names, Wait::Allowed), Ok(Some(_)));
+        let mut pages = app.into_iter().chain(page);
+        let (names, remedy) = pages.find(|(names, _)| is_missing(names))?;
+        Some((names.to_path(), remedy))
     }
 
     /// Answers GET and HEAD, unless the storage would have to be waited for, and may not be.
     fn answer(&self, asked: Asked<'_>) -> Option<Response<Content>> {
         let outcome = self.find(asked).or_else(|setback| match setback {
-            Setback::Refusal(refusal) => self.fall_back(refusal, asked),
-            Setback::NotNow => Err(Setback::NotNow),
+            Setback::Refusal(refusal) if refusal.is_not_found() => self.fall_back(refusal, asked),
+            other => Err(other),
         });
-        match outcome {
-            Ok(response) => Some(response),
-            Err(Setback::Refusal(refusal)) => Some(refusal.into_response()),
-            Err(Setback::NotNow) => None,
-        }
+        answered(outcome).ok()
     }
 
     /// The same where the storage may be waited for.
@@ -141,16 +143,27 @@ impl Site {
 
     /// Puts a page in the place of a refusal, if there is one for it.
     fn fall_back(&self, refusal: Refusal, asked: Asked<'_>) -> Outcome {
-        if !refusal.is_not_found() {
-            return Err(refusal.into());
+        if !self.settings.spa || !fallback::is_page(asked.head) {
+            return self.not_found(refusal, asked);
         }
+        let mut response = answered(self.app_or_not_found(refusal, asked))?;
+        // Caches would give the app to who wants JSON, and to people that there is nothing.
+        let accept = HeaderValue::from_static("accept");
+        response.headers_mut().append(header::VARY, accept);
+        Ok(response)
+    }
+
+    fn app_or_not_found(&self, refusal: Refusal, asked: Asked<'_>) -> Outcome {
         let index = Names::default().join(INDEX);
-        if self.settings.spa
-            && fallback::is_navigation(asked.head)
+        if fallback::takes_html(asked.head)
             && let Some(file) = self.root.find_file(&index, asked.wait)?
         {
             return self.send(file, &index, asked);
         }
+        self.not_found(refusal, asked)
+    }
+
+    fn not_found(&self, refusal: Refusal, asked: Asked<'_>) -> Outcome {
         if let Some(page) = &self.settings.not_found
             && let Some(file) = self.root.find_file(page.names(), asked.wait)?
         {
@@ -208,15 +221,26 @@ impl Site {
         let Found::Directory(directory) = self.root.find(&names, asked.wait)? else {
             return Err(Refusal::NOT_FOUND.into());
         };
+        let cache_control = self.settings.cache.of_directory(&names);
         let (hidden, listings) = (self.settings.hidden, &self.listings);
         let listing = listing::answer(&self.root, names, directory, hidden, listings, asked.head);
-        Ok(listing?)
+        let mut listing = listing?;
+        let fields = listing.headers_mut();
+        fields.insert(header::CACHE_CONTROL, cache_control);
+        Ok(listing)
     }
 
     fn file(&self, names: &Names, asked: Asked<'_>) -> Outcome {
         match self.root.find(names, asked.wait) {
             Ok(Found::File(file, metadata)) => self.send((file, metadata), names, asked),
-            Ok(Found::Directory(_)) => Ok(add_slash(names, asked.head.uri.query())),
+            Ok(Found::Directory(_)) => {
+                let mut response = redirect::add_slash(names, asked.head.uri.query());
+                // Said nothing, browsers keep it for good, also where a file has come meanwhile.
+                let cache_control = self.settings.cache.of_directory(names);
+                let fields = response.headers_mut();
+                fields.insert(header::CACHE_CONTROL, cache_control);
+                Ok(response)
+            }
             Err(OpenError::NotFound) if self.settings.pretty_urls => {
                 let page = names.with_suffix(b".html");
                 match self.root.find(&page, asked.wait)? {
@@ -258,19 +282,12 @@ async fn get(site: Arc<Site>, mut head: request::Parts) -> Response<Content> {
     site.dress(&head, response)
 }
 
-/// Sends the client to the directory's own address, from where the links of its page lead on.
-fn add_slash(names: &Names, query: Option<&str>) -> Response<Content> {
-    let mut location = names.to_directory_path();
-    if let Some(query) = query {
-        location.push('?');
-        location.extend(utf8_percent_encode(query, CONTROLS));
+/// Makes a response of a refusal.
+fn answered(outcome: Outcome) -> Outcome {
+    match outcome {
+        Err(Setback::Refusal(refusal)) => Ok(refusal.into_response()),
+        other => other,
     }
-    let sentence = "A directory's address ends in a slash.";
-    let mut response = reply::text(StatusCode::MOVED_PERMANENTLY, sentence);
-    response
-        .headers_mut()
-        .insert(header::LOCATION, reply::value(location));
-    response
 }
 
 #[cfg(test)]
@@ -291,8 +308,8 @@ mod tests {
     fn site() -> (TempDir, Site) {
         let scratch = tempdir().unwrap();
         let path = scratch.path();
-        for directory in ["indexed", "plain", "a\\b", ".git"] {
-            fs::create_dir(path.join(directory)).unwrap();
+        for directory in ["indexed/deeper", "plain", "a\\b", ".git"] {
+            fs::create_dir_all(path.join(directory)).unwrap();
         }
         for (name, bytes) in [
             ("ten.txt", "0123456789"),
@@ -442,10 +459,12 @@ mod tests {
     fn a_directory_without_its_slash_is_redirected_on_the_same_host() {
         let (_scratch, site) = site();
         for (target, location) in [
-            ("/indexed", "/indexed/"),
-            ("/plain?a=/%2F&b", "/plain/?a=/%2F&b"),
-            ("http://evil.example/plain", "/plain/"),
-            ("/a%5cb", "/a%5Cb/"),
+            ("/indexed", "./indexed/"),
+            ("/indexed/deeper", "./deeper/"),
+            ("/plain?a=/%2F&b", "./plain/?a=/%2F&b"),
+            ("/plain?{a|b}", "./plain/?%7Ba%7Cb%7D"),
+            ("http://evil.example/plain", "./plain/"),
+            ("/a%5cb", "./a%5Cb/"),
         ] {
             let response = answer(&site, "GET", target, &[]);
             assert_eq!(response.status(), StatusCode::MOVED_PERMANENTLY, "{target}");
@@ -731,11 +750,115 @@ mod tests {
             ..Settings::default()
         };
         let site = Site::open(scratch.path(), elsewhere).unwrap();
-        assert_eq!(site.missing_page().as_deref(), Some("/nowhere.html"));
+        let missing = site.missing_page().map(|(page, _)| page);
+        assert_eq!(missing.as_deref(), Some("/nowhere.html"));
         assert_eq!(
             answer(&site, "GET", "/gone", &[]).body(),
             b"Nothing is here.\n"
         );
+    }
+
+    /// A cache that is not told would answer a script with the app, and a person with a 404.
+    #[test]
+    fn what_a_navigation_gets_varies_by_accept() {
+        let (scratch, _) = site();
+        fs::write(scratch.path().join("index.html"), "app").unwrap();
+        fs::write(scratch.path().join("404.html"), "lost").unwrap();
+        for (spa, not_found) in [
+            (true, None),
+            (true, Some("404.html".parse().unwrap())),
+            (false, None),
+        ] {
+            let settings = Settings {
+                spa,
+                not_found,
+                ..Settings::default()
+            };
+            let site = Site::open(scratch.path(), settings).unwrap();
+            let app = if spa { "accept" } else { "" };
+            let etag = field(&answer(&site, "GET", "/", &[]), "etag").to_owned();
+            let (html, json) = (("accept", "text/html"), ("accept", "application/json"));
+            for (target, fields, status, vary) in [
+                ("/users/7", &[html][..], if spa { 200 } else { 404 }, app),
+                (
+                    "/users/7",
+                    &[html, ("if-none-match", &etag)],
+                    if spa { 304 } else { 404 },
+                    app,
+                ),
+                ("/users/7", &[json], 404, app),
+                // Here nobody's preference counts.
+                ("/users.js", &[html], 404, ""),
+                ("/ten.txt", &[html], 200, ""),
+                ("/empty", &[json], 200, ""),
+                ("/", &[json], 200, ""),
+            ] {
+                let response = answer(&site, "GET", target, fields);
+                assert_eq!(response.status().as_u16(), status, "{target} {fields:?}");
+                assert_eq!(field(&response, "vary"), vary, "{target} {fields:?}");
+            }
+        }
+    }
+
+    /// They were read twice, and once wrongly: `TEXT/HTML` was no page, and `text/html;q=0` was one
+    /// where `*/*` stood beside it.
+    #[test]
+    fn one_reading_of_accept_for_pages_and_listings() {
+        let (scratch, _) = site();
+        fs::write(scratch.path().join("index.html"), "app").unwrap();
+        let settings = Settings {
+            spa: true,
+            ..Settings::default()
+        };
+        let site = Site::open(scratch.path(), settings).unwrap();
+        for (accept, page) in [
+            ("TEXT/HTML", true),
+            ("Text/*;q=0.1", true),
+            ("*/*, text/html;q=0", false),
+            ("text/*;q=0, */*", false),
+            ("text/html;q=0, application/json", false),
+        ] {
+            let fields = [("accept", accept)];
+            let app = answer(&site, "GET", "/users/7", &fields).status();
+            assert_eq!(app == StatusCode::OK, page, "{accept}");
+            let listing = answer(&site, "GET", "/plain/", &fields);
+            let is_page = field(&listing, "content-type").starts_with("text/html");
+            assert_eq!(is_page, page, "{accept}");
+        }
+    }
+
+    #[test]
+    fn no_store_is_for_listings_too() {
+        let (scratch, _) = site();
+        let control = |rules: &[&str], target| {
+            let rules = rules.iter().map(|rule| rule.parse().unwrap());
+            let settings = Settings {
+                cache: CachePolicy::new(rules.collect()).unwrap(),
+                ..Settings::default()
+            };
+            let site = Site::open(scratch.path(), settings).unwrap();
+            let response = answer(&site, "GET", target, &[]);
+            let etag = field(&response, "etag").to_owned();
+            let again = answer(&site, "GET", target, &[("if-none-match", &etag)]);
+            let control = field(&response, "cache-control").to_owned();
+            assert_eq!(field(&again, "cache-control"), control);
+            control
+        };
+        for (rules, target, expected) in [
+            (&["no-store"][..], "/", "no-store"),
+            (&["no-store"], "/plain/", "no-store"),
+            (&["no-store"], "/plain", "no-store"),
+            (&["/plain/*=no-store"], "/plain/?sort=size", "no-store"),
+            (&["/plain/*=no-store"], "/", "no-cache"),
+            (&["/**=no-store"], "/plain/", "no-store"),
+            // A listing is never of yesterday, and so is no redirect.
+            (&["1h"], "/", "no-cache"),
+            (&["off"], "/plain/", "no-cache"),
+            (&["1h"], "/plain", "no-cache"),
+            (&[], "/plain", "no-cache"),
+        ] {
+            assert_eq!(control(rules, target), expected, "{rules:?} {target}");
+        }
     }
 
     #[test]

@@ -104,11 +104,50 @@ fn man_shows_each_section_of_a_command_that_serves() {
     );
     for line in [
         "       2  not started: a flag, a file, a directory or an address was wrong\n",
-        "NEAP_DIR (the DIR)",
         "         listen = [\"127.0.0.1:8080\", \"unix:/run/neap.sock\"]\n",
         "       neap serve public -p 3000\n",
     ] {
         assert!(shown.contains(line), "{line}{shown}");
+    }
+    // In a paragraph, which is broken anywhere.
+    let words: Vec<_> = shown.split_whitespace().collect();
+    assert!(words.join(" ").contains("NEAP_DIR (the DIR)"), "{shown}");
+}
+
+/// `neap serve` never speaks another protocol than HTTP.
+#[test]
+fn serve_help_names_no_flag_of_upgrades() {
+    let (_directory, files) = pages();
+    let page = |name| {
+        let file = files.iter().find(|file| file.ends_with(name)).unwrap();
+        fs::read_to_string(file).unwrap().replace("\\-", "-")
+    };
+    let help = |command: &str, flag: &str| text(&neap(&[command, flag]).output().unwrap());
+    for (flag, variable) in [
+        ("--hold-upgraded", "NEAP_HOLD_UPGRADED"),
+        ("--upgraded-grace", "NEAP_UPGRADED_GRACE"),
+    ] {
+        for name in [flag, variable] {
+            assert!(page("neap-echo.1").contains(name), "{name}");
+            assert!(!page("neap-serve.1").contains(name), "{name}");
+        }
+        assert!(help("echo", "--help").contains(flag), "{flag}");
+        assert!(!help("serve", "--help").contains(flag), "{flag}");
+        assert!(!help("serve", "-h").contains(flag), "{flag}");
+        // One script for all commands, with a line or a list for each.
+        let script = text(&neap(&["completions", "fish"]).output().unwrap());
+        let of = |command: &str| {
+            let of_command = format!("__fish_neap_using_subcommand {command}\"");
+            let mut lines = script.lines().filter(|line| line.contains(&of_command));
+            let flag = format!(" -l {} ", &flag[2..]);
+            lines.any(|line| line.contains(&flag))
+        };
+        assert!(of("echo") && !of("serve"), "{flag}");
+        // They are taken all the same: a file of settings may be for both commands.
+        let line = format!("serve --listen unix:nowhere/a {flag}=5s");
+        let words: Vec<_> = line.split(' ').collect();
+        let said = stderr(&neap(&words).output().unwrap());
+        assert!(!said.contains("unexpected argument"), "{said}");
     }
 }
 

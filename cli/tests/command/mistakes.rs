@@ -73,7 +73,19 @@ const MISTAKES: &[(&str, &[&str])] = &[
         "serve --log loud",
         &["'loud'", "[possible values: off, common, combined, json]"],
     ),
+    (
+        "serve --listen unix:nowhere/a --not-found nowhere.html",
+        &["no file /nowhere.html below .", "correct --not-found"],
+    ),
     ("serve --threads 0", &["'0'", "zero"]),
+    (
+        "serve --listen unix:nowhere/a --cache 1h --cache /sub/*=no-store",
+        &[
+            "the rule of --cache \"/sub/*=no-store\" is never reached",
+            "write it before \"1h\"",
+        ],
+    ),
+    ("serve --cache 500ms", &["less than a second", "write 1s"]),
     (
         "serve --tls-cert cert.pem",
         &["not provided", "--tls-key <FILE>"],
@@ -142,6 +154,24 @@ fn a_mistake_is_told_with_its_remedy_and_status_2() {
         // A sentence or two, and where clap has one the usage.
         let lines = said.lines().filter(|line| !line.is_empty());
         assert!(lines.count() <= 4, "neap {line}: {said}");
+    }
+}
+
+/// It would answer 404 as if the flag were not there.
+#[test]
+fn spa_without_an_index_is_told_at_the_start() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("app.html"), "app").unwrap();
+    fs::create_dir(directory.path().join("index.html")).unwrap();
+    // It ends in any case: where it would listen there is no directory.
+    let serve = "serve --listen unix:nowhere/a --spa";
+    for line in [serve.to_owned(), format!("{serve} --not-found app.html")] {
+        let words: Vec<_> = line.split(' ').collect();
+        let output = neap(&words).current_dir(directory.path()).output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "neap {line}: {said}");
+        let told = "no file /index.html below .: create it, or leave out --spa";
+        assert!(said.contains(told), "neap {line}: {said}");
     }
 }
 

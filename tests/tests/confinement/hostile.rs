@@ -72,7 +72,7 @@ fn complaint(server: &Server, case: &Case) -> Option<String> {
     if response.status == 301 {
         let location = response.field("location").unwrap();
         assert!(
-            location.starts_with("/dir/") || location.starts_with("/link-dir/"),
+            location.starts_with("./dir/") || location.starts_with("./link-dir/"),
             "{location}"
         );
     }

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue};
 
 use super::query;
-use crate::serve::preference::quality;
+use crate::serve::preference::{HTML, quality};
 
 /// How a listing is written.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl Format {
             Some("json") => return Format::Json,
             _ => {}
         }
-        let html = quality(fields, &["text/html", "text/*", "*/*"]);
+        let html = quality(fields, HTML);
         let json = quality(fields, &["application/json", "application/*", "*/*"]);
         if json > html {
             Format::Json

@@ -95,8 +95,6 @@ pub(crate) fn answer(
 fn add_fields(fields: &mut HeaderMap, etag: String) {
     fields.insert(header::ETAG, reply::value(etag));
     fields.insert(header::VARY, HeaderValue::from_static("Accept"));
-    // It may be stored, and is asked about each time: it changes with any file.
-    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
 }
 
 impl From<ReadError> for Refusal {
