@@ -99,7 +99,9 @@ where
         }
         let exchange = self.exchange.as_ref();
         let replying = exchange.is_some_and(|exchange| exchange.stage == Stage::Replying);
-        self.info.ledger().note(self.core.tally(), replying);
+        let outcome = self.core.control().outcome;
+        let tally = self.core.tally();
+        self.info.ledger().note(tally, replying, outcome);
     }
 
     pub(crate) fn is_idle(&self) -> bool {

@@ -80,7 +80,8 @@ where
             return self.drop_exchange(env);
         }
         exchange.stage = Stage::Replying;
-        self.info.ledger().note(self.core.tally(), true);
+        let outcome = self.core.control().outcome;
+        self.info.ledger().note(self.core.tally(), true, outcome);
         if !self.core.is_content_deliverable() {
             // The client was not invited to send it, and the reply has said that it ends the
             // connection: what comes now is thrown away.

@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use event_listener::Listener as _;
-use neap_core::{Lifecycle, Outcome, Progress, SignalEffect, State, Time};
+use neap_core::{Lifecycle, Outcome, Progress, SignalEffect, State, Tally, Time};
 use rustix::net::Shutdown;
 
 use crate::course::{Command, Course, Watch};
@@ -212,8 +212,7 @@ fn end_connections(server: &Shared, now: Time) -> Report {
     for (seat, held) in server.seats().zip(&held) {
         let polled = seat.polled.load(Ordering::Relaxed);
         for Connected { index, state, info } in held.everybody() {
-            let outcome = outcome(state);
-            let tally = info.ledger().tally(outcome == Outcome::Aborted);
+            let (outcome, tally) = end_of(state, info.ledger());
             server.ended(outcome, tally, || info.aborted(state, now));
             end_connection(state, &info);
             stuck += u64::from(index == polled);
@@ -225,15 +224,22 @@ fn end_connections(server: &Shared, now: Time) -> Report {
     }
 }
 
-/// How a connection ends whose server is cut off.
-fn outcome(state: State) -> Outcome {
-    match state {
+/// How a connection ends whose server is cut off, and its requests.
+fn end_of(state: State, ledger: &Ledger) -> (Outcome, Tally) {
+    let outcome = match state {
         State::Fresh => Outcome::ClosedFresh,
         State::Idle => Outcome::ClosedIdle,
         State::Head | State::Busy => Outcome::Aborted,
         State::Upgraded => Outcome::Upgraded,
-        State::Linger | State::Gone => Outcome::Completed,
-    }
+        State::Linger | State::Gone => {
+            // That it may not linger any longer changes nothing.
+            if let Some(end) = ledger.decided() {
+                return end;
+            }
+            Outcome::Completed
+        }
+    };
+    (outcome, ledger.tally(outcome == Outcome::Aborted))
 }
 
 /// Ends a connection whose thread is blocked: with a reset if somebody was being served, because a

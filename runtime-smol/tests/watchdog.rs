@@ -233,6 +233,49 @@ fn a_response_that_is_under_way_beside_a_blocked_handler_is_cut_and_not_aborted(
     assert!(is_reset(&mut blocked));
 }
 
+/// Blocks when it is dropped, which is what Closing does to handlers.
+struct Clinging(Blocking);
+
+impl Drop for Clinging {
+    fn drop(&mut self) {
+        self.0.block();
+    }
+}
+
+#[test]
+fn a_response_that_was_cut_before_another_handler_blocked_is_reported_as_cut() {
+    let (gate, blocking) = Gate::new();
+    let server = Server::bind("127.0.0.1:0").unwrap().config(hasty());
+    let handle = server.handle();
+    let [mut streaming, mut clinging] = [(); 2].map(|()| connect(&server));
+    let (send, arrived) = channel();
+    let report = run_with(server, move |request: Request<Body>| {
+        let (blocking, send) = (blocking.clone(), send.clone());
+        async move {
+            if request.uri().path() != "/" {
+                send.send(()).unwrap();
+                let _clinging = Clinging(blocking);
+                std::future::pending::<()>().await;
+            }
+            let piece = Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"piece")));
+            Response::new(StreamBody::new(once(piece).chain(pending())))
+        }
+    });
+    streaming.write_all(GET.as_bytes()).unwrap();
+    read_until(&mut streaming, "piece\r\n");
+    clinging.write_all(BLOCK.as_bytes()).unwrap();
+    arrived.recv_timeout(PATIENCE).unwrap();
+    handle.drain();
+    gate.await_blocked();
+    let report = report.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(report.stuck, 1);
+    assert_eq!(report.outcomes.get(Outcome::Aborted), 2);
+    assert_eq!(
+        (report.requests.completed, report.requests.truncated),
+        (0, 1)
+    );
+}
+
 #[test]
 fn a_blocked_servers_socket_file_goes_and_its_successors_stays() {
     let directory = std::env::temp_dir().join(format!("neap-blocked-{}", std::process::id()));
