@@ -21,7 +21,7 @@ pub struct Connection {
     pub(crate) refusal: Option<Refusal>,
     /// Bytes handed out and not reported as written.
     pub(crate) unsent: u64,
-    /// Bytes handed out so far.
+    /// Bytes handed out so far, as far as that matters: up to one more than a segment carries.
     handed_out: u64,
     /// Whether the only request so far is one without content that its client has called the last.
     pub(crate) parted: bool,
@@ -382,7 +382,7 @@ impl Connection {
             self.apply(Event::Queued);
         }
         self.unsent = self.unsent.saturating_add(bytes);
-        self.handed_out = self.handed_out.saturating_add(bytes);
+        self.handed_out = self.handed_out.saturating_add(bytes).min(SEGMENT + 1);
         self.full = self.unsent > t.config.limits.unsent;
     }
 }

@@ -129,8 +129,8 @@ impl SockDiag {
         )?))
     }
 
-    /// How many bytes, a FIN counting for one, the peer of a connection has not acknowledged; `None`
-    /// if there is no such connection any more.
+    /// How many bytes, a FIN counting for one, the peer of a connection has not acknowledged;
+    /// `None` if there is no such connection any more.
     pub(crate) fn send_queue(&self, pair: &Pair) -> io::Result<Option<u64>> {
         rustix::net::send(&self.0, &request_one(pair), SendFlags::empty())?;
         let mut answer = [0; 1024];
