@@ -55,8 +55,8 @@ impl Version {
     }
 
     /// What it is like now. Does not wait for storage that is far away: what is known here of a
-    /// file is as old as what is known of its bytes, and is renewed with them. Nothing where nothing
-    /// is known.
+    /// file is as old as what is known of its bytes, and is renewed with them. Nothing where
+    /// nothing is known.
     #[cfg(target_os = "linux")]
     fn now(file: &File) -> Option<Version> {
         use rustix::fs::{AtFlags, StatxFlags, statx};
