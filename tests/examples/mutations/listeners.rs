@@ -89,8 +89,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§4 for want of a descriptor an idle connection is closed",
         file: CONDUCTOR,
-        from: "            serving.close_one_idle(t);\n",
-        to: "",
+        from: "if exhausted && serving.close_one_idle(t) {",
+        to: "if exhausted && false {",
         test: IDLE,
     },
     Mutation {

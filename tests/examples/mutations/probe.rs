@@ -108,7 +108,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "a deadline of many is known beforehand",
         file: SHUTDOWN,
-        from: "let due = self.serving.due(t);",
+        from: "let due = serving.due(t);",
         to: "let due = 0;",
         test: EXPECTED,
     },

@@ -34,15 +34,15 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§3 threads say that who is connected has changed",
         file: WORKER,
-        from: "made_room || makes_room || self.has_news(has_taken)",
-        to: "made_room || makes_room",
+        from: "if self.has_news(has_taken) {",
+        to: "if self.has_news(has_taken) && false {",
         test: test("who_is_idle_on_any_thread_gets_the_last_call_after_the_lame_duck"),
     },
     Mutation {
         guard: "§4 room that is made on a thread is room",
         file: WORKER,
-        from: "made_room || makes_room || self.has_news(has_taken)",
-        to: "self.has_news(has_taken)",
+        from: "if self.pool.note(&self.seat, self.serving.open()) {",
+        to: "if self.pool.note(&self.seat, self.serving.open()) && false {",
         test: test("as_many_connections_are_open_as_are_allowed_on_all_threads_together"),
     },
     Mutation {
