@@ -252,19 +252,24 @@ fn stopped_after(delay: Duration) -> (ExitStatus, String) {
     (output.status, said)
 }
 
-/// One of them did, whose wakers start threads and processes of whoever embeds the server.
+/// One of them did, whose wakers start threads and processes of whoever embeds the server. A thread
+/// that is just being started has everything blocked for a moment.
 #[test]
 fn no_thread_keeps_the_stop_signals_blocked() {
     let server = Server::start(Program::EchoOnAsyncIo, &[]);
-    let tasks = fs::read_dir(format!("/proc/{}/task", server.pid().as_raw_nonzero())).unwrap();
-    let mut threads = 0;
-    for task in tasks {
-        let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
-        let blocked = status.lines().find(|line| line.starts_with("SigBlk:"));
-        assert_eq!(blocked, Some("SigBlk:\t0000000000000000"), "{status}");
-        threads += 1;
+    let tasks = format!("/proc/{}/task", server.pid().as_raw_nonzero());
+    let begun = Instant::now();
+    loop {
+        let tasks = fs::read_dir(&tasks).unwrap();
+        let statuses = tasks.map(|task| fs::read_to_string(task.unwrap().path().join("status")));
+        let statuses: Vec<_> = statuses.filter_map(Result::ok).collect();
+        let is_free = |status: &String| status.contains("SigBlk:\t0000000000000000");
+        if statuses.len() > 1 && statuses.iter().all(is_free) {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{statuses:?}");
+        thread::yield_now();
     }
-    assert!(threads > 1, "async-io has one of its own");
 }
 
 #[test]
