@@ -21,10 +21,9 @@ pub struct Connection {
     pub(crate) refusal: Option<Refusal>,
     /// Bytes handed out and not reported as written.
     pub(crate) unsent: u64,
-    /// Bytes handed out so far, as far as that matters: up to one more than a segment carries.
-    handed_out: u64,
-    /// Whether the only request so far is one without content that its client has called the last.
-    pub(crate) parted: bool,
+    /// What is left of a segment, if the only request so far is one without content that its client
+    /// has called the last, and if all that was handed out fits into one.
+    parted: Option<u64>,
     /// Whether so much is unsent that no further request should be read.
     pub(crate) full: bool,
     pub(crate) tally: Tally,
@@ -57,8 +56,7 @@ impl Connection {
             outbound: Outbound::new(),
             refusal: None,
             unsent: 0,
-            handed_out: 0,
-            parted: false,
+            parted: None,
             full: false,
             tally: Tally {
                 dispatched: 0,
@@ -163,15 +161,11 @@ impl Connection {
     pub fn handle_fin_sent(&mut self, t: Tick<'_>) -> Result<(), MisuseError> {
         // Who has parted and sends something all the same is answered by a reset behind the close.
         // It cannot come before the response where that is one segment, nor leave a part of it.
-        let is_small = self.handed_out <= SEGMENT;
-        self.event(
-            t,
-            if self.parted && is_small {
-                Event::FinSentToParted
-            } else {
-                Event::FinSent
-            },
-        )
+        let event = match self.parted {
+            Some(_) => Event::FinSentToParted,
+            None => Event::FinSent,
+        };
+        self.event(t, event)
     }
 
     /// Reports that `bytes` of input were thrown away, as [`Read::Discard`](crate::Read::Discard)
@@ -359,9 +353,13 @@ impl Connection {
         self.timers.content_came(t, bytes);
     }
 
-    pub(crate) fn count_request(&mut self) {
+    /// A request has been given to the driver; `ends_client` if its client sends nothing behind it,
+    /// as it says.
+    pub(crate) fn count_request(&mut self, ends_client: bool) {
         self.timers.request_began();
         self.tally.dispatched = self.tally.dispatched.saturating_add(1);
+        let has_parted = ends_client && self.tally.dispatched == 1;
+        self.parted = has_parted.then_some(SEGMENT);
     }
 
     /// The reply has been handed out whole.
@@ -382,7 +380,7 @@ impl Connection {
             self.apply(Event::Queued);
         }
         self.unsent = self.unsent.saturating_add(bytes);
-        self.handed_out = self.handed_out.saturating_add(bytes).min(SEGMENT + 1);
+        self.parted = self.parted.and_then(|left| left.checked_sub(bytes));
         self.full = self.unsent > t.config.limits.unsent;
     }
 }

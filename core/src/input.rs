@@ -271,7 +271,7 @@ impl Connection {
     fn begin_request(&mut self, semantics: &Semantics) {
         self.inbound.begin(semantics);
         self.outbound.reset();
-        self.count_request();
+        self.count_request(semantics.ends_client());
         let content = match semantics.content {
             ContentFraming::None => Content::Whole,
             ContentFraming::Length(_) | ContentFraming::Chunked if semantics.expect => {
@@ -283,7 +283,6 @@ impl Connection {
         if semantics.close {
             self.apply(Event::Raise);
         }
-        self.parted = semantics.ends_client() && self.tally.dispatched == 1;
     }
 
     fn take_content<'b>(

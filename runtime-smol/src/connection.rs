@@ -99,8 +99,7 @@ where
         }
         let exchange = self.exchange.as_ref();
         let replying = exchange.is_some_and(|exchange| exchange.stage == Stage::Replying);
-        let outcome = self.core.control().outcome;
-        let tally = self.core.tally();
+        let (tally, outcome) = (self.core.tally(), self.core.control().outcome);
         self.info.ledger().note(tally, replying, outcome);
     }
 

@@ -66,6 +66,7 @@ impl Inbox {
     /// `bytes` have come behind all of it.
     pub(crate) fn put(&mut self, bytes: &[u8]) {
         debug_assert!(self.fresh.is_empty(), "the thread's buffer is free");
+        self.fresh = 0..0;
         self.kept.extend_from_slice(bytes);
     }
 

@@ -121,19 +121,20 @@ where
         let mut piece = env.pieces.take();
         piece.extend_from_slice(self.inbox.pending(&env.buffer));
         let held = piece.len();
-        match self.transport.poll_read_to(cx, &mut piece) {
-            Poll::Ready(Ok(count)) if count > 0 => {
-                self.info.ledger().add_received(count);
-                self.inbox.consume(held);
-                self.take_piece(piece, t, env);
-            }
+        let read = self.transport.poll_read_to(cx, &mut piece);
+        if let Poll::Ready(Ok(count @ 1..)) = read {
+            self.info.ledger().add_received(count);
+            self.inbox.consume(held);
+            self.take_piece(piece, t, env);
+            self.handler_due = true;
+            return true;
+        }
+        env.pieces.give(piece);
+        match read {
             Poll::Ready(Err(_)) => self.core.handle_io_error(t),
             Poll::Ready(Ok(_)) if held == 0 => self.core.handle_eof(t),
             // What is buffered is taken first, and the end found again.
-            Poll::Ready(Ok(_)) | Poll::Pending => {
-                env.pieces.give(piece);
-                return false;
-            }
+            Poll::Ready(Ok(_)) | Poll::Pending => return false,
         }
         self.handler_due = true;
         true

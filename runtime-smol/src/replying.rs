@@ -80,13 +80,12 @@ where
             return self.drop_exchange(env);
         }
         exchange.stage = Stage::Replying;
-        let outcome = self.core.control().outcome;
-        self.info.ledger().note(self.core.tally(), true, outcome);
         if !self.core.is_content_deliverable() {
             // The client was not invited to send it, and the reply has said that it ends the
             // connection: what comes now is thrown away.
             exchange.feed = None;
         }
+        self.note();
         let is_over = match first {
             First::Frame(frame) => self.take_frame(frame, t, env),
             First::Whole(_) | First::Later => false,

@@ -12,7 +12,7 @@ use crate::listeners::Arrival;
 use crate::listening::Carrier;
 use crate::pool::Pool;
 use crate::shared::Shared;
-use crate::system::Transport;
+use crate::system::{System, Transport};
 use crate::{Body, IntoResponse};
 
 /// Serves what the conductor accepts.
@@ -57,6 +57,31 @@ pub(crate) trait Serving<T> {
 
     /// Whether nothing is left to wait for, in `phase`.
     fn has_ended(&self, phase: Phase) -> bool;
+}
+
+/// Lets every connection act whose deadline has come. True if there were any.
+pub(crate) fn expire_all<T>(
+    serving: &mut (impl Serving<T> + ?Sized),
+    system: &impl System,
+    t: Tick<'_>,
+) -> bool {
+    let due = serving.due(t);
+    system.expecting_ends(due, || {
+        let mut has_expired = false;
+        while serving.expire(t) {
+            has_expired = true;
+        }
+        has_expired
+    })
+}
+
+/// Lets every connection see that the server's phase has changed.
+pub(crate) fn tell_all<T>(
+    serving: &mut (impl Serving<T> + ?Sized),
+    system: &impl System,
+    t: Tick<'_>,
+) {
+    system.expecting_ends(serving.open(), || serving.poll_all(t));
 }
 
 /// Takes in, step by step, whom another thread has accepted and counted.

@@ -10,7 +10,7 @@ use crate::conductor::{Conductor, TransportOf};
 use crate::course::Command;
 use crate::event::Event;
 use crate::report::Report;
-use crate::serving::Serving;
+use crate::serving::{Serving, expire_all, tell_all};
 use crate::system::System;
 use crate::{Handle, watchdog};
 
@@ -66,15 +66,7 @@ impl<S: System> Conductor<S> {
         }
         // Connections first: one that has just ended by itself was in time.
         let t = self.lifecycle.tick(now, &self.config);
-        let due = serving.due(t);
-        let has_expired = self.system.expecting_ends(due, || {
-            let mut has_expired = false;
-            while serving.expire(t) {
-                has_expired = true;
-            }
-            has_expired
-        });
-        if has_expired {
+        if expire_all(serving, &self.system, t) {
             self.listeners.room_was_made();
         }
         self.lifecycle.handle_timeout(now, &self.config);
@@ -152,8 +144,7 @@ impl<S: System> Conductor<S> {
             self.owner.0.set_progress(self.told);
         }
         let t = self.lifecycle.tick(now, &self.config);
-        self.system
-            .expecting_ends(serving.open(), || serving.poll_all(t));
+        tell_all(serving, &self.system, t);
         self.listeners.room_was_made();
     }
 

@@ -4,6 +4,7 @@
 //! the reactor says so.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
@@ -157,23 +158,29 @@ impl Transport for Socket {
     }
 
     fn unacknowledged(&self, local: &Address, peer: &Address) -> u64 {
-        let (Address::Tcp(local), Address::Tcp(peer)) = (local, peer) else {
+        let Some((local, peer)) = of_tcp(local, peer) else {
             return 0;
         };
-        let pair = Pair::of(*local, *peer);
+        let pair = Pair::of(local, peer);
         let asked = self.probe.ask(|diag| diag.send_queue(&pair));
         asked.ok().flatten().unwrap_or(0)
     }
 
     fn can_close(&self, local: &Address, peer: &Address) -> bool {
-        let (Address::Tcp(local), Address::Tcp(peer)) = (local, peer) else {
-            return false;
-        };
-        self.probe.is_acknowledged(*local, *peer, self.lists)
+        of_tcp(local, peer)
+            .is_some_and(|(local, peer)| self.probe.is_acknowledged(local, peer, self.lists))
     }
 
     fn descriptor(&self) -> Weak<OwnedFd> {
         self.source.descriptor()
+    }
+}
+
+/// The addresses of a connection that the system knows by them.
+fn of_tcp(local: &Address, peer: &Address) -> Option<(SocketAddr, SocketAddr)> {
+    match (local, peer) {
+        (Address::Tcp(local), Address::Tcp(peer)) => Some((*local, *peer)),
+        _ => None,
     }
 }
 

@@ -18,7 +18,7 @@ use crate::listening::{Carrier, settle};
 use crate::pool::Pool;
 use crate::run_queue::{Part, PartWaker};
 use crate::seat::{Rest, Seat};
-use crate::serving::TakeIn;
+use crate::serving::{TakeIn, expire_all, tell_all};
 use crate::shared::Shared;
 use crate::system::{Native, System};
 
@@ -93,9 +93,7 @@ impl<'a> Worker<'a> {
                 Part::Timer => {
                     self.timer.0.clear();
                     self.armed = Time::NEVER;
-                    let due = self.serving.due(t);
-                    self.system
-                        .expecting_ends(due, || while self.serving.expire(t) {});
+                    expire_all(self.serving, &self.system, t);
                 }
                 Part::Connection(index) => {
                     if self.serving.poll(index, t) {
@@ -125,9 +123,7 @@ impl<'a> Worker<'a> {
     fn hear(&mut self, t: Tick<'_>) {
         let standing = (t.phase, t.sealing);
         if std::mem::replace(&mut self.told, standing) != standing {
-            let count = self.serving.open();
-            self.system
-                .expecting_ends(count, || self.serving.poll_all(t));
+            tell_all(self.serving, &self.system, t);
         }
         if self.seat.close_one_idle.swap(false, Ordering::AcqRel) {
             self.serving.close_one_idle(t);

@@ -35,8 +35,11 @@ pub(crate) fn send(mut chosen: Representation, asked: Asked<'_>, encoders: &Enco
         Verdict::NotModified => reply::empty(StatusCode::NOT_MODIFIED),
         Verdict::Proceed => match selection(&chosen, head, &validators, now) {
             Selection::Whole => {
+                let form = chosen.form;
                 let encoder = admit(&mut chosen, head, encoders);
-                validators = validators_of(&chosen.metadata, chosen.form);
+                if chosen.form != form {
+                    validators = validators_of(&chosen.metadata, chosen.form);
+                }
                 whole(chosen, asked, encoder)?
             }
             Selection::Part(span) => part(chosen, span, asked.wait)?,

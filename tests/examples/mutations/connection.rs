@@ -1,6 +1,6 @@
 //! A connection: what it decides from the drain's first moment to its end.
 
-use crate::{Mutation, Test, in_core, in_model};
+use crate::{Mutation, Test, drain, exchange, in_model};
 
 const CONTROL: &str = "core/src/control.rs";
 const TIMERS: &str = "core/src/timers.rs";
@@ -9,14 +9,6 @@ const CONNECTION: &str = "core/src/connection.rs";
 const REPLY: &str = "core/src/reply.rs";
 const LAST_REPLY: &str = "core/src/last_reply.rs";
 const INPUT: &str = "core/src/input.rs";
-
-const fn drain(name: &'static str) -> Test {
-    in_core("drain", name)
-}
-
-const fn exchange(name: &'static str) -> Test {
-    in_core("exchange", name)
-}
 
 const TABLE: Test = in_model("table::a_connection_keeps_its_rules_whatever_happens");
 

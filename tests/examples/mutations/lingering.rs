@@ -1,20 +1,11 @@
 //! How a connection is ended: our side first, then what still comes is read for a while.
 
-use crate::{Mutation, Test, in_core};
+use crate::{Mutation, drain, exchange};
 
 const CONTROL: &str = "core/src/control.rs";
 const TIMERS: &str = "core/src/timers.rs";
 const CONNECTION: &str = "core/src/connection.rs";
-const INPUT: &str = "core/src/input.rs";
 const FRAMING: &str = "core/src/framing.rs";
-
-const fn drain(name: &'static str) -> Test {
-    in_core("drain", name)
-}
-
-const fn exchange(name: &'static str) -> Test {
-    in_core("exchange", name)
-}
 
 pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
@@ -57,17 +48,17 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§5 linger all the same for what is longer",
         file: CONNECTION,
-        from: "let is_small = self.handed_out <= SEGMENT;",
-        to: "let is_small = true;",
+        from: ".and_then(|left| left.checked_sub(bytes));",
+        to: ".map(|left| left.saturating_sub(bytes));",
         test: exchange(
             "what_is_longer_than_a_segment_is_lingered_for_whatever_the_client_has_said",
         ),
     },
     Mutation {
         guard: "§5 and where an earlier reply may be under way",
-        file: INPUT,
-        from: "semantics.ends_client() && self.tally.dispatched == 1;",
-        to: "semantics.ends_client();",
+        file: CONNECTION,
+        from: "let has_parted = ends_client && self.tally.dispatched == 1;",
+        to: "let has_parted = ends_client;",
         test: exchange(
             "what_is_longer_than_a_segment_is_lingered_for_whatever_the_client_has_said",
         ),

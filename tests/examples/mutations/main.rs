@@ -28,8 +28,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use test::{
-    Target, Test, in_core, in_core_itself, in_model, in_runtime, in_runtime_itself,
-    in_runtime_with_features, in_tests,
+    Target, Test, drain, exchange, in_core, in_core_itself, in_model, in_runtime,
+    in_runtime_itself, in_runtime_with_features, in_tests,
 };
 
 /// How long a test may take, which a mutation may well keep from coming to its end: so many times

@@ -5,7 +5,7 @@ use crate::{Mutation, Test, in_runtime, in_runtime_itself};
 const PROBE: &str = "runtime-smol/src/probe.rs";
 const SOCK_DIAG: &str = "runtime-smol/src/sock_diag.rs";
 const SOCKET: &str = "runtime-smol/src/socket.rs";
-const SHUTDOWN: &str = "runtime-smol/src/shutdown.rs";
+const SERVING: &str = "runtime-smol/src/serving.rs";
 const CONNECTIONS: &str = "runtime-smol/src/connections.rs";
 
 const BELIEVED: Test = in_runtime_itself(
@@ -107,16 +107,16 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         guard: "a deadline of many is known beforehand",
-        file: SHUTDOWN,
+        file: SERVING,
         from: "let due = serving.due(t);",
         to: "let due = 0;",
         test: EXPECTED,
     },
     Mutation {
         guard: "a phase that ends many is known beforehand",
-        file: SHUTDOWN,
-        from: ".expecting_ends(serving.open(), ||",
-        to: ".expecting_ends(0, ||",
+        file: SERVING,
+        from: "system.expecting_ends(serving.open(), ||",
+        to: "system.expecting_ends(0, ||",
         test: EXPECTED,
     },
     Mutation {

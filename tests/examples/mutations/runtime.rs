@@ -113,7 +113,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         guard: "§5 everybody hears of a phase",
-        file: SHUTDOWN,
+        file: "runtime-smol/src/serving.rs",
         from: "|| serving.poll_all(t));\n",
         to: "|| ());\n",
         test: DEADLINE,

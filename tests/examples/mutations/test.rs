@@ -20,6 +20,16 @@ pub(crate) const fn in_core(target: &'static str, name: &'static str) -> Test {
     }
 }
 
+/// For what a connection does in the drain.
+pub(crate) const fn drain(name: &'static str) -> Test {
+    in_core("drain", name)
+}
+
+/// For the course of an exchange.
+pub(crate) const fn exchange(name: &'static str) -> Test {
+    in_core("exchange", name)
+}
+
 pub(crate) const fn in_core_itself(name: &'static str) -> Test {
     Test {
         package: "neap-core",

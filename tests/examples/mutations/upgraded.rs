@@ -1,18 +1,10 @@
 //! Connections that speak another protocol.
 
-use crate::{Mutation, Test, in_core};
+use crate::{Mutation, drain, exchange};
 
 const CONTROL: &str = "core/src/control.rs";
 const TIMERS: &str = "core/src/timers.rs";
 const CONNECTION: &str = "core/src/connection.rs";
-
-const fn drain(name: &'static str) -> Test {
-    in_core("drain", name)
-}
-
-const fn exchange(name: &'static str) -> Test {
-    in_core("exchange", name)
-}
 
 pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
