@@ -53,10 +53,11 @@ where
             Item::Head(head) => {
                 let body = Body::whole(Bytes::new(), &self.info);
                 // It is large, and moved once only: into its handler.
-                let mut request = request(&head, body, &mut env.texts);
+                let mut pending = None;
+                let is_made = request(&mut pending, &head, body, &mut env.texts);
                 self.inbox.consume(received.consumed);
-                if request.is_some() {
-                    self.start(&mut request, t, cx, env);
+                if is_made {
+                    self.start(&mut pending, t, cx, env);
                 } else {
                     self.core.reject(t, PeerError::Target);
                 }
@@ -146,21 +147,23 @@ where
         let Exchange {
             places, account, ..
         } = exchange;
-        match account.within(|| places.poll_response(cx)) {
-            Poll::Pending => {
+        let mut response = None;
+        let polled = account.within(|| places.poll_response(&mut response, cx));
+        match (polled, &response) {
+            (Poll::Pending, _) => {
                 self.handler_due = false;
                 self.meet_demand(t) | self.meet_grant(t, env)
             }
-            Poll::Ready(Ok(response)) => {
+            (Poll::Ready(Ok(())), Some(response)) => {
                 self.meet_demand(t);
                 // It may have taken its time, in which another thread began the drain.
                 let t = env.at_present(t);
-                self.reply(&response, t, cx, env);
+                self.reply(response, t, cx, env);
                 // A body that echoes has asked for content: what comes may share the head's write.
                 self.meet_demand(t);
                 true
             }
-            Poll::Ready(Err(_)) => {
+            (Poll::Ready(_), _) => {
                 self.fail(t, env);
                 true
             }

@@ -52,18 +52,22 @@ impl<F: Future<Output: IntoResponse>> Places<F> {
         catch(|| self.handler.set(make()))
     }
 
-    /// Polls the handler; puts the body of its response in its place.
-    pub(crate) fn poll_response(&mut self, cx: &mut Context<'_>) -> Poll<Result<Parts, Panicked>> {
-        // All of it at one go: what comes out of here is moved once more.
+    /// Polls the handler; puts its response's head into `head`, and the body in its place.
+    pub(crate) fn poll_response(
+        &mut self,
+        head: &mut Option<Parts>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Panicked>> {
         let polled = catch(|| {
             let handler = self.handler.as_mut().as_pin_mut()?;
             let Poll::Ready(response) = handler.poll(cx) else {
                 return None;
             };
             let (parts, body) = response.into_response().into_parts();
+            *head = Some(parts);
             self.body.set(Some(body));
             self.handler.set(None);
-            Some(parts)
+            Some(())
         });
         match polled.transpose() {
             Some(done) => Poll::Ready(done),
@@ -210,33 +214,42 @@ impl Texts {
     }
 }
 
-/// Makes the handler's request. `None` if the target is one that [`Uri`] does not take.
-pub(crate) fn request(head: &Head<'_>, body: Body, texts: &mut Texts) -> Option<Request<Body>> {
+/// Makes the handler's request, in its `place`: it is large. False if the target is one that
+/// [`Uri`] does not take.
+pub(crate) fn request(
+    place: &mut Option<Request<Body>>,
+    head: &Head<'_>,
+    body: Body,
+    texts: &mut Texts,
+) -> bool {
+    fill(place.insert(Request::new(body)), head, texts).is_some()
+}
+
+/// Makes a request that is new into that of `head`. What is new is a GET of the root in HTTP/1.1.
+fn fill(request: &mut Request<Body>, head: &Head<'_>, texts: &mut Texts) -> Option<()> {
     let fields = head.fields();
     let target = head.target_bytes();
     let values = fields.lines().map(|(_, value)| value);
-    // The root is a text of its own, which nobody has to count the holders of.
-    let (uri, text) = if target == b"/" {
-        (Uri::default(), texts.copy(values))
+    let mut text;
+    if target == b"/" {
+        text = texts.copy(values);
     } else {
-        let mut text = texts.copy(std::iter::once(target).chain(values));
-        let uri = Uri::from_maybe_shared(text.split_to(target.len())).ok()?;
-        (uri, text)
-    };
-    let mut request = Request::new(body);
-    *request.uri_mut() = uri;
-    *request.method_mut() = Method::from_bytes(head.method_bytes()).ok()?;
-    *request.version_mut() = match head.version() {
-        neap_core::Version::Http10 => Version::HTTP_10,
-        neap_core::Version::Http11 => Version::HTTP_11,
-    };
-    *request.headers_mut() = header_map(fields, text)?;
+        text = texts.copy(std::iter::once(target).chain(values));
+        *request.uri_mut() = Uri::from_maybe_shared(text.split_to(target.len())).ok()?;
+    }
+    if head.method_bytes() != b"GET" {
+        *request.method_mut() = Method::from_bytes(head.method_bytes()).ok()?;
+    }
+    if head.version() == neap_core::Version::Http10 {
+        *request.version_mut() = Version::HTTP_10;
+    }
+    append(request.headers_mut(), fields, text)?;
     if let (Some(authority), true) = (request.uri().authority(), request.uri().scheme().is_some()) {
         // The target of a request in absolute-form outranks its Host (RFC 9112 section 3.2.2).
         let host = HeaderValue::from_str(authority.as_str()).ok()?;
         request.headers_mut().insert(HOST, host);
     }
-    Some(request)
+    Some(())
 }
 
 /// The trailer section, for the handler.
@@ -245,16 +258,22 @@ pub(crate) fn trailers(fields: Fields<'_>) -> Option<HeaderMap> {
     for (_, value) in fields.lines() {
         text.extend_from_slice(value);
     }
-    header_map(fields, text.into())
+    let mut map = HeaderMap::new();
+    append(&mut map, fields, text.into())?;
+    Some(map)
 }
 
-/// `fields` as a map; `text` holds their values one behind the other.
-fn header_map(fields: Fields<'_>, mut text: Bytes) -> Option<HeaderMap> {
-    let mut map = HeaderMap::with_capacity(fields.len());
+/// Appends `fields` to a map that is empty; `text` holds their values one behind the other.
+fn append(map: &mut HeaderMap, fields: Fields<'_>, mut text: Bytes) -> Option<()> {
+    map.reserve(fields.len());
     for (name, value) in fields.lines() {
-        let name = HeaderName::from_bytes(name).ok()?;
+        let name = match name {
+            // Every request has it.
+            b"Host" | b"host" => HOST,
+            name => HeaderName::from_bytes(name).ok()?,
+        };
         let value = HeaderValue::from_maybe_shared(text.split_to(value.len())).ok()?;
         map.append(name, value);
     }
-    Some(map)
+    Some(())
 }

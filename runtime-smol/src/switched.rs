@@ -82,11 +82,12 @@ where
         let Exchange {
             places, account, ..
         } = exchange;
-        let Poll::Ready(response) = account.within(|| places.poll_response(cx)) else {
+        let polled = account.within(|| places.poll_response(&mut None, cx));
+        let Poll::Ready(ended) = polled else {
             return false;
         };
         exchange.stage = Stage::Over;
-        if response.is_err() {
+        if ended.is_err() {
             let peer = self.info.peer();
             env.observer.tell(&Event::HandlerPanicked { peer });
         }
