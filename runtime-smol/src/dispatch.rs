@@ -11,7 +11,7 @@ use crate::account::Account;
 use crate::connection::Served;
 use crate::environment::Environment;
 use crate::event::Event;
-use crate::exchange::{Exchange, Stage, request, trailers};
+use crate::exchange::{Exchange, Stage, fill, trailers};
 use crate::system::Transport;
 use crate::upgrade::Upgrade;
 use crate::{Body, IntoResponse};
@@ -52,12 +52,11 @@ where
             Item::Nothing => {}
             Item::Head(head) => {
                 let body = Body::whole(Bytes::new(), &self.info);
-                // It is large, and moved once only: into its handler.
-                let mut pending = None;
-                let is_made = request(&mut pending, &head, body, &mut env.texts);
+                let mut request = Request::new(body);
+                let is_made = fill(&mut request, &head, &mut env.texts).is_some();
                 self.inbox.consume(received.consumed);
                 if is_made {
-                    self.start(&mut pending, t, cx, env);
+                    self.start(request, t, cx, env);
                 } else {
                     self.core.reject(t, PeerError::Target);
                 }
@@ -85,14 +84,11 @@ where
 
     fn start<H: Fn(Request<Body>) -> F>(
         &mut self,
-        pending: &mut Option<Request<Body>>,
+        mut request: Request<Body>,
         t: Tick<'_>,
         cx: &mut Context<'_>,
         env: &mut Environment<H, F>,
     ) {
-        let Some(request) = pending else {
-            return;
-        };
         if self.core.handle_started(t).is_err() {
             return self.fail(t, env);
         }
@@ -111,9 +107,8 @@ where
         }
         self.note();
         let mut places = env.take_places();
-        let account = Account::begin(&self.info, request);
-        let begin = || pending.take().map(|request| (env.handler)(request));
-        let started = account.within(|| places.start(begin));
+        let account = Account::begin(&self.info, &request);
+        let started = account.within(|| places.start(request, &env.handler));
         self.exchange = Some(Exchange {
             places,
             feed,

@@ -48,8 +48,13 @@ impl<F: Future<Output: IntoResponse>> Places<F> {
         handler.and(body)
     }
 
-    pub(crate) fn start(&mut self, make: impl FnOnce() -> Option<F>) -> Result<(), Panicked> {
-        catch(|| self.handler.set(make()))
+    /// Calls the handler with `request`.
+    pub(crate) fn start(
+        &mut self,
+        request: Request<Body>,
+        handler: impl FnOnce(Request<Body>) -> F,
+    ) -> Result<(), Panicked> {
+        catch(|| self.handler.set(Some(handler(request))))
     }
 
     /// Polls the handler; puts its response's head into `head`, and the body in its place.
@@ -214,19 +219,8 @@ impl Texts {
     }
 }
 
-/// Makes the handler's request, in its `place`: it is large. False if the target is one that
-/// [`Uri`] does not take.
-pub(crate) fn request(
-    place: &mut Option<Request<Body>>,
-    head: &Head<'_>,
-    body: Body,
-    texts: &mut Texts,
-) -> bool {
-    fill(place.insert(Request::new(body)), head, texts).is_some()
-}
-
 /// Makes a request that is new into that of `head`. What is new is a GET of the root in HTTP/1.1.
-fn fill(request: &mut Request<Body>, head: &Head<'_>, texts: &mut Texts) -> Option<()> {
+pub(crate) fn fill(request: &mut Request<Body>, head: &Head<'_>, texts: &mut Texts) -> Option<()> {
     let fields = head.fields();
     let target = head.target_bytes();
     let values = fields.lines().map(|(_, value)| value);
