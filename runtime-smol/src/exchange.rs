@@ -219,7 +219,8 @@ impl Texts {
     }
 }
 
-/// Makes a request that is new into that of `head`. What is new is a GET of the root in HTTP/1.1.
+/// Makes `request`, which is new and so a GET of the root in HTTP/1.1, into that of `head`. It is
+/// large, and filled in where it is. `None` if the target is one that [`Uri`] does not take.
 pub(crate) fn fill(request: &mut Request<Body>, head: &Head<'_>, texts: &mut Texts) -> Option<()> {
     let fields = head.fields();
     let target = head.target_bytes();
@@ -270,4 +271,60 @@ fn append(map: &mut HeaderMap, fields: Fields<'_>, mut text: Bytes) -> Option<()
         map.append(name, value);
     }
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use neap_core::{Config, Connection, Item, Lifecycle, Spans, Time};
+
+    use super::*;
+
+    /// What a handler gets of a request without content.
+    fn made(head: &str) -> Option<Request<Body>> {
+        let (lifecycle, config) = (Lifecycle::new(), Config::default());
+        let t = lifecycle.tick(Time::ZERO, &config);
+        let mut spans = Spans::new();
+        let received = Connection::new(t).handle_input(t, head.as_bytes(), &mut spans);
+        let Item::Head(head) = received.item else {
+            panic!("{:?}", received.item);
+        };
+        let mut request = Request::new(Body::empty());
+        fill(&mut request, &head, &mut Texts::default())?;
+        Some(request)
+    }
+
+    #[test]
+    fn a_request_has_the_method_target_and_version_of_its_head() {
+        for (line, method, version) in [
+            ("GET / HTTP/1.1", Method::GET, Version::HTTP_11),
+            ("HEAD /a?b HTTP/1.0", Method::HEAD, Version::HTTP_10),
+            ("OPTIONS * HTTP/1.1", Method::OPTIONS, Version::HTTP_11),
+            ("get // HTTP/1.0", "get".parse().unwrap(), Version::HTTP_10),
+        ] {
+            let request = made(&format!("{line}\r\nHost: a.test\r\n\r\n")).unwrap();
+            let target = line.split(' ').nth(1).unwrap();
+            assert_eq!(request.method(), method);
+            assert_eq!(request.uri().to_string(), target);
+            assert_eq!(request.version(), version);
+        }
+    }
+
+    #[test]
+    fn a_request_has_every_field_line_of_its_head_in_order() {
+        for host in ["Host", "host", "HOST"] {
+            let lines = format!("GET /a HTTP/1.1\r\nA: 1\r\n{host}: b.test\r\na: \r\nA: 2\r\n\r\n");
+            let request = made(&lines).unwrap();
+            assert_eq!(request.headers()[HOST], "b.test");
+            let all = request.headers().get_all("a").iter();
+            assert!(all.eq(["1", "", "2"]), "{request:?}");
+            assert_eq!(request.headers().len(), 4);
+        }
+    }
+
+    #[test]
+    fn the_authority_of_a_target_outranks_the_host_field_rfc_9112_3_2_2() {
+        let request = made("GET http://a.test/ HTTP/1.1\r\nHost: b.test\r\n\r\n").unwrap();
+        assert_eq!(request.headers()[HOST], "a.test");
+        assert_eq!(request.headers().len(), 1);
+    }
 }

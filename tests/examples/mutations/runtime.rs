@@ -2,6 +2,7 @@
 
 use crate::{Mutation, Test, in_runtime, in_runtime_itself};
 
+const EXCHANGE: &str = "runtime-smol/src/exchange.rs";
 const DISPATCH: &str = "runtime-smol/src/dispatch.rs";
 const CONDUCTOR: &str = "runtime-smol/src/conductor.rs";
 const SHUTDOWN: &str = "runtime-smol/src/shutdown.rs";
@@ -256,6 +257,24 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         test: in_runtime(
             "watchdog",
             "a_connection_whose_first_request_blocks_is_known_to_be_busy",
+        ),
+    },
+    Mutation {
+        guard: "a request that is no GET is given as what it is",
+        file: EXCHANGE,
+        from: "if head.method_bytes() != b\"GET\" {",
+        to: "if false {",
+        test: in_runtime_itself(
+            "exchange::tests::a_request_has_the_method_target_and_version_of_its_head",
+        ),
+    },
+    Mutation {
+        guard: "a request of HTTP/1.0 is given as what it is",
+        file: EXCHANGE,
+        from: "if head.version() == neap_core::Version::Http10 {",
+        to: "if false {",
+        test: in_runtime_itself(
+            "exchange::tests::a_request_has_the_method_target_and_version_of_its_head",
         ),
     },
     Mutation {
