@@ -21,7 +21,8 @@ use crate::{Body, ConnectionInfo, IntoResponse};
 /// Steps that a connection may take before others get their turn.
 const TURN: usize = 64;
 
-/// How much is read at once where heads are expected: many small requests.
+/// How much is read at once where heads are expected, but of who has just sent long content: many
+/// small requests.
 pub(crate) const HEADS: usize = 16 * 1024;
 
 /// A connection and everything that belongs to it.
@@ -33,6 +34,8 @@ pub(crate) struct Served<F: Future<Output: IntoResponse>, T: Transport> {
     pub(crate) exchange: Option<Exchange<F>>,
     /// The handler, or the response's body, may have something new: poll it.
     pub(crate) handler_due: bool,
+    /// The last request had long content: with the next head its content is read, too.
+    pub(crate) reads_long: bool,
     pub(crate) info: ConnectionInfo,
     /// What it was last seen doing, before it began to end.
     doing: State,
@@ -53,6 +56,7 @@ where
             output: Output::new(),
             exchange: None,
             handler_due: false,
+            reads_long: false,
             info,
             doing: State::Fresh,
             entry,
@@ -209,11 +213,16 @@ where
             return true;
         }
         let reads_first = wants.read == Read::Content && self.content_is_next();
-        if reads_first && self.goes_direct() && self.read_content(t, cx, env) {
+        if reads_first && self.reads_on() && self.read(wants.read, t, cx, env) {
             return true;
         }
-        let takes_input = matches!(wants.read, Read::Head | Read::Content | Read::Look);
-        if takes_input && self.output.is_open() && self.take_input(t, cx, env) {
+        let takes_input = match wants.read {
+            // What answers the next request has to fit behind what waits.
+            Read::Head | Read::Look => self.output.is_open(),
+            Read::Content => true,
+            Read::No | Read::Watch | Read::Discard => false,
+        };
+        if takes_input && self.take_input(t, cx, env) {
             return true;
         }
         (reads_first && self.read(wants.read, t, cx, env))
@@ -327,17 +336,14 @@ where
             }
             Read::Watch | Read::Head | Read::Content | Read::Look | Read::Discard => {}
         }
-        if read == Read::Content && self.goes_direct() {
-            return self.read_content(t, cx, env);
-        }
-        self.inbox.keep(&env.buffer);
-        // Content behind a head would have to be copied; most of it is read when it is asked for.
-        let most = if read == Read::Head {
+        // Most content is read when it is asked for, and not before.
+        let most = if read == Read::Head && !self.reads_long {
             HEADS
         } else {
             env.buffer.len()
         };
-        let buffer = &mut env.buffer[..most];
+        let room = self.inbox.room(&env.buffer, most);
+        let buffer = &mut env.buffer[room];
         let done = if read == Read::Look {
             // Asked before the look: nothing is sent after it that would have to be acknowledged.
             let (local, peer) = (self.info.local(), self.info.peer());
@@ -364,6 +370,8 @@ where
         let received = done.as_ref().map_or(0, |count| *count);
         self.info.ledger().add_received(received);
         match done {
+            // What is buffered is taken first, and the end found again.
+            Ok(0) if read == Read::Content && self.reads_on() => return false,
             Ok(0) => self.core.handle_eof(t),
             Ok(count) if read == Read::Discard => self.core.handle_discarded(t, count as u64),
             Ok(count) => self.inbox.received(&env.buffer, count),

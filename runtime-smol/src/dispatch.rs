@@ -8,7 +8,7 @@ use http::Request;
 use neap_core::{Config, Item, PeerError, Tick};
 
 use crate::account::Account;
-use crate::connection::Served;
+use crate::connection::{HEADS, Served};
 use crate::environment::Environment;
 use crate::event::Event;
 use crate::exchange::{Exchange, Stage, fill, trailers};
@@ -48,6 +48,7 @@ where
             .as_mut()
             .and_then(|exchange| exchange.feed.as_ref());
         let mut progress = received.consumed > 0;
+        let mut used = received.consumed;
         match received.item {
             Item::Nothing => {}
             Item::Head(head) => {
@@ -63,8 +64,11 @@ where
                 return true;
             }
             Item::Content(content) => {
+                let (count, len) = (std::mem::take(&mut used), content.len());
+                let inbox = &mut self.inbox;
+                let content = inbox.take_content(count, len, &mut env.buffer, &env.pieces);
                 if let Some(feed) = feed {
-                    feed.push(Bytes::copy_from_slice(content));
+                    feed.push(content);
                 }
             }
             Item::Trailers(fields) => {
@@ -76,7 +80,7 @@ where
             }
             Item::Refused(_) => progress = true,
         }
-        self.inbox.consume(received.consumed);
+        self.inbox.consume(used);
         self.end_content();
         self.handler_due |= progress;
         progress
@@ -96,7 +100,9 @@ where
             self.info.ledger().set_target(Some(request.uri().clone()));
         }
         let mut feed = None;
-        if self.core.content_length() != Some(0) {
+        let length = self.core.content_length();
+        self.reads_long = length.is_some_and(|length| length >= HEADS as u64);
+        if length != Some(0) {
             (*request.body_mut(), feed) = self.body(t, cx, env);
         }
         let mut line = None;

@@ -8,12 +8,9 @@ use neap_core::{HttpDate, Spans, Tick};
 use crate::IntoResponse;
 use crate::event::Observer;
 use crate::exchange::{Places, Texts};
-use crate::piece::Pieces;
+use crate::piece::{Pieces, Room};
 use crate::refusal::Refusals;
 use crate::shared::Shared;
-
-/// One read's worth of input.
-const READ_BUFFER: usize = 64 * 1024;
 
 /// Buffers and places that are kept for the next who needs them.
 const KEPT: usize = 64;
@@ -24,9 +21,9 @@ const KEPT_CAPACITY: usize = 64 * 1024;
 /// One per server and thread: buffers belong to it, not to connections.
 pub(crate) struct Environment<H, F: Future<Output: IntoResponse>> {
     pub(crate) handler: H,
-    /// Where everybody reads into.
-    pub(crate) buffer: Vec<u8>,
-    /// Where long content is read into.
+    /// Where everybody reads into. With long content it goes to the handler, and another takes its
+    /// place.
+    pub(crate) buffer: Room,
     pub(crate) pieces: Pieces,
     pub(crate) spans: Box<Spans>,
     pub(crate) texts: Texts,
@@ -41,10 +38,11 @@ pub(crate) struct Environment<H, F: Future<Output: IntoResponse>> {
 
 impl<H, F: Future<Output: IntoResponse>> Environment<H, F> {
     pub(crate) fn new(handler: H, observer: Observer, refusals: Refusals) -> Self {
+        let pieces = Pieces::default();
         Environment {
             handler,
-            buffer: vec![0; READ_BUFFER],
-            pieces: Pieces::default(),
+            buffer: pieces.take(),
+            pieces,
             spans: Box::new(Spans::new()),
             texts: Texts::default(),
             date: HttpDate([b' '; 29]),

@@ -10,7 +10,6 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use rustix::buffer::{Buffer, spare_capacity};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 
 use crate::Address;
@@ -46,34 +45,11 @@ impl Socket {
         self.source.settle(sources)
     }
 
-    /// Reads by `receive` into room for `most` bytes, when there is something to read.
-    fn poll_receive(
-        &mut self,
-        cx: &mut Context<'_>,
-        most: usize,
-        mut receive: impl FnMut(&Source) -> rustix::io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        if !self.more {
-            ready!(self.source.poll_readable(cx))?;
-            self.more = true;
-        }
-        loop {
-            match self.try_receive(most, &mut receive) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.source.poll_readable(cx))?;
-                }
-                done => return Poll::Ready(done),
-            }
-        }
-    }
-
-    /// Reads by `receive` into room for `most` bytes, without waiting.
-    fn try_receive(
-        &mut self,
-        most: usize,
-        mut receive: impl FnMut(&Source) -> rustix::io::Result<usize>,
-    ) -> io::Result<usize> {
-        let read = retry(|| receive(&self.source));
+    /// Reads what there is, without waiting.
+    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = buffer.len();
+        let read = retry(|| rustix::net::recv(&self.source, &mut *buffer, RecvFlags::empty()));
+        let read = read.map(|(count, _)| count);
         // The end of the stream is found again by reading, the reactor may not report it twice.
         self.more = matches!(read, Ok(read) if read == most || read == 0);
         let used_up = match &read {
@@ -104,22 +80,22 @@ impl Socket {
 
 impl Transport for Socket {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let most = buffer.len();
-        self.poll_receive(cx, most, |source| receive(source, &mut *buffer))
-    }
-
-    fn poll_read_to(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut Vec<u8>,
-    ) -> Poll<io::Result<usize>> {
-        let room = buffer.capacity() - buffer.len();
-        self.poll_receive(cx, room, |source| receive(source, spare_capacity(buffer)))
+        if !self.more {
+            ready!(self.source.poll_readable(cx))?;
+            self.more = true;
+        }
+        loop {
+            match self.receive(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.source.poll_readable(cx))?;
+                }
+                done => return Poll::Ready(done),
+            }
+        }
     }
 
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = buffer.len();
-        self.try_receive(most, |source| receive(source, &mut *buffer))
+        self.receive(buffer)
     }
 
     fn poll_hangup(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -182,10 +158,6 @@ fn of_tcp(local: &Address, peer: &Address) -> Option<(SocketAddr, SocketAddr)> {
         (Address::Tcp(local), Address::Tcp(peer)) => Some((*local, *peer)),
         _ => None,
     }
-}
-
-fn receive(source: &Source, buffer: impl Buffer<u8>) -> rustix::io::Result<usize> {
-    rustix::net::recv(source, buffer, RecvFlags::empty()).map(|(_, count)| count)
 }
 
 fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
@@ -251,26 +223,6 @@ mod tests {
         let (mut socket, mut far) = unheard().unwrap();
         far.write_all(&[0; 20]).unwrap();
         assert_eq!((read(&mut socket), read(&mut socket)), (Some(16), Some(4)));
-    }
-
-    #[test]
-    fn what_is_read_to_a_buffer_goes_to_its_end_and_fits_into_it() {
-        let (mut socket, mut far) = unheard().unwrap();
-        far.write_all(&[7; 20]).unwrap();
-        let mut buffer = Vec::with_capacity(18);
-        buffer.extend([1, 2]);
-        let mut cx = Context::from_waker(Waker::noop());
-        for (count, len) in [(16, 18), (4, 22)] {
-            let read = socket.poll_read_to(&mut cx, &mut buffer);
-            assert!(
-                matches!(read, Poll::Ready(Ok(read)) if read == count),
-                "{read:?}"
-            );
-            assert_eq!(buffer.len(), len);
-            buffer.reserve(16);
-        }
-        assert_eq!((buffer[..2].to_vec(), buffer[21]), (vec![1, 2], 7));
-        assert!(socket.poll_read_to(&mut cx, &mut buffer).is_pending());
     }
 
     #[test]

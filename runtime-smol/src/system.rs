@@ -146,30 +146,6 @@ pub trait Transport {
     /// If the connection is broken.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Reads what there is to the end of `buffer`, as much as it has capacity for, like
-    /// [`poll_read`](Transport::poll_read). By default the room is cleared first, and 16 KiB at
-    /// most.
-    ///
-    /// # Errors
-    ///
-    /// If the connection is broken.
-    fn poll_read_to(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut Vec<u8>,
-    ) -> Poll<io::Result<usize>> {
-        let len = buffer.len();
-        let room = buffer.capacity() - len;
-        buffer.resize(len + room.min(16 * 1024), 0);
-        let read = self.poll_read(cx, &mut buffer[len..]);
-        let count = match &read {
-            Poll::Ready(Ok(count)) => *count,
-            Poll::Ready(Err(_)) | Poll::Pending => 0,
-        };
-        buffer.truncate(len + count);
-        read
-    }
-
     /// Reads without waiting, asking the system itself and nobody's memory.
     ///
     /// # Errors

@@ -150,6 +150,35 @@ fn long_content_of_one_request_is_told_from_the_next_ones_and_from_earlier_ones(
     }
 }
 
+/// A long chunk goes with the memory that it was read into, what is behind it with other memory.
+#[test]
+fn long_chunks_are_told_from_what_is_behind_them() {
+    let running = answering(|request: Request<Body>| request.into_body().text(1_000_000));
+    let lengths = [50_000, 3, 40_000, 70_000, 36_864, 200_000];
+    let chunks = lengths.iter().zip('a'..);
+    let chunks: Vec<_> = chunks
+        .map(|(len, letter)| letter.to_string().repeat(*len))
+        .collect();
+    let mut request = CHUNKED.to_owned();
+    for chunk in &chunks {
+        request += &format!("{:x}\r\n{chunk}\r\n", chunk.len());
+    }
+    request += "0\r\nTrailer: z\r\n\r\n";
+    let mut client = running.connect();
+    let mut sending = client.try_clone().unwrap();
+    let sender = std::thread::spawn(move || {
+        sending.write_all(request.repeat(3).as_bytes()).unwrap();
+        sending.shutdown(Shutdown::Write).unwrap();
+    });
+    let responses = read_all(&mut client);
+    sender.join().unwrap();
+    let contents = responses.split("HTTP/1.1 200 OK\r\n").skip(1);
+    let contents = contents.map(|response| response.split_once("\r\n\r\n").unwrap().1);
+    let contents: Vec<_> = contents.collect();
+    assert_eq!(contents.len(), 3);
+    assert!(contents.iter().all(|content| *content == chunks.concat()));
+}
+
 #[test]
 fn text_that_is_too_long_or_none_is_refused_by_its_own_status() {
     let running = answering(|request: Request<Body>| request.into_body().text(10));

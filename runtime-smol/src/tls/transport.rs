@@ -283,14 +283,6 @@ impl<T: Transport> Transport for MaybeTls<T> {
         either!(self, it => it.try_read(buffer))
     }
 
-    fn poll_read_to(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut Vec<u8>,
-    ) -> Poll<io::Result<usize>> {
-        either!(self, it => it.poll_read_to(cx, buffer))
-    }
-
     fn is_secure(&self) -> bool {
         either!(self, it => it.is_secure())
     }

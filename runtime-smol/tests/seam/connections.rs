@@ -199,23 +199,91 @@ fn what_an_earlier_request_is_owed_is_written_before_more_content_is_read() {
     assert!(client.is_closed());
 }
 
+const LONG: usize = 65_536;
+/// What is read at first where heads are expected.
+const HEADS: usize = 16_384;
+
+fn post(target: &str, len: usize) -> String {
+    format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {len}\r\n\r\n")
+}
+
 /// What has come with the head shares a piece with the rest, which is not waited for.
 #[test]
 fn long_content_that_is_there_is_read_twice_and_what_is_late_is_not_waited_for() {
     let mut play = Play::sole();
-    let head = "POST /pieces HTTP/1.1\r\nHost: a\r\nContent-Length: 65536\r\n\r\n";
-    let content = "x".repeat(65_536);
-    let client = play.connect(&(head.to_owned() + &content));
+    let (head, content) = (post("/pieces", LONG), "x".repeat(LONG));
+    let client = play.connect(&(head.clone() + &content));
     assert!(client.output().ends_with("one"), "{}", client.output());
     assert_eq!(client.0.borrow().reads, 2);
-    let late = play.connect(&(head.to_owned() + &content[..20_000]));
-    let end = play.connect(&(head.to_owned() + &content[..16_384 - head.len()]));
-    end.end();
+    let late = play.connect(&(head + &content[..20_000]));
     play.settle();
-    assert!(end.is_closed() && late.output().is_empty());
+    assert!(late.output().is_empty());
     late.send(&content[20_000..]);
     play.settle();
     assert!(late.output().ends_with("several"), "{}", late.output());
+}
+
+/// Memory that is read ahead stays small for all others.
+#[test]
+fn who_has_just_sent_long_content_is_read_at_once_and_nobody_else() {
+    let mut play = Play::sole();
+    let long = post("/pieces", LONG) + &"x".repeat(LONG);
+    let client = play.connect(GET);
+    let mut before = client.0.borrow().reads;
+    for (request, reads) in [(&*long, 2), (&long, 1), (GET, 1), (&long, 2), (&long, 1)] {
+        client.send(request);
+        play.settle();
+        assert_eq!(client.0.borrow().reads - before, reads);
+        before += reads;
+    }
+    assert_eq!(client.output().matches("one").count(), 4);
+}
+
+#[test]
+fn content_that_no_room_is_for_is_passed_on_piece_by_piece() {
+    let mut play = Play::sole();
+    let long = post("/pieces", LONG) + &"x".repeat(LONG);
+    let longer = post("/pieces", 3 * LONG) + &"x".repeat(3 * LONG);
+    let client = play.connect(&long);
+    client.send(&longer);
+    play.settle();
+    let output = client.output();
+    assert!(
+        output.contains("one") && output.ends_with("several"),
+        "{output}"
+    );
+}
+
+/// The end is seen by the same look for more that long content gets.
+#[test]
+fn content_that_came_before_the_end_of_its_client_is_delivered() {
+    let mut play = Play::sole();
+    let head = post("/first", LONG);
+    let content = "x".repeat(HEADS - head.len());
+    let client = Client::sending(&(head + &content));
+    client.end();
+    play.queue([Ok(client.clone())]);
+    play.settle();
+    assert!(client.output().ends_with("hello"), "{}", client.output());
+    assert!(client.is_closed());
+}
+
+/// It was not given to the handler as long as the response waited for its reader, and read all the
+/// same.
+#[test]
+fn content_is_not_heaped_up_behind_a_response_that_nobody_reads() {
+    let mut play = Play::sole();
+    let client =
+        Client::sending("POST /duplex HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.0.borrow_mut().blocked = true;
+    play.queue([Ok(client.clone())]);
+    play.settle();
+    for _ in 0..40 {
+        client.send(&format!("4000\r\n{}\r\n", "x".repeat(0x4000)));
+        play.settle();
+    }
+    let reads = client.0.borrow().reads;
+    assert!((2..=8).contains(&reads), "{reads}");
 }
 
 #[test]

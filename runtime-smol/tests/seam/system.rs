@@ -14,12 +14,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_lite::StreamExt;
-use http::Response;
+use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use neap_core::Time;
 use neap_smol::system::{Accepted, ListeningSocket, StopSignal, System, Transport};
-use neap_smol::{Address, Handle, Ownership, Report, Rung, Server};
+use neap_smol::{Address, Body, Handle, Ownership, Report, Rung, Server};
 
 /// What the test and the server have in common.
 #[derive(Default)]
@@ -286,7 +286,8 @@ fn take(wire: &mut Wire, buffer: &mut [u8]) -> Option<usize> {
     let count = bytes.len().min(buffer.len());
     wire.more = count == buffer.len();
     buffer[..count].copy_from_slice(&bytes[..count]);
-    if count < bytes.len() {
+    // The end is found by every read again.
+    if count < bytes.len() || bytes.is_empty() {
         wire.input.push_front(bytes.split_off(count));
     }
     Some(count)
@@ -307,22 +308,6 @@ impl Transport for Connected {
                 Poll::Pending
             }
         }
-    }
-
-    fn poll_read_to(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut Vec<u8>,
-    ) -> Poll<io::Result<usize>> {
-        let len = buffer.len();
-        buffer.resize(buffer.capacity(), 0);
-        let read = self.poll_read(cx, &mut buffer[len..]);
-        let count = match &read {
-            Poll::Ready(Ok(count)) => *count,
-            Poll::Ready(Err(_)) | Poll::Pending => 0,
-        };
-        buffer.truncate(len + count);
-        read
     }
 
     fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -416,8 +401,8 @@ pub(crate) struct Play {
     pub(crate) report: Option<Report>,
 }
 
-/// The body of a response that never ends, and whether it has begun.
-struct Endless(bool);
+/// The body of a response that never ends: what it begins with, and its request's content.
+struct Endless(Option<Bytes>, Body);
 
 impl http_body::Body for Endless {
     type Data = Bytes;
@@ -425,13 +410,18 @@ impl http_body::Body for Endless {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        if std::mem::replace(&mut self.0, true) {
-            return Poll::Pending;
+        let _ = Pin::new(&mut self.1).poll_frame(cx);
+        match self.0.take() {
+            Some(beginning) => Poll::Ready(Some(Ok(Frame::data(beginning)))),
+            None => Poll::Pending,
         }
-        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"begun")))))
     }
+}
+
+fn endless(beginning: Bytes, request: Request<Body>) -> Response<Endless> {
+    Response::new(Endless(Some(beginning), request.into_body()))
 }
 
 struct Bomb;
@@ -462,9 +452,9 @@ impl Play {
         Play::at("127.0.0.1:80", ownership, configure)
     }
 
-    /// `/read` reads its content, `/pieces` says how many pieces it had. The response to `/stream`
-    /// never ends; requests for anything else but `/` are not answered; the handler of `/bomb`
-    /// panics when it is dropped.
+    /// `/read` reads its content, `/first` a piece of it, `/pieces` says how many it had. The
+    /// responses to `/stream` and `/duplex` never end, the latter's is long. Requests for anything
+    /// else but `/` are not answered; the handler of `/bomb` panics when it is dropped.
     pub(crate) fn at(
         address: &str,
         ownership: Ownership,
@@ -481,11 +471,16 @@ impl Play {
             let _bomb = (request.uri().path() == "/bomb").then(|| Bomb);
             match request.uri().path() {
                 "/" => Ok("hello"),
-                "/stream" => Err(Response::new(Endless(false))),
+                "/stream" => Err(endless("begun".into(), request)),
+                "/duplex" => Err(endless(vec![b'.'; 65_536].into(), request)),
                 "/pieces" => Ok(match request.into_body().into_data_stream().count().await {
                     1 => "one",
                     _ => "several",
                 }),
+                "/first" => match request.into_body().into_data_stream().next().await {
+                    Some(Ok(_)) => Ok("hello"),
+                    _ => Ok("cut"),
+                },
                 "/read" => match request.into_body().collect(200_000).await {
                     Ok(_) => Ok("hello"),
                     Err(_) => Ok("cut"),

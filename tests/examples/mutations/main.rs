@@ -6,6 +6,7 @@
 
 mod connection;
 mod connections;
+mod content;
 mod embedding;
 mod input;
 mod lifecycle;
@@ -288,6 +289,7 @@ fn main() -> io::Result<ExitCode> {
         listeners::MUTATIONS,
         sealing::MUTATIONS,
         connections::MUTATIONS,
+        content::MUTATIONS,
         probe::MUTATIONS,
         runtime::MUTATIONS,
         embedding::MUTATIONS,
