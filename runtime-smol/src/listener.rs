@@ -14,8 +14,7 @@ use rustix::net::Shutdown;
 
 use crate::Address;
 use crate::half_open::HalfOpen;
-use crate::listening::queued;
-use crate::probe::Probe;
+use crate::probe::{Probe, has_sibling, queued};
 use crate::seal::{Rung, seal};
 use crate::system::{Accepted, ListeningSocket};
 
@@ -51,6 +50,21 @@ impl Ownership {
             Ownership::Grouped => "grouped",
             Ownership::Shared => "shared",
         }
+    }
+
+    /// How many are lost with such a listener, of those who wait in its queue. They go to another
+    /// socket where there is one to take them, for a group its heir.
+    pub(crate) fn lost(
+        self,
+        has_heir: impl FnOnce() -> bool,
+        queued: impl FnOnce() -> io::Result<u64>,
+    ) -> u64 {
+        let is_lost = match self {
+            Ownership::Sole => true,
+            Ownership::Grouped => !has_heir(),
+            Ownership::Shared => false,
+        };
+        if is_lost { queued().unwrap_or(0) } else { 0 }
     }
 }
 
@@ -182,9 +196,10 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    /// Ends it, if it has not ended; says how many were in its queue, as far as the system tells.
-    /// One that others accept from is left alone.
-    pub(crate) fn end(&self, probe: &Probe) -> u64 {
+    /// Ends it, if it has not ended; says how many that loses of those in its queue, as far as the
+    /// system tells, which `migrates` them to the others of a group, or does not. One that others
+    /// accept from is left alone.
+    pub(crate) fn end(&self, probe: &Probe, migrates: bool) -> u64 {
         let Some(socket) = self.descriptor.upgrade() else {
             return 0;
         };
@@ -194,13 +209,16 @@ impl Watched {
         if let Some(file) = &self.file {
             file.remove();
         }
-        let queued = match self.address {
-            Address::Tcp(address) => queued(&socket, address, probe),
-            _ => Ok(0),
+        let lost = match self.address {
+            Address::Tcp(address) => self.ownership.lost(
+                || migrates && has_sibling(&socket, address, probe).unwrap_or(false),
+                || queued(&socket, address, probe),
+            ),
+            _ => 0,
         };
         // What cannot be shut down does not listen.
         let _ = rustix::net::shutdown(&socket, Shutdown::Both);
-        queued.unwrap_or(0)
+        lost
     }
 }
 

@@ -347,15 +347,11 @@ impl<L: ListeningSocket> Slot<L> {
         let Some(listener) = self.listener.take() else {
             return;
         };
-        // Who waits goes to another socket where there is one to take it.
-        let is_lost = match self.ownership {
-            Ownership::Sole => true,
-            Ownership::Grouped => !listener.socket().has_heir(),
-            Ownership::Shared => false,
-        };
-        if is_lost {
-            self.lost_in_queue = listener.socket().queued().unwrap_or(0);
-        }
+        let socket = listener.socket();
+        let lost = self
+            .ownership
+            .lost(|| socket.has_heir(), || socket.queued());
+        self.lost_in_queue = lost;
         drop(listener);
     }
 

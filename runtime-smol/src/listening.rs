@@ -17,16 +17,15 @@ use socket2::{Domain, SockAddr, SockRef, Type};
 use crate::Address;
 use crate::handshakes::Handshakes;
 use crate::listener::{Listener, Ownership};
-use crate::probe::Probe;
+use crate::probe::{Probe, has_sibling, queued};
 use crate::seal::Rung;
-use crate::sock_diag::LISTEN;
 use crate::socket::Socket;
 use crate::source::{Reactor, Source, Sources};
 use crate::system::{Accepted, ListeningSocket};
 
 /// The interface that the first rung binds listeners to. Interfaces are numbered from one up; the
 /// last number is nobody's.
-const NOWHERE: u32 = i32::MAX.unsigned_abs();
+pub(crate) const NOWHERE: u32 = i32::MAX.unsigned_abs();
 
 /// How listeners are bound.
 #[derive(Clone, Copy, Debug)]
@@ -202,18 +201,9 @@ impl NativeListener {
         }
     }
 
-    /// Whether somebody else listens on the address, and is not about to end.
+    /// Whether it has a [sibling](has_sibling).
     fn has_sibling(&self) -> io::Result<bool> {
-        let (address, inode) = (self.tcp()?, inode(&self.source)?);
-        let mut found = false;
-        self.kernel.probe.ask(|diag| {
-            diag.visit(address, LISTEN, |entry| {
-                found |= entry.is_bound_to(address)
-                    && entry.interface() != NOWHERE
-                    && u64::from(entry.inode()) != inode;
-            })
-        })?;
-        Ok(found)
+        has_sibling(&self.source, self.tcp()?, &self.kernel.probe)
     }
 }
 
@@ -271,7 +261,7 @@ impl ListeningSocket for NativeListener {
     }
 
     fn has_heir(&self) -> bool {
-        setting("tcp_migrate_req") == Some(1) && self.has_sibling().unwrap_or(false)
+        migrates() && self.has_sibling().unwrap_or(false)
     }
 
     fn queued(&self) -> io::Result<u64> {
@@ -283,24 +273,9 @@ impl ListeningSocket for NativeListener {
     }
 }
 
-/// How many clients wait in the queue of `socket`, which listens at `address`.
-pub(crate) fn queued(socket: impl AsFd, address: SocketAddr, probe: &Probe) -> io::Result<u64> {
-    let inode = inode(socket)?;
-    let mut queued = None;
-    probe.ask(|diag| {
-        diag.visit(address, LISTEN, |entry| {
-            if u64::from(entry.inode()) == inode {
-                queued = Some(u64::from(entry.queued()));
-            }
-        })
-    })?;
-    // One of another network namespace is on no list of ours.
-    queued.ok_or(io::ErrorKind::NotFound.into())
-}
-
-/// The number of a socket.
-fn inode(socket: impl AsFd) -> io::Result<u64> {
-    Ok(rustix::fs::fstat(socket)?.st_ino)
+/// Whether the system hands those who wait at a listener that ends to another of its group.
+pub(crate) fn migrates() -> bool {
+    setting("tcp_migrate_req") == Some(1)
 }
 
 /// One of the system's numbers for TCP.
@@ -390,14 +365,33 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    const OPTIONS: Options = Options {
+        backlog: 16,
+        reuse_port: true,
+    };
+
+    #[test]
+    fn whom_a_sibling_inherits_is_not_lost_with_a_listener_that_a_watchdog_ends() {
+        let kernel = Kernel::new(Reactor::Own);
+        for (migrates, lost) in [(true, false), (false, true)] {
+            let bind = |address: &Address| Listener::bind(address, OPTIONS, &kernel).unwrap();
+            let first = bind(&"127.0.0.1:0".parse().unwrap());
+            let address = first.socket().tcp().unwrap();
+            let _waiting = std::net::TcpStream::connect(address).unwrap();
+            let watched = first.watched();
+            let end = |migrates| watched.end(&kernel.probe, migrates);
+            let second = bind(first.address());
+            assert_eq!(end(migrates), u64::from(lost));
+            let _waiting = std::net::TcpStream::connect(address).unwrap();
+            let alone = second.watched().end(&kernel.probe, migrates);
+            assert_eq!(alone, 1, "the first has ended");
+        }
+    }
+
     #[test]
     fn a_sibling_that_is_about_to_end_is_none() {
         let kernel = Kernel::new(Reactor::Own);
-        let options = Options {
-            backlog: 16,
-            reuse_port: true,
-        };
-        let bind = |address: &Address| Listener::bind(address, options, &kernel).unwrap();
+        let bind = |address: &Address| Listener::bind(address, OPTIONS, &kernel).unwrap();
         let first = bind(&"127.0.0.1:0".parse().unwrap());
         assert!(!first.socket().has_sibling().unwrap(), "it is not its own");
         let second = bind(first.address());

@@ -9,10 +9,12 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::sock_diag::{ESTABLISHED, Pair, SockDiag};
+use crate::listening::NOWHERE;
+use crate::sock_diag::{ESTABLISHED, LISTEN, Pair, SockDiag};
 
 /// From how many connections on a list is asked for. The system walks its whole table of sockets
 /// for it, also those that wait out their time after a close. Where there are none of these a list
@@ -178,6 +180,44 @@ impl Batches {
             listed.clear();
         }
     }
+}
+
+/// Whether somebody else than `socket` listens on `address`, and is not about to end.
+pub(crate) fn has_sibling(
+    socket: impl AsFd,
+    address: SocketAddr,
+    probe: &Probe,
+) -> io::Result<bool> {
+    let inode = inode(socket)?;
+    let mut found = false;
+    probe.ask(|diag| {
+        diag.visit(address, LISTEN, |entry| {
+            found |= entry.is_bound_to(address)
+                && entry.interface() != NOWHERE
+                && u64::from(entry.inode()) != inode;
+        })
+    })?;
+    Ok(found)
+}
+
+/// How many clients wait in the queue of `socket`, which listens at `address`.
+pub(crate) fn queued(socket: impl AsFd, address: SocketAddr, probe: &Probe) -> io::Result<u64> {
+    let inode = inode(socket)?;
+    let mut queued = None;
+    probe.ask(|diag| {
+        diag.visit(address, LISTEN, |entry| {
+            if u64::from(entry.inode()) == inode {
+                queued = Some(u64::from(entry.queued()));
+            }
+        })
+    })?;
+    // One of another network namespace is on no list of ours.
+    queued.ok_or(io::ErrorKind::NotFound.into())
+}
+
+/// The number of a socket.
+fn inode(socket: impl AsFd) -> io::Result<u64> {
+    Ok(rustix::fs::fstat(socket)?.st_ino)
 }
 
 /// A batch of questions that goes on. With the last one what is known is forgotten.

@@ -22,6 +22,7 @@ use rustix::net::Shutdown;
 use crate::course::{Command, Course, Watch};
 use crate::event::Event;
 use crate::ledger::Ledger;
+use crate::listening::migrates;
 use crate::probe::Probe;
 use crate::registry::Connected;
 use crate::shared::Shared;
@@ -181,9 +182,9 @@ fn cut_off(server: &Shared, course: &mut Course, foreseen: &Lifecycle, now: Time
             end_connection(State::Idle, &info);
         }
     }
-    let probe = Probe::new();
+    let (probe, migrates) = (Probe::new(), migrates());
     for (index, listener) in course.listeners.iter().enumerate() {
-        let lost_in_queue = listener.end(&probe);
+        let lost_in_queue = listener.end(&probe, migrates);
         if let Some(report) = report.listeners.get_mut(index) {
             report.ended = true;
             report.lost_in_queue += lost_in_queue;

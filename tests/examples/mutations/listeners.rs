@@ -1,6 +1,6 @@
 //! Accepting from the runtime's listeners, up to their end.
 
-use crate::{Mutation, Test, in_runtime};
+use crate::{Mutation, Test, in_runtime, in_runtime_itself};
 
 const LISTENER: &str = "runtime-smol/src/listener.rs";
 const LISTENERS: &str = "runtime-smol/src/listeners.rs";
@@ -177,28 +177,38 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§4 what is left in a queue is reported",
         file: LISTENERS,
-        from: "            self.lost_in_queue = listener.socket().queued().unwrap_or(0);\n",
-        to: "",
+        from: "        self.lost_in_queue = lost;\n",
+        to: "        let _ = lost;\n",
         test: AT_THE_END,
     },
     Mutation {
         guard: "§4 but not what is left to others",
-        file: LISTENERS,
+        file: LISTENER,
         from: "            Ownership::Shared => false,\n",
         to: "            Ownership::Shared => true,\n",
         test: LEFT,
     },
     Mutation {
         guard: "§4 or to an heir",
-        file: LISTENERS,
-        from: "            Ownership::Grouped => !listener.socket().has_heir(),\n",
+        file: LISTENER,
+        from: "            Ownership::Grouped => !has_heir(),\n",
         to: "            Ownership::Grouped => true,\n",
         test: LEFT,
     },
     Mutation {
+        guard: "§4 nor by a watchdog",
+        file: LISTENER,
+        from: "|| migrates && has_sibling(&socket, address, probe).unwrap_or(false)",
+        to: "|| false",
+        test: in_runtime_itself(
+            "listening::tests::\
+             whom_a_sibling_inherits_is_not_lost_with_a_listener_that_a_watchdog_ends",
+        ),
+    },
+    Mutation {
         guard: "§4 in a group without an heir it is lost",
-        file: LISTENERS,
-        from: "            Ownership::Grouped => !listener.socket().has_heir(),\n",
+        file: LISTENER,
+        from: "            Ownership::Grouped => !has_heir(),\n",
         to: "            Ownership::Grouped => false,\n",
         test: LEFT,
     },

@@ -7,7 +7,8 @@ const HALF_OPEN: &str = "runtime-smol/src/half_open.rs";
 const ENDING: &str = "runtime-smol/src/ending.rs";
 const LISTENER: &str = "runtime-smol/src/listener.rs";
 const LISTENERS: &str = "runtime-smol/src/listeners.rs";
-const LISTENING: &str = "runtime-smol/src/listening.rs";
+const PROBE: &str = "runtime-smol/src/probe.rs";
+
 const fn test(name: &'static str) -> Test {
     in_runtime("seam", name)
 }
@@ -264,7 +265,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         guard: "§4 a sibling that is about to end is no heir",
-        file: LISTENING,
+        file: PROBE,
         from: "entry.interface() != NOWHERE",
         to: "true",
         test: in_runtime_itself("listening::tests::a_sibling_that_is_about_to_end_is_none"),
