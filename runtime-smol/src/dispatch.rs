@@ -54,7 +54,7 @@ where
             Item::Head(head) => {
                 let body = Body::whole(Bytes::new(), &self.info);
                 let mut request = Request::new(body);
-                let is_made = fill(&mut request, &head, &mut env.texts).is_some();
+                let is_made = fill(&mut request, &head).is_some();
                 self.inbox.consume(received.consumed);
                 if is_made {
                     self.start(request, t, cx, env);

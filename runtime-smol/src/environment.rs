@@ -7,7 +7,7 @@ use neap_core::{HttpDate, Spans, Tick};
 
 use crate::IntoResponse;
 use crate::event::Observer;
-use crate::exchange::{Places, Texts};
+use crate::exchange::Places;
 use crate::piece::{Pieces, Room};
 use crate::refusal::Refusals;
 use crate::shared::Shared;
@@ -26,7 +26,6 @@ pub(crate) struct Environment<H, F: Future<Output: IntoResponse>> {
     pub(crate) buffer: Room,
     pub(crate) pieces: Pieces,
     pub(crate) spans: Box<Spans>,
-    pub(crate) texts: Texts,
     pub(crate) date: HttpDate,
     pub(crate) observer: Observer,
     pub(crate) refusals: Refusals,
@@ -44,7 +43,6 @@ impl<H, F: Future<Output: IntoResponse>> Environment<H, F> {
             buffer: pieces.take(),
             pieces,
             spans: Box::new(Spans::new()),
-            texts: Texts::default(),
             date: HttpDate([b' '; 29]),
             observer,
             refusals,

@@ -199,38 +199,25 @@ pub(crate) enum Stage {
     Over,
 }
 
-/// Where the text of requests is kept: blocks, each shared by as many requests as there is room
-/// for, and freed with the last of them.
-#[derive(Debug, Default)]
-pub(crate) struct Texts(BytesMut);
-
-impl Texts {
-    /// Some ten small requests; what a handler holds on to of one keeps no more than that.
-    const BLOCK: usize = 4096;
-
-    /// One copy of these pieces, one behind the other.
-    fn copy<'a>(&mut self, pieces: impl Iterator<Item = &'a [u8]> + Clone) -> Bytes {
-        let len = pieces.clone().map(<[u8]>::len).sum();
-        if self.0.capacity() < len {
-            self.0 = BytesMut::with_capacity(Self::BLOCK.max(len));
-        }
-        pieces.for_each(|piece| self.0.extend_from_slice(piece));
-        self.0.split().freeze()
-    }
+/// One copy of these pieces, one behind the other.
+fn text<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone) -> Bytes {
+    let mut text = Vec::with_capacity(pieces.clone().map(<[u8]>::len).sum());
+    pieces.for_each(|piece| text.extend_from_slice(piece));
+    text.into()
 }
 
 /// Makes `request`, which is new and so a GET of the root in HTTP/1.1, into that of `head`. It is
 /// large, and filled in where it is. `None` if the target is one that [`Uri`] does not take.
-pub(crate) fn fill(request: &mut Request<Body>, head: &Head<'_>, texts: &mut Texts) -> Option<()> {
+pub(crate) fn fill(request: &mut Request<Body>, head: &Head<'_>) -> Option<()> {
     let fields = head.fields();
     let target = head.target_bytes();
     let values = fields.lines().map(|(_, value)| value);
-    let mut text;
+    let mut values_text;
     if target == b"/" {
-        text = texts.copy(values);
+        values_text = text(values);
     } else {
-        text = texts.copy(std::iter::once(target).chain(values));
-        *request.uri_mut() = Uri::from_maybe_shared(text.split_to(target.len())).ok()?;
+        values_text = text(std::iter::once(target).chain(values));
+        *request.uri_mut() = Uri::from_maybe_shared(values_text.split_to(target.len())).ok()?;
     }
     if head.method_bytes() != b"GET" {
         *request.method_mut() = Method::from_bytes(head.method_bytes()).ok()?;
@@ -238,7 +225,7 @@ pub(crate) fn fill(request: &mut Request<Body>, head: &Head<'_>, texts: &mut Tex
     if head.version() == neap_core::Version::Http10 {
         *request.version_mut() = Version::HTTP_10;
     }
-    append(request.headers_mut(), fields, text)?;
+    append(request.headers_mut(), fields, values_text)?;
     if let (Some(authority), true) = (request.uri().authority(), request.uri().scheme().is_some()) {
         // The target of a request in absolute-form outranks its Host (RFC 9112 section 3.2.2).
         let host = HeaderValue::from_str(authority.as_str()).ok()?;
@@ -249,12 +236,8 @@ pub(crate) fn fill(request: &mut Request<Body>, head: &Head<'_>, texts: &mut Tex
 
 /// The trailer section, for the handler.
 pub(crate) fn trailers(fields: Fields<'_>) -> Option<HeaderMap> {
-    let mut text = Vec::new();
-    for (_, value) in fields.lines() {
-        text.extend_from_slice(value);
-    }
     let mut map = HeaderMap::new();
-    append(&mut map, fields, text.into())?;
+    append(&mut map, fields, text(fields.lines().map(|(_, value)| value)))?;
     Some(map)
 }
 
@@ -289,7 +272,7 @@ mod tests {
             panic!("{:?}", received.item);
         };
         let mut request = Request::new(Body::empty());
-        fill(&mut request, &head, &mut Texts::default())?;
+        fill(&mut request, &head)?;
         Some(request)
     }
 
