@@ -37,8 +37,8 @@ fn exchange(client: &mut TcpStream, mut turn: impl FnMut()) -> u64 {
     allocations
 }
 
-/// Two for a `HeaderMap` of any size that fits at once; what fields and target say is in blocks
-/// that some dozens of requests share.
+/// Two for a `HeaderMap` of any size that fits at once, one for what fields and target say, and one
+/// for the count of those who share that.
 #[test]
 fn an_exchange_allocates_its_fields_and_nothing_else() {
     let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
@@ -59,7 +59,7 @@ fn an_exchange_allocates_its_fields_and_nothing_else() {
         }
     }
     println!("{allocations} allocations in {EXCHANGES} exchanges");
-    let for_fields = 2 * EXCHANGES;
+    let for_fields = 4 * EXCHANGES;
     assert!(allocations >= for_fields, "{allocations}");
     assert!(allocations <= for_fields + EXCHANGES / 10, "{allocations}");
 }
