@@ -237,7 +237,11 @@ pub(crate) fn fill(request: &mut Request<Body>, head: &Head<'_>) -> Option<()> {
 /// The trailer section, for the handler.
 pub(crate) fn trailers(fields: Fields<'_>) -> Option<HeaderMap> {
     let mut map = HeaderMap::new();
-    append(&mut map, fields, text(fields.lines().map(|(_, value)| value)))?;
+    append(
+        &mut map,
+        fields,
+        text(fields.lines().map(|(_, value)| value)),
+    )?;
     Some(map)
 }
 
