@@ -64,11 +64,10 @@ where
                 return true;
             }
             Item::Content(content) => {
-                let (count, len) = (std::mem::take(&mut used), content.len());
-                let inbox = &mut self.inbox;
-                let content = inbox.take_content(count, len, &mut env.buffer, &env.pieces);
                 if let Some(feed) = feed {
-                    feed.push(content);
+                    let (count, len) = (std::mem::take(&mut used), content.len());
+                    let inbox = &mut self.inbox;
+                    feed.push(inbox.take_content(count, len, &mut env.buffer, &env.pieces));
                 }
             }
             Item::Trailers(fields) => {

@@ -200,7 +200,7 @@ pub(crate) enum Stage {
 }
 
 /// One copy of these pieces, one behind the other.
-fn text<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone) -> Bytes {
+fn concat<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone) -> Bytes {
     let mut text = Vec::with_capacity(pieces.clone().map(<[u8]>::len).sum());
     pieces.for_each(|piece| text.extend_from_slice(piece));
     text.into()
@@ -212,12 +212,12 @@ pub(crate) fn fill(request: &mut Request<Body>, head: &Head<'_>) -> Option<()> {
     let fields = head.fields();
     let target = head.target_bytes();
     let values = fields.lines().map(|(_, value)| value);
-    let mut values_text;
+    let mut text;
     if target == b"/" {
-        values_text = text(values);
+        text = concat(values);
     } else {
-        values_text = text(std::iter::once(target).chain(values));
-        *request.uri_mut() = Uri::from_maybe_shared(values_text.split_to(target.len())).ok()?;
+        text = concat(std::iter::once(target).chain(values));
+        *request.uri_mut() = Uri::from_maybe_shared(text.split_to(target.len())).ok()?;
     }
     if head.method_bytes() != b"GET" {
         *request.method_mut() = Method::from_bytes(head.method_bytes()).ok()?;
@@ -225,7 +225,7 @@ pub(crate) fn fill(request: &mut Request<Body>, head: &Head<'_>) -> Option<()> {
     if head.version() == neap_core::Version::Http10 {
         *request.version_mut() = Version::HTTP_10;
     }
-    append(request.headers_mut(), fields, values_text)?;
+    append(request.headers_mut(), fields, text)?;
     if let (Some(authority), true) = (request.uri().authority(), request.uri().scheme().is_some()) {
         // The target of a request in absolute-form outranks its Host (RFC 9112 section 3.2.2).
         let host = HeaderValue::from_str(authority.as_str()).ok()?;
@@ -236,12 +236,9 @@ pub(crate) fn fill(request: &mut Request<Body>, head: &Head<'_>) -> Option<()> {
 
 /// The trailer section, for the handler.
 pub(crate) fn trailers(fields: Fields<'_>) -> Option<HeaderMap> {
+    let text = concat(fields.lines().map(|(_, value)| value));
     let mut map = HeaderMap::new();
-    append(
-        &mut map,
-        fields,
-        text(fields.lines().map(|(_, value)| value)),
-    )?;
+    append(&mut map, fields, text)?;
     Some(map)
 }
 
