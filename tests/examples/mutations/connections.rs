@@ -1,6 +1,6 @@
 //! The runtime's connections: what they ask of their sockets, and how they are counted.
 
-use crate::{Mutation, Test, in_runtime, in_runtime_itself};
+use crate::{Mutation, Test, in_runtime, in_runtime_itself, in_seam};
 
 const CONNECTION: &str = "runtime-smol/src/connection.rs";
 const CONNECTIONS: &str = "runtime-smol/src/connections.rs";
@@ -10,19 +10,15 @@ const REGISTRY: &str = "runtime-smol/src/registry.rs";
 const LEDGER: &str = "runtime-smol/src/ledger.rs";
 const REPORT: &str = "runtime-smol/src/report.rs";
 
-const fn test(name: &'static str) -> Test {
-    in_runtime("seam", name)
-}
-
-const IN_TIME: Test = test("connections::what_was_in_time_is_read_before_a_timer_acts");
+const IN_TIME: Test = in_seam("connections::what_was_in_time_is_read_before_a_timer_acts");
 const BALANCE: Test =
-    test("connections::accepted_are_those_that_are_open_and_those_that_have_ended");
-const REGISTERED: Test = test(
+    in_seam("connections::accepted_are_those_that_are_open_and_those_that_have_ended");
+const REGISTERED: Test = in_seam(
     "connections::a_connection_is_in_the_registry_before_it_is_read_and_until_its_socket_is_closed",
 );
 
 const DROPPED: Test =
-    test("connections::a_server_that_is_dropped_lets_no_response_look_whole_that_is_not");
+    in_seam("connections::a_server_that_is_dropped_lets_no_response_look_whole_that_is_not");
 
 pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
@@ -51,7 +47,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: CONNECTION,
         from: "let done = if read == Read::Look {",
         to: "let done = if false {",
-        test: test("connections::the_last_look_asks_the_system_itself"),
+        test: in_seam("connections::the_last_look_asks_the_system_itself"),
     },
     Mutation {
         guard: "§5 a socket that is expected to have input is asked in any case",
@@ -72,42 +68,42 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: CONNECTION,
         from: "            Write::Flush => self.flush(t, cx),\n            Write::Fin => match",
         to: "            Write::Flush | Write::Fin => match",
-        test: test("connections::a_fin_is_sent_behind_the_last_byte_and_not_before"),
+        test: in_seam("connections::a_fin_is_sent_behind_the_last_byte_and_not_before"),
     },
     Mutation {
         guard: "§5 FIN before close",
         file: CONNECTION,
         from: "match self.transport.poll_end(cx) {",
         to: "match Poll::Ready(io::Result::Ok(())) {",
-        test: test("connections::a_fin_is_sent_behind_the_last_byte_and_not_before"),
+        test: in_seam("connections::a_fin_is_sent_behind_the_last_byte_and_not_before"),
     },
     Mutation {
         guard: "§5 linger asks for the send queue",
         file: CONNECTION,
         from: "self.transport.unacknowledged(local, peer);",
         to: "self.transport.unacknowledged(local, peer).min(0);",
-        test: test("connections::lingering_lasts_until_the_last_byte_is_acknowledged"),
+        test: in_seam("connections::lingering_lasts_until_the_last_byte_is_acknowledged"),
     },
     Mutation {
         guard: "§5 linger ends at the client's FIN",
         file: CONNECTION,
         from: "            Ok(0) => self.core.handle_eof(t),\n",
         to: "            Ok(0) => return false,\n",
-        test: test("connections::a_lingering_connection_reads_and_throws_away"),
+        test: in_seam("connections::a_lingering_connection_reads_and_throws_away"),
     },
     Mutation {
         guard: "§6 a reset where the core asks for one",
         file: CONNECTION,
         from: "                    if reset {\n",
         to: "                    if false {\n",
-        test: test("connections::a_stalled_reader_is_reset_and_an_ordinary_end_is_none"),
+        test: in_seam("connections::a_stalled_reader_is_reset_and_an_ordinary_end_is_none"),
     },
     Mutation {
         guard: "§6 and nowhere else",
         file: CONNECTION,
         from: "                    if reset {\n",
         to: "                    if true {\n",
-        test: test("connections::a_stalled_reader_is_reset_and_an_ordinary_end_is_none"),
+        test: in_seam("connections::a_stalled_reader_is_reset_and_an_ordinary_end_is_none"),
     },
     Mutation {
         guard: "§6 a reset of a socket of the kernel",
@@ -124,7 +120,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: CONNECTION,
         from: "self.inbox.len() >= t.config.limits.head => return self.watch(t, cx),\n",
         to: "self.inbox.len() >= t.config.limits.head => return false,\n",
-        test: test("connections::a_client_that_goes_away_is_noticed_while_nothing_is_read"),
+        test: in_seam("connections::a_client_that_goes_away_is_noticed_while_nothing_is_read"),
     },
     Mutation {
         guard: "§2 the handler of who has vanished is dropped, and may panic",
@@ -132,7 +128,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         from: "                    self.drop_exchange(env);
                     end",
         to: "                    end",
-        test: test("connections::a_handler_that_panics_when_it_is_dropped_costs_nobody_else"),
+        test: in_seam("connections::a_handler_that_panics_when_it_is_dropped_costs_nobody_else"),
     },
     Mutation {
         guard: "§7 I6 in the registry before anything is awaited",
@@ -218,7 +214,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: REPORT,
         from: "self.lost == 0 && self.lost_in_queue() == 0 && self.stuck == 0",
         to: "self.lost == 0 && self.stuck == 0",
-        test: test("listeners::at_the_end_nobody_is_accepted_and_who_waits_is_counted_as_lost"),
+        test: in_seam("listeners::at_the_end_nobody_is_accepted_and_who_waits_is_counted_as_lost"),
     },
     Mutation {
         guard: "§7 I21 a response that a dropped server cuts does not look whole",

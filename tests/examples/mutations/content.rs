@@ -1,16 +1,12 @@
 //! Content of requests in the runtime: how much is read when, and whose memory it is in.
 
-use crate::{Mutation, Test, in_runtime, in_runtime_itself};
+use crate::{Mutation, Test, in_runtime, in_runtime_itself, in_seam};
 
 const CONNECTION: &str = "runtime-smol/src/connection.rs";
 const INPUT: &str = "runtime-smol/src/input.rs";
 
-const fn test(name: &'static str) -> Test {
-    in_runtime("seam", name)
-}
-
 const AT_ONCE: Test =
-    test("connections::who_has_just_sent_long_content_is_read_at_once_and_nobody_else");
+    in_seam("connections::who_has_just_sent_long_content_is_read_at_once_and_nobody_else");
 const MOVES: Test = in_runtime_itself(
     "input::tests::long_content_goes_with_the_buffer_and_what_is_behind_it_moves",
 );
@@ -42,7 +38,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: CONNECTION,
         from: "if reads_first && self.reads_on() && self.read(",
         to: "if false && self.read(",
-        test: test(
+        test: in_seam(
             "connections::\
              long_content_that_is_there_is_read_twice_and_what_is_late_is_not_waited_for",
         ),
@@ -52,21 +48,21 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: "runtime-smol/src/receiving.rs",
         from: "self.inbox.ends_at(HEADS) && left",
         to: "left",
-        test: test("connections::content_that_no_room_is_for_is_passed_on_piece_by_piece"),
+        test: in_seam("connections::content_that_no_room_is_for_is_passed_on_piece_by_piece"),
     },
     Mutation {
         guard: "what came before the end is taken before the end is",
         file: CONNECTION,
         from: "            Ok(0) if read == Read::Content && self.reads_on() => return false,\n",
         to: "",
-        test: test("connections::content_that_came_before_the_end_of_its_client_is_delivered"),
+        test: in_seam("connections::content_that_came_before_the_end_of_its_client_is_delivered"),
     },
     Mutation {
         guard: "content goes to the handler however much of its response waits",
         file: CONNECTION,
         from: "            Read::Content => true,\n",
         to: "            Read::Content => self.output.is_open(),\n",
-        test: test("connections::content_is_not_heaped_up_behind_a_response_that_nobody_reads"),
+        test: in_seam("connections::content_is_not_heaped_up_behind_a_response_that_nobody_reads"),
     },
     Mutation {
         guard: "what answers the next request is not put before what waits",

@@ -1,26 +1,24 @@
 //! Accepting from the runtime's listeners, up to their end.
 
-use crate::{Mutation, Test, in_runtime, in_runtime_itself};
+use crate::{Mutation, Test, in_runtime, in_runtime_itself, in_seam};
 
 const LISTENER: &str = "runtime-smol/src/listener.rs";
 const LISTENERS: &str = "runtime-smol/src/listeners.rs";
 const CONDUCTOR: &str = "runtime-smol/src/conductor.rs";
 const CONNECTIONS: &str = "runtime-smol/src/connections.rs";
-const fn test(name: &'static str) -> Test {
-    in_runtime("seam", name)
-}
-
-const CLOSING: Test = test("listeners::closing_cuts_the_seal_short_and_turns_away_who_waits");
-const ONE_CLIENTS: Test = test("listeners::one_clients_failure_is_no_end_of_accepting");
-const WANT: Test = test("listeners::want_of_descriptors_or_memory_pauses_accepting_for_a_second");
+const CLOSING: Test = in_seam("listeners::closing_cuts_the_seal_short_and_turns_away_who_waits");
+const ONE_CLIENTS: Test = in_seam("listeners::one_clients_failure_is_no_end_of_accepting");
+const WANT: Test =
+    in_seam("listeners::want_of_descriptors_or_memory_pauses_accepting_for_a_second");
 const AT_THE_END: Test =
-    test("listeners::at_the_end_nobody_is_accepted_and_who_waits_is_counted_as_lost");
+    in_seam("listeners::at_the_end_nobody_is_accepted_and_who_waits_is_counted_as_lost");
 const IDLE: Test =
-    test("listeners::an_idle_connection_is_given_up_for_its_descriptor_and_no_other");
+    in_seam("listeners::an_idle_connection_is_given_up_for_its_descriptor_and_no_other");
 const FAILED: Test =
-    test("listeners::any_other_error_ends_the_listener_and_with_the_last_the_server");
+    in_seam("listeners::any_other_error_ends_the_listener_and_with_the_last_the_server");
 
-const LEFT: Test = test("listeners::who_waits_for_a_done_server_is_lost_if_nobody_else_takes_it");
+const LEFT: Test =
+    in_seam("listeners::who_waits_for_a_done_server_is_lost_if_nobody_else_takes_it");
 
 pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
@@ -42,7 +40,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: LISTENERS,
         from: "Listening::TurnAway => usize::MAX,",
         to: "Listening::TurnAway => self.max_connections,",
-        test: test("listeners::who_comes_too_late_is_turned_away_even_above_the_limit"),
+        test: in_seam("listeners::who_comes_too_late_is_turned_away_even_above_the_limit"),
     },
     Mutation {
         guard: "§4 ECONNABORTED is one client's",
@@ -119,14 +117,14 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: LISTENERS,
         from: "        cx.waker().wake_by_ref();\n",
         to: "",
-        test: test("listeners::who_does_not_fit_into_one_batch_is_accepted_in_the_next"),
+        test: in_seam("listeners::who_does_not_fit_into_one_batch_is_accepted_in_the_next"),
     },
     Mutation {
         guard: "§4 nobody is accepted above the limit",
         file: LISTENERS,
         from: "            if room.open >= room.limit {\n",
         to: "            if false {\n",
-        test: test("listeners::above_the_limit_nobody_is_accepted_before_somebody_has_ended"),
+        test: in_seam("listeners::above_the_limit_nobody_is_accepted_before_somebody_has_ended"),
     },
     Mutation {
         guard: "§4 a full server waits without spinning",
@@ -153,7 +151,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: LISTENERS,
         from: "(self.paused_until.is_some() || self.slots.iter().any(unseen))",
         to: "self.slots.iter().any(|_| false)",
-        test: test(
+        test: in_seam(
             "listeners::a_server_that_keeps_accepting_is_not_deserted_while_accepting_is_paused",
         ),
     },

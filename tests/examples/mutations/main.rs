@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 
 use test::{
     Target, Test, drain, exchange, in_core, in_core_itself, in_model, in_runtime,
-    in_runtime_itself, in_runtime_with_features, in_tests,
+    in_runtime_itself, in_runtime_with_features, in_seam, in_tests,
 };
 
 /// How long a test may take, which a mutation may well keep from coming to its end: so many times

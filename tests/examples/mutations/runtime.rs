@@ -1,6 +1,6 @@
 //! The runtime's signals, deadlines, wake-ups and watchdog.
 
-use crate::{Mutation, Test, in_runtime, in_runtime_itself};
+use crate::{Mutation, Test, in_runtime, in_runtime_itself, in_seam};
 
 const EXCHANGE: &str = "runtime-smol/src/exchange.rs";
 const DISPATCH: &str = "runtime-smol/src/dispatch.rs";
@@ -15,13 +15,10 @@ const WATCHDOG: &str = "runtime-smol/src/watchdog.rs";
 const EPOLL: &str = "runtime-smol/src/epoll.rs";
 const PARK: &str = "runtime-smol/src/park.rs";
 
-const fn test(name: &'static str) -> Test {
-    in_runtime("seam", name)
-}
-
 const STEPS: Test =
-    test("shutdown::signals_go_a_step_further_each_and_the_one_after_the_last_ends_the_process");
-const DEADLINE: Test = test("shutdown::at_its_deadline_the_server_aborts_what_is_left_and_says_so");
+    in_seam("shutdown::signals_go_a_step_further_each_and_the_one_after_the_last_ends_the_process");
+const DEADLINE: Test =
+    in_seam("shutdown::at_its_deadline_the_server_aborts_what_is_left_and_says_so");
 const LATE: Test =
     in_runtime_itself("watchdog::tests::who_is_late_gets_a_margin_and_only_once_it_is");
 const CUT_OFF: Test = in_runtime(
@@ -35,7 +32,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: SHUTDOWN,
         from: "for (at, command) in asked {",
         to: "for (at, command) in asked.into_iter().rev() {",
-        test: test("shutdown::commands_count_in_their_order"),
+        test: in_seam("shutdown::commands_count_in_their_order"),
     },
     Mutation {
         guard: "§3 and count from when they came",
@@ -90,14 +87,14 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: COURSE,
         from: "if *interrupt == Interrupt::Close && is_open => {",
         to: "if false && *interrupt == Interrupt::Close && is_open => {",
-        test: test("shutdown::an_interrupt_may_close_at_once_and_a_second_one_ends_the_process"),
+        test: in_seam("shutdown::an_interrupt_may_close_at_once_and_a_second_one_ends_the_process"),
     },
     Mutation {
         guard: "§3 but before Closing only",
         file: COURSE,
         from: "if *interrupt == Interrupt::Close && is_open => {",
         to: "if *interrupt == Interrupt::Close && (is_open || true) => {",
-        test: test("shutdown::an_interrupt_may_close_at_once_and_a_second_one_ends_the_process"),
+        test: in_seam("shutdown::an_interrupt_may_close_at_once_and_a_second_one_ends_the_process"),
     },
     Mutation {
         guard: "§5 no response slips out between a signal and its effect",
@@ -110,7 +107,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
             }
         }
         for part in &batch {\n",
-        test: test("shutdown::a_request_that_is_there_when_the_drain_begins_is_the_last"),
+        test: in_seam("shutdown::a_request_that_is_there_when_the_drain_begins_is_the_last"),
     },
     Mutation {
         guard: "§5 everybody hears of a phase",
@@ -131,35 +128,35 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: CONDUCTOR,
         from: "            self.arm(serving.next_deadline());\n",
         to: "            self.arm(Time::NEVER);\n",
-        test: test("connections::a_stalled_reader_is_reset_and_an_ordinary_end_is_none"),
+        test: in_seam("connections::a_stalled_reader_is_reset_and_an_ordinary_end_is_none"),
     },
     Mutation {
         guard: "§3 the timer is set for the earliest of all deadlines: listeners'",
         file: CONDUCTOR,
         from: "            .min(self.listeners.next_deadline())",
         to: "",
-        test: test("listeners::a_seal_lasts_no_longer_than_its_window_and_says_whom_it_gave_up"),
+        test: in_seam("listeners::a_seal_lasts_no_longer_than_its_window_and_says_whom_it_gave_up"),
     },
     Mutation {
         guard: "§3 the lifecycle hears who is connected",
         file: SHUTDOWN,
         from: "            self.lifecycle.handle_census(now, &self.config, &census);\n",
         to: "",
-        test: test("shutdown::a_server_with_nobody_connected_is_done_without_waiting"),
+        test: in_seam("shutdown::a_server_with_nobody_connected_is_done_without_waiting"),
     },
     Mutation {
         guard: "§7 I17 ready is false from T0",
         file: HANDLE,
         from: "self.phase() == Phase::Running",
         to: "self.progress() < Progress::Sealing",
-        test: test("shutdown::commands_count_in_their_order"),
+        test: in_seam("shutdown::commands_count_in_their_order"),
     },
     Mutation {
         guard: "§5 what an earlier request is owed is written before more content is read",
         file: "runtime-smol/src/connection.rs",
         from: "tally.completed.saturating_add(1) >= tally.dispatched && self.has_room()",
         to: "tally.completed <= tally.dispatched && self.has_room()",
-        test: test(
+        test: in_seam(
             "connections::what_an_earlier_request_is_owed_is_written_before_more_content_is_read",
         ),
     },
@@ -168,7 +165,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: "runtime-smol/src/replying.rs",
         from: "        if t.phase == Phase::Draining {\n",
         to: "        if false {\n",
-        test: test("shutdown::of_pipelined_requests_only_the_last_response_says_close"),
+        test: in_seam("shutdown::of_pipelined_requests_only_the_last_response_says_close"),
     },
     Mutation {
         guard: "§7 I14 a deadline that moved earlier is waited for",

@@ -1,6 +1,6 @@
 //! Sealing a listener of the runtime, and what it waits for.
 
-use crate::{Mutation, Test, in_runtime, in_runtime_itself};
+use crate::{Mutation, Test, in_runtime, in_runtime_itself, in_seam};
 
 const SEAL: &str = "runtime-smol/src/seal.rs";
 const HALF_OPEN: &str = "runtime-smol/src/half_open.rs";
@@ -9,20 +9,18 @@ const LISTENER: &str = "runtime-smol/src/listener.rs";
 const LISTENERS: &str = "runtime-smol/src/listeners.rs";
 const PROBE: &str = "runtime-smol/src/probe.rs";
 
-const fn test(name: &'static str) -> Test {
-    in_runtime("seam", name)
-}
-
-const LADDER: Test = test("listeners::each_rung_of_the_seal_is_tried_below_one_that_does_not_hold");
+const LADDER: Test =
+    in_seam("listeners::each_rung_of_the_seal_is_tried_below_one_that_does_not_hold");
 const WINDOW: Test =
-    test("listeners::a_seal_lasts_no_longer_than_its_window_and_says_whom_it_gave_up");
-const LAST_LOOK: Test = test("listeners::who_completes_its_handshake_at_the_last_look_is_accepted");
+    in_seam("listeners::a_seal_lasts_no_longer_than_its_window_and_says_whom_it_gave_up");
+const LAST_LOOK: Test =
+    in_seam("listeners::who_completes_its_handshake_at_the_last_look_is_accepted");
 const SHARED: Test =
-    test("listeners::a_shared_listener_is_dropped_at_once_and_nothing_is_done_to_it");
+    in_seam("listeners::a_shared_listener_is_dropped_at_once_and_nothing_is_done_to_it");
 const COOKIES: Test =
-    test("listeners::with_cookies_behind_a_filter_nobody_is_asked_and_the_whole_window_waited");
+    in_seam("listeners::with_cookies_behind_a_filter_nobody_is_asked_and_the_whole_window_waited");
 const HEIR: Test =
-    test("listeners::only_a_listener_of_a_group_has_an_heir_and_only_on_the_first_rung");
+    in_seam("listeners::only_a_listener_of_a_group_has_an_heir_and_only_on_the_first_rung");
 
 pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
@@ -51,14 +49,14 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: ENDING,
         from: "if rung == Rung::Plain || is_inherited {",
         to: "if is_inherited {",
-        test: test("listeners::without_a_seal_that_holds_nobody_is_waited_for"),
+        test: in_seam("listeners::without_a_seal_that_holds_nobody_is_waited_for"),
     },
     Mutation {
         guard: "§4 the first look comes a pause after the seal",
         file: ENDING,
         from: "                return self.pause(now);\n",
         to: "",
-        test: test(
+        test: in_seam(
             "listeners::who_is_in_the_middle_of_a_handshake_is_looked_for_a_pause_after_the_seal",
         ),
     },
@@ -67,14 +65,14 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: ENDING,
         from: "            since_seal: SinceSeal::Nothing,\n",
         to: "            since_seal: SinceSeal::ATurn,\n",
-        test: test("listeners::the_pause_after_the_seal_counts_from_the_next_turn"),
+        test: in_seam("listeners::the_pause_after_the_seal_counts_from_the_next_turn"),
     },
     Mutation {
         guard: "§4 who is given up before the first look is counted",
         file: ENDING,
         from: "                let _ = listener.poll_half_open(half_open, cx);\n",
         to: "",
-        test: test("listeners::closing_cuts_the_seal_short_and_turns_away_who_waits"),
+        test: in_seam("listeners::closing_cuts_the_seal_short_and_turns_away_who_waits"),
     },
     Mutation {
         guard: "§4 a sibling's clients are not waited for",
@@ -146,14 +144,14 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: ENDING,
         from: "LONGEST_PAUSE.min(self.pause * 2)",
         to: "SHORTEST_PAUSE.min(self.pause * 2)",
-        test: test("listeners::handshakes_are_looked_for_less_often_after_a_while"),
+        test: in_seam("listeners::handshakes_are_looked_for_less_often_after_a_while"),
     },
     Mutation {
         guard: "§4 what nobody can tell takes the whole window",
         file: ENDING,
         from: "Poll::Ready(Some(false)) => {",
         to: "Poll::Ready(Some(false) | None) => {",
-        test: test("listeners::where_nobody_can_tell_the_whole_window_is_waited"),
+        test: in_seam("listeners::where_nobody_can_tell_the_whole_window_is_waited"),
     },
     Mutation {
         guard: "§4 nobody keeps a list of cookies",
@@ -167,7 +165,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: ENDING,
         from: "rung == Rung::Filter && listener.socket().uses_cookies()",
         to: "listener.socket().uses_cookies()",
-        test: test("listeners::on_the_first_rung_cookies_change_nothing"),
+        test: in_seam("listeners::on_the_first_rung_cookies_change_nothing"),
     },
     Mutation {
         guard: "§4 only a listener of a group has an heir",
@@ -223,7 +221,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: ENDING,
         from: "if !matches!(listener.address(), Address::Tcp(_)) {",
         to: "if false {",
-        test: test("listeners::a_unix_listener_is_not_sealed_and_ends_when_its_queue_is_empty"),
+        test: in_seam("listeners::a_unix_listener_is_not_sealed_and_ends_when_its_queue_is_empty"),
     },
     Mutation {
         guard: "§4 a unix path is removed first",

@@ -48,6 +48,11 @@ pub(crate) const fn in_runtime(target: &'static str, name: &'static str) -> Test
     }
 }
 
+/// On a system that the test plays.
+pub(crate) const fn in_seam(name: &'static str) -> Test {
+    in_runtime("seam", name)
+}
+
 /// For what only a feature brings.
 pub(crate) const fn in_runtime_with_features(target: &'static str, name: &'static str) -> Test {
     Test {
