@@ -131,7 +131,7 @@ impl System for Native {
             .filter(|_| at != Time::NEVER);
         #[cfg(target_os = "linux")]
         if let Turning::Park(park) = &self.turning {
-            return park.set_timer(instant, cx.waker());
+            return park.set_timer(instant, cx);
         }
         match instant {
             Some(instant) => self.timer.set_at(instant),

@@ -3,12 +3,16 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, eventfd};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
+};
 
 use crate::epoll::{Epoll, Registered};
 
@@ -16,7 +20,7 @@ use crate::epoll::{Epoll, Registered};
 #[derive(Debug)]
 pub(crate) struct Park {
     epoll: Arc<Epoll>,
-    timer: Mutex<Option<(Instant, Waker)>>,
+    timer: Timer,
     doorbell: Arc<Doorbell>,
     /// The doorbell's edges end a wait, which is all that they are for.
     _rung: Registered,
@@ -27,16 +31,15 @@ impl Park {
         let doorbell = Arc::new(Doorbell::new()?);
         Ok(Park {
             _rung: Registered::new(Arc::clone(&doorbell.eventfd), &epoll)?,
+            timer: Timer::new(&epoll)?,
             epoll,
-            timer: Mutex::new(None),
             doorbell,
         })
     }
 
-    /// Arranges for `waker` to be woken at `at`, instead of at what was set before.
-    pub(crate) fn set_timer(&self, at: Option<Instant>, waker: &Waker) {
-        let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
-        *timer = at.map(|at| (at, waker.clone()));
+    /// Arranges for `cx` to be woken at `at`, instead of at what was set before.
+    pub(crate) fn set_timer(&self, at: Option<Instant>, cx: &mut Context<'_>) {
+        self.timer.set(at, cx);
     }
 
     /// Runs `future` to its end on this thread, which waits in the reactor meanwhile.
@@ -61,28 +64,49 @@ impl Park {
         let timeout = if doorbell.woken.load(Ordering::SeqCst) {
             Some(Duration::ZERO)
         } else {
-            self.until_timer()
+            None
         };
         // Whoever is woken from here on is on this thread, and polled next.
         let unpark = || doorbell.parked.store(false, Ordering::SeqCst);
-        self.epoll.turn(timeout, &unpark)?;
-        self.fire();
-        Ok(())
+        self.epoll.turn(timeout, &unpark)
+    }
+}
+
+/// Ends a wait in the reactor at its time.
+///
+/// It is a descriptor because a time limit of the wait itself would be set up, and taken down, in
+/// the kernel at each wait, however far away it is.
+#[derive(Debug)]
+struct Timer {
+    timerfd: Arc<OwnedFd>,
+    registered: Registered,
+}
+
+impl Timer {
+    fn new(epoll: &Arc<Epoll>) -> io::Result<Timer> {
+        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+        let timerfd = Arc::new(timerfd_create(TimerfdClockId::Monotonic, flags)?);
+        Ok(Timer {
+            registered: Registered::new(Arc::clone(&timerfd), epoll)?,
+            timerfd,
+        })
     }
 
-    fn until_timer(&self) -> Option<Duration> {
-        let timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = |at: Instant| at.saturating_duration_since(Instant::now());
-        timer.as_ref().map(|(at, _)| until(*at))
-    }
-
-    fn fire(&self) {
-        let mut timer = self.timer.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = timer.take_if(|(at, _)| *at <= Instant::now());
-        drop(timer);
-        if let Some((_, waker)) = due {
-            waker.wake();
-        }
+    /// Arranges for `cx` to be woken at `at`, instead of at what was set before.
+    fn set(&self, at: Option<Instant>, cx: &mut Context<'_>) {
+        // Zero would be never, as is a time that the system cannot count.
+        let until = at.map(|at| at.saturating_duration_since(Instant::now()));
+        let until = until.map(|until| until.max(Duration::from_nanos(1)));
+        let value = Itimerspec {
+            it_interval: Timespec::default(),
+            it_value: until
+                .and_then(|until| until.try_into().ok())
+                .unwrap_or_default(),
+        };
+        // Nothing of that can be wrong. It forgets what it has told: each end is an edge.
+        let _ = timerfd_settime(&self.timerfd, TimerfdTimerFlags::empty(), &value);
+        self.registered.read_all();
+        let _ = self.registered.poll_readable(cx);
     }
 }
 
@@ -124,6 +148,7 @@ impl Wake for Doorbell {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
+    use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc;
     use std::thread;
 
@@ -166,17 +191,68 @@ mod tests {
         assert_eq!(output.unwrap(), 5);
     }
 
+    /// Waits for a timer, and counts how often it rings.
+    struct Bell {
+        count: AtomicUsize,
+        thread: Waker,
+    }
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.count.fetch_add(1, Ordering::SeqCst);
+            self.thread.wake_by_ref();
+        }
+    }
+
+    /// Waits until the timer, set to these times one after the other, has rung; says how often.
+    fn rings(park: &Park, times: &[Instant]) -> usize {
+        let mut bell = None;
+        let output = park.block_on(poll_fn(|cx| {
+            let bell = bell.get_or_insert_with(|| {
+                let bell = Arc::new(Bell {
+                    count: AtomicUsize::new(0),
+                    thread: cx.waker().clone(),
+                });
+                let waker = Waker::from(Arc::clone(&bell));
+                for &at in times {
+                    park.set_timer(Some(at), &mut Context::from_waker(&waker));
+                }
+                bell
+            });
+            match bell.count.load(Ordering::SeqCst) {
+                0 => Poll::Pending,
+                count => Poll::Ready(count),
+            }
+        }));
+        output.unwrap()
+    }
+
     #[test]
     fn the_timer_ends_the_wait_and_not_before_its_time() {
         let park = park();
-        let at = Instant::now() + Duration::from_millis(20);
-        let output = park.block_on(poll_fn(|cx| {
-            if Instant::now() >= at {
-                return Poll::Ready(());
-            }
-            park.set_timer(Some(at), cx.waker());
-            Poll::Pending
-        }));
-        output.unwrap();
+        // Each end is news, not only the first.
+        for _ in 0..3 {
+            let at = Instant::now() + Duration::from_millis(10);
+            assert_eq!(rings(&park, &[at]), 1);
+            assert!(Instant::now() >= at);
+        }
+    }
+
+    #[test]
+    fn a_time_that_is_over_has_come() {
+        assert_eq!(
+            rings(&park(), &[Instant::now() - Duration::from_secs(1)]),
+            1
+        );
+    }
+
+    #[test]
+    fn a_timer_that_is_set_again_forgets_when_it_was_to_end_before() {
+        let park = park();
+        let over = Instant::now() - Duration::from_secs(1);
+        let soon = Instant::now() + Duration::from_millis(1);
+        let later = Instant::now() + Duration::from_millis(50);
+        assert_eq!(rings(&park, &[over, soon, later]), 1);
+        assert!(Instant::now() >= later);
     }
 }

@@ -297,4 +297,11 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         to: "",
         test: in_runtime_itself("park::tests::a_wake_from_another_thread_ends_the_wait"),
     },
+    Mutation {
+        guard: "§7 I14 a timer counts from where it is set",
+        file: PARK,
+        from: "TimerfdTimerFlags::empty()",
+        to: "TimerfdTimerFlags::ABSTIME",
+        test: in_runtime_itself("park::tests::the_timer_ends_the_wait_and_not_before_its_time"),
+    },
 ];
