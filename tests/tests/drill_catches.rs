@@ -14,7 +14,7 @@ use neap_tests::process::Program;
 use serde_json::Value;
 
 /// What is run side by side: mostly they wait, and there may be few cores.
-const WORKERS: usize = 4;
+const WORKERS: usize = 8;
 
 /// How often a machine may be too busy to judge a load.
 const TRIES: usize = 20;
