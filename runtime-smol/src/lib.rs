@@ -81,6 +81,7 @@ mod incoming;
 mod input;
 #[cfg(feature = "json")]
 mod json;
+mod leaving;
 mod ledger;
 mod line;
 mod listener;

@@ -183,6 +183,77 @@ fn only_a_listener_of_a_group_has_an_heir_and_only_on_the_first_rung() {
     assert!(!childless.listener().closed);
 }
 
+/// A listener of a group that has an heir, and can narrow its queue.
+fn with_an_heir() -> Play {
+    let play = Play::with(Ownership::Grouped, |server| server);
+    play.listener().heir = true;
+    play.listener().can_narrow = true;
+    play.listener().half_open = [Some(vec![7]), Some(vec![])].into();
+    play
+}
+
+/// Linux resets whose ACK it is working on in the moment of the close, but not where there is no
+/// room for it.
+#[test]
+fn an_heir_gets_a_queue_that_somebody_is_in_and_nobody_can_join() {
+    let mut play = with_an_heir();
+    let (answered, left) = (Client::sending(GET), Client::sending(GET));
+    play.queue([Ok(answered.clone())]);
+    play.settle();
+    play.drain();
+    assert!(play.listener().narrow);
+    assert_eq!(play.listener().tried, [], "others may still come");
+    play.pass(5);
+    assert!(!play.listener().closed);
+    play.queue([Ok(left.clone())]);
+    play.pass(0);
+    assert!(!play.listener().closed, "another one may be worked on");
+    play.pass(2);
+    assert!(play.listener().closed);
+    assert_eq!(play.listener().tried, [Rung::Interface]);
+    assert!(answered.output().ends_with("hello"));
+    assert_eq!(left.output(), "", "its answer is the heir's");
+    assert!(play.listener().looks.is_empty(), "nobody is waited for");
+}
+
+#[test]
+fn where_nobody_comes_a_listener_is_soon_left_to_its_heir() {
+    let mut play = with_an_heir();
+    play.drain();
+    play.pass(9);
+    assert!(!play.listener().closed);
+    play.pass(2);
+    assert!(play.listener().closed);
+    assert_eq!(rung(&play), Some(Rung::Interface));
+}
+
+#[test]
+fn closing_does_not_wait_for_somebody_in_the_queue() {
+    let mut play = with_an_heir();
+    play.drain();
+    play.close_now();
+    assert!(play.listener().closed);
+}
+
+/// Two that end at the same time each had the other one as their heir.
+#[test]
+fn who_has_no_heir_any_more_accepts_whom_it_would_have_left_to_it() {
+    let mut play = with_an_heir();
+    let waiting = Client::sending(GET);
+    play.drain();
+    play.queue([Ok(waiting.clone())]);
+    play.settle();
+    play.listener().heir = false;
+    play.pass(20);
+    assert!(
+        !play.listener().narrow,
+        "who is in the middle of a handshake has to get in"
+    );
+    assert!(waiting.output().ends_with("hello"), "{}", waiting.output());
+    assert!(play.listener().closed);
+    assert!(play.listener().looks.len() > 1);
+}
+
 #[test]
 fn a_shared_listener_is_dropped_at_once_and_nothing_is_done_to_it() {
     let mut play = Play::with(Ownership::Shared, |server| server.max_connections(1));
