@@ -17,7 +17,7 @@ use crate::threads::Threads;
 use crate::{Address, Body, IntoResponse, Reactor, Report, Server, watchdog};
 
 /// Connections that wait to be accepted, by default: as many as most systems allow.
-pub(crate) const BACKLOG: u32 = 4096;
+const BACKLOG: u32 = 4096;
 
 /// Descriptors that are left to the program when `max_connections` is derived from the limit.
 const SPARE_DESCRIPTORS: usize = 64;

@@ -7,7 +7,6 @@ use neap_core::{Drain, Time};
 
 use crate::Address;
 use crate::half_open::HalfOpen;
-use crate::leaving::Leaving;
 use crate::listener::{Listener, Ownership};
 use crate::seal::Rung;
 use crate::system::ListeningSocket;
@@ -23,11 +22,6 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 pub(crate) struct Ending {
     /// What keeps new handshakes from beginning, for TCP listeners.
     pub(crate) rung: Option<Rung>,
-    /// Its queue is left to an heir. It is sealed after that.
-    leaving: Option<Leaving>,
-    /// The rung that is tried first, and for how long a sealed listener is kept.
-    first: Rung,
-    window: Duration,
     /// When it ends, whoever is still in the middle of a handshake.
     until: Time,
     half_open: Option<HalfOpen>,
@@ -72,15 +66,8 @@ impl Ending {
         drain: &Drain,
         now: Time,
     ) -> Ending {
-        let ownership = listener.ownership();
         let mut ending = Ending {
             rung: None,
-            leaving: None,
-            first,
-            window: match ownership {
-                Ownership::Grouped => drain.seal_max_group,
-                Ownership::Sole | Ownership::Shared => drain.seal_max,
-            },
             until: now,
             half_open: None,
             since_seal: SinceSeal::Nothing,
@@ -90,22 +77,16 @@ impl Ending {
             pause: SHORTEST_PAUSE,
         };
         listener.hide();
-        if ownership == Ownership::Shared || !matches!(listener.address(), Address::Tcp(_)) {
+        if !matches!(listener.address(), Address::Tcp(_)) {
             return ending;
         }
-        if ownership == Ownership::Grouped && first == Rung::Interface {
-            ending.leaving = Leaving::begin(listener, now);
-        }
-        if ending.leaving.is_none() {
-            ending.seal(listener, now);
-        }
-        ending
-    }
-
-    /// Keeps new handshakes from beginning. True if somebody else has those that have begun.
-    fn seal(&mut self, listener: &Listener<impl ListeningSocket>, now: Time) -> bool {
-        let rung = listener.seal(self.first);
-        self.rung = Some(rung);
+        let window = match listener.ownership() {
+            Ownership::Shared => return ending,
+            Ownership::Grouped => drain.seal_max_group,
+            Ownership::Sole => drain.seal_max,
+        };
+        let rung = listener.seal(first);
+        ending.rung = Some(rung);
         // Whether the system hands the clients to a sibling is asked after the seal, of which the
         // first rung can be seen from outside. Two that end at the same time would otherwise each
         // rely on the other.
@@ -113,42 +94,18 @@ impl Ending {
             && rung == Rung::Interface
             && listener.socket().has_heir();
         if rung == Rung::Plain || is_inherited {
-            return is_inherited;
+            return ending;
         }
-        self.until = now.after(self.window);
-        self.half_open = Some(HalfOpen::default());
+        ending.until = now.after(window);
+        ending.half_open = Some(HalfOpen::default());
         // The filter lets the ACKs of cookies pass, but nobody keeps a list of them.
-        self.unlisted = rung == Rung::Filter && listener.socket().uses_cookies();
-        false
-    }
-
-    /// Before anybody is accepted: what of a listener that is left to an heir? Nothing if it is
-    /// not, or not any more.
-    pub(crate) fn poll_leaving(
-        &mut self,
-        listener: &Listener<impl ListeningSocket>,
-        now: Time,
-        cx: &mut Context<'_>,
-    ) -> Option<Verdict> {
-        if self.leaving.as_mut()?.poll(listener, now, cx).is_pending() {
-            return Some(Verdict::Wait);
-        }
-        self.leaving = None;
-        if self.seal(listener, now) {
-            return Some(Verdict::Close);
-        }
-        // The heir is about to end, too.
-        listener.socket().widen();
-        None
+        ending.unlisted = rung == Rung::Filter && listener.socket().uses_cookies();
+        ending
     }
 
     /// Ends it as soon as its queue is empty.
     pub(crate) fn hurry(&mut self, now: Time) {
         self.until = self.until.min(now);
-        self.window = Duration::ZERO;
-        if let Some(leaving) = &mut self.leaving {
-            leaving.hurry(now);
-        }
     }
 
     /// How many were still in the middle of a handshake when nobody waited for them any longer, as
@@ -160,10 +117,7 @@ impl Ending {
 
     /// When to look again although nobody woke us.
     pub(crate) fn next_deadline(&self) -> Time {
-        match &self.leaving {
-            Some(leaving) => leaving.next_deadline(),
-            None => self.recheck.min(self.until),
-        }
+        self.recheck.min(self.until)
     }
 
     /// The queue is empty: what now?

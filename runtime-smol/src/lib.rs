@@ -81,7 +81,6 @@ mod incoming;
 mod input;
 #[cfg(feature = "json")]
 mod json;
-mod leaving;
 mod ledger;
 mod line;
 mod listener;

@@ -267,7 +267,7 @@ impl<L: ListeningSocket> Slot<L> {
         cx: &mut Context<'_>,
         take: &mut dyn FnMut(Arrival<L::Transport>) -> usize,
     ) -> Stop {
-        if (duty.listening == Listening::Accept && !self.ready) || self.poll_leaving(duty, cx) {
+        if duty.listening == Listening::Accept && !self.ready {
             return Stop::Next;
         }
         for _ in 0..BATCH {
@@ -293,22 +293,6 @@ impl<L: ListeningSocket> Slot<L> {
         }
         cx.waker().wake_by_ref();
         Stop::Next
-    }
-
-    /// Whether those who wait are left to an heir.
-    fn poll_leaving(&mut self, duty: &Duty<'_>, cx: &mut Context<'_>) -> bool {
-        let (Some(ending), Some(listener)) = (&mut self.ending, &self.listener) else {
-            return false;
-        };
-        match ending.poll_leaving(listener, duty.now, cx) {
-            None | Some(Verdict::AcceptAgain) => return false,
-            Some(Verdict::Wait) => {}
-            Some(Verdict::Close) => {
-                self.close(duty);
-            }
-        }
-        self.ready = false;
-        true
     }
 
     /// Nobody waits: ready if it is worth looking again at once, or if this was its end.

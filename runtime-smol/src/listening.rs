@@ -15,7 +15,6 @@ use rustix::net::SocketFlags;
 use socket2::{Domain, SockAddr, SockRef, Type};
 
 use crate::Address;
-use crate::bind::BACKLOG;
 use crate::handshakes::Handshakes;
 use crate::listener::{Listener, Ownership};
 use crate::probe::{Probe, has_sibling, queued};
@@ -265,18 +264,6 @@ impl ListeningSocket for NativeListener {
         migrates() && self.has_sibling().unwrap_or(false)
     }
 
-    fn narrow(&self) -> io::Result<()> {
-        if setting("tcp_abort_on_overflow") != Some(0) {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
-        Ok(rustix::net::listen(&self.source, 0)?)
-    }
-
-    fn widen(&self) {
-        // Of a socket that listens that cannot fail.
-        let _ = rustix::net::listen(&self.source, i32::try_from(BACKLOG).unwrap_or(i32::MAX));
-    }
-
     fn queued(&self) -> io::Result<u64> {
         queued(&self.source, self.tcp()?, &self.kernel.probe)
     }
@@ -412,24 +399,5 @@ mod tests {
         second.socket().seal(Rung::Interface).unwrap();
         assert!(!first.socket().has_sibling().unwrap());
         assert!(second.socket().has_sibling().unwrap());
-    }
-
-    #[test]
-    fn a_narrowed_queue_has_room_for_one() {
-        let kernel = Kernel::new(Reactor::Own);
-        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap(), OPTIONS, &kernel).unwrap();
-        let socket = listener.socket();
-        let address = socket.tcp().unwrap();
-        // A second would pass until a SYN without an answer is sent again.
-        let connect = || {
-            let patience = std::time::Duration::from_millis(100);
-            std::net::TcpStream::connect_timeout(&address, patience)
-        };
-        socket.narrow().unwrap();
-        let _first = connect().unwrap();
-        let kept_out = connect().unwrap_err();
-        assert_eq!(kept_out.kind(), io::ErrorKind::TimedOut);
-        socket.widen();
-        connect().unwrap();
     }
 }

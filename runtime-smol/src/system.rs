@@ -113,19 +113,6 @@ pub trait ListeningSocket {
     /// its address that is not about to end.
     fn has_heir(&self) -> bool;
 
-    /// Makes its queue so short that nobody gets in beside who is there. Who is kept out can try
-    /// again.
-    ///
-    /// # Errors
-    ///
-    /// If the system cannot do that, or would refuse those who are kept out. So by default.
-    fn narrow(&self) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    /// Makes its queue long again.
-    fn widen(&self) {}
-
     /// How many clients wait in its queue.
     ///
     /// # Errors

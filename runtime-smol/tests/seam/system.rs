@@ -55,9 +55,6 @@ pub(crate) struct Listener {
     pub(crate) late: Vec<Client>,
     pub(crate) cookies: bool,
     pub(crate) heir: bool,
-    /// Its queue can be narrowed; and whether it is.
-    pub(crate) can_narrow: bool,
-    pub(crate) narrow: bool,
     pub(crate) accepts: usize,
     pub(crate) closed: bool,
 }
@@ -208,23 +205,8 @@ impl ListeningSocket for Socket {
     }
 
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let listener = &mut self.0.borrow_mut().listener;
-        listener.waker = Some(cx.waker().clone());
-        if listener.narrow && !listener.queue.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
+        self.0.borrow_mut().listener.waker = Some(cx.waker().clone());
         Poll::Pending
-    }
-
-    fn narrow(&self) -> io::Result<()> {
-        let listener = &mut self.0.borrow_mut().listener;
-        listener.narrow = listener.can_narrow;
-        let narrowed = listener.narrow.then_some(());
-        narrowed.ok_or(io::ErrorKind::Unsupported.into())
-    }
-
-    fn widen(&self) {
-        self.0.borrow_mut().listener.narrow = false;
     }
 
     fn seal(&self, rung: Rung) -> io::Result<()> {

@@ -5,7 +5,6 @@ use crate::{Mutation, Test, in_runtime, in_runtime_itself, in_seam};
 const SEAL: &str = "runtime-smol/src/seal.rs";
 const HALF_OPEN: &str = "runtime-smol/src/half_open.rs";
 const ENDING: &str = "runtime-smol/src/ending.rs";
-const LEAVING: &str = "runtime-smol/src/leaving.rs";
 const LISTENER: &str = "runtime-smol/src/listener.rs";
 const LISTENERS: &str = "runtime-smol/src/listeners.rs";
 const PROBE: &str = "runtime-smol/src/probe.rs";
@@ -22,8 +21,6 @@ const COOKIES: Test =
     in_seam("listeners::with_cookies_behind_a_filter_nobody_is_asked_and_the_whole_window_waited");
 const HEIR: Test =
     in_seam("listeners::only_a_listener_of_a_group_has_an_heir_and_only_on_the_first_rung");
-const LEFT: Test =
-    in_seam("listeners::an_heir_gets_a_queue_that_somebody_is_in_and_nobody_can_join");
 
 pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
@@ -96,7 +93,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§4 who is in the middle of a handshake is waited for",
         file: ENDING,
-        from: "        self.half_open = Some(HalfOpen::default());\n",
+        from: "        ending.half_open = Some(HalfOpen::default());\n",
         to: "",
         test: LAST_LOOK,
     },
@@ -110,7 +107,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§4 the window begins with the seal",
         file: ENDING,
-        from: "        self.until = now.after(self.window);\n",
+        from: "        ending.until = now.after(window);\n",
         to: "",
         test: WINDOW,
     },
@@ -199,59 +196,10 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         test: HEIR,
     },
     Mutation {
-        guard: "§4 a queue is narrowed before it is left to an heir",
-        file: LEAVING,
-        from: "if !socket.has_heir() || socket.narrow().is_err() {",
-        to: "if socket.narrow().is_err() || true {",
-        test: LEFT,
-    },
-    Mutation {
-        guard: "§4 who is in it is not accepted any more",
-        file: "runtime-smol/src/listeners.rs",
-        from: " || self.poll_leaving(duty, cx) {",
-        to: " {",
-        test: LEFT,
-    },
-    Mutation {
-        guard: "§4 another processor may be working on an ACK that found room",
-        file: LEAVING,
-        from: "let from = now.after(PAUSE);",
-        to: "let from = now;",
-        test: LEFT,
-    },
-    Mutation {
-        guard: "§4 somebody in the queue is waited for",
-        file: LEAVING,
-        from: "let until = now.after(LONGEST);",
-        to: "let until = now;",
-        test: in_seam("listeners::where_nobody_comes_a_listener_is_soon_left_to_its_heir"),
-    },
-    Mutation {
-        guard: "§4 not beyond the drain",
-        file: ENDING,
-        from: "            leaving.hurry(now);\n",
-        to: "",
-        test: in_seam("listeners::closing_does_not_wait_for_somebody_in_the_queue"),
-    },
-    Mutation {
-        guard: "§4 without an heir after all, who is in a handshake gets in",
-        file: ENDING,
-        from: "        listener.socket().widen();\n",
-        to: "",
-        test: in_seam("listeners::who_has_no_heir_any_more_accepts_whom_it_would_have_left_to_it"),
-    },
-    Mutation {
-        guard: "§4 a narrowed queue has room for one",
-        file: "runtime-smol/src/listening.rs",
-        from: "rustix::net::listen(&self.source, 0)?",
-        to: "rustix::net::listen(&self.source, 1)?",
-        test: in_runtime_itself("listening::tests::a_narrowed_queue_has_room_for_one"),
-    },
-    Mutation {
         guard: "§4 a shared listener is never sealed",
         file: ENDING,
-        from: "ownership == Ownership::Shared || ",
-        to: "",
+        from: "Ownership::Shared => return ending,",
+        to: "Ownership::Shared => drain.seal_max,",
         test: SHARED,
     },
     Mutation {
@@ -271,8 +219,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§4 a unix listener is not sealed",
         file: ENDING,
-        from: " || !matches!(listener.address(), Address::Tcp(_)) {",
-        to: " {",
+        from: "if !matches!(listener.address(), Address::Tcp(_)) {",
+        to: "if false {",
         test: in_seam("listeners::a_unix_listener_is_not_sealed_and_ends_when_its_queue_is_empty"),
     },
     Mutation {
