@@ -56,33 +56,6 @@ fn obstacle() -> Option<String> {
 
 /// Runs each trial, as often as asked for, and checks what became of its clients.
 fn run(trials: impl IntoIterator<Item = Trial>, check: impl Fn(&Trial, &Tally)) {
-    run_by(trials, |trial| trial.run().expect("the link works"), check);
-}
-
-/// The same where Linux hands clients over. An ACK that it is working on in the very moment of the
-/// close is answered with a reset, by itself and whoever closes: that happens about once in a
-/// thousand trials, to one client, and hardly to one in each of two.
-fn run_migrating(trials: impl IntoIterator<Item = Trial>, check: impl Fn(&Trial, &Tally)) {
-    let trials = trials.into_iter().map(|trial| Trial {
-        setting: MIGRATE,
-        ..trial
-    });
-    let run_again = |trial: &Trial| {
-        let tally = trial.run().expect("the link works");
-        if tally.lost.len() != 1 {
-            return tally;
-        }
-        println!("{trial}: {tally}: {:?}", tally.lost);
-        trial.run().expect("the link works")
-    };
-    run_by(trials, run_again, check);
-}
-
-fn run_by(
-    trials: impl IntoIterator<Item = Trial>,
-    run: impl Fn(&Trial) -> Tally,
-    check: impl Fn(&Trial, &Tally),
-) {
     if let Some(obstacle) = obstacle() {
         println!("skipped: {obstacle}");
         return;
@@ -92,7 +65,7 @@ fn run_by(
         let (mut answered, mut refused, mut lost) = (0, 0, 0);
         for _ in 0..times {
             let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-            let tally = run(&trial);
+            let tally = trial.run().expect("the link works");
             drop(turn);
             check(&trial, &tally);
             answered += tally.answered;
@@ -179,7 +152,11 @@ fn one_of_a_pair_leaves_without_a_loss_and_the_other_one_gets_the_rest() {
 #[test]
 fn one_of_a_pair_leaves_without_a_loss_where_the_system_migrates_its_clients() {
     let trials = as_both(on_both(Servers::Pair, "interface"));
-    run_migrating(trials, assert_none_lost);
+    let migrating = trials.map(|trial| Trial {
+        setting: MIGRATE,
+        ..trial
+    });
+    run(migrating, assert_none_lost);
 }
 
 /// Each used to find the other one there, left its clients to it, and both were gone: up to 144 of
@@ -187,11 +164,12 @@ fn one_of_a_pair_leaves_without_a_loss_where_the_system_migrates_its_clients() {
 #[test]
 fn two_that_stop_at_once_do_not_rely_on_each_other() {
     let trials = ["interface", "filter"].map(|rung| on_both(Servers::PairStopped, rung));
-    let trials = trials.into_iter().flatten().map(|trial| Trial {
+    let migrating = trials.into_iter().flatten().map(|trial| Trial {
+        setting: MIGRATE,
         window: GROUP_WINDOW,
         ..trial
     });
-    run_migrating(trials, assert_none_lost);
+    run(migrating, assert_none_lost);
 }
 
 #[test]
