@@ -20,7 +20,9 @@ use crate::epoll::{Epoll, Registered};
 #[derive(Debug)]
 pub(crate) struct Park {
     epoll: Arc<Epoll>,
-    timer: Timer,
+    /// A timer as a descriptor, whose ends are edges. A time limit of the wait itself would be set
+    /// up, and taken down, in the kernel at each wait, however far away it is.
+    timer: Registered,
     doorbell: Arc<Doorbell>,
     /// The doorbell's edges end a wait, which is all that they are for.
     _rung: Registered,
@@ -29,9 +31,11 @@ pub(crate) struct Park {
 impl Park {
     pub(crate) fn new(epoll: Arc<Epoll>) -> io::Result<Park> {
         let doorbell = Arc::new(Doorbell::new()?);
+        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+        let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
         Ok(Park {
             _rung: Registered::new(Arc::clone(&doorbell.eventfd), &epoll)?,
-            timer: Timer::new(&epoll)?,
+            timer: Registered::new(Arc::new(timer), &epoll)?,
             epoll,
             doorbell,
         })
@@ -39,7 +43,19 @@ impl Park {
 
     /// Arranges for `cx` to be woken at `at`, instead of at what was set before.
     pub(crate) fn set_timer(&self, at: Option<Instant>, cx: &mut Context<'_>) {
-        self.timer.set(at, cx);
+        // Zero would be never, as is a time that the system cannot count.
+        let until = at.map(|at| at.saturating_duration_since(Instant::now()));
+        let until = until.map(|until| until.max(Duration::from_nanos(1)));
+        let value = Itimerspec {
+            it_interval: Timespec::default(),
+            it_value: until
+                .and_then(|until| until.try_into().ok())
+                .unwrap_or_default(),
+        };
+        // Nothing of that can be wrong. It forgets what it has told.
+        let _ = timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &value);
+        self.timer.read_all();
+        let _ = self.timer.poll_readable(cx);
     }
 
     /// Runs `future` to its end on this thread, which waits in the reactor meanwhile.
@@ -61,52 +77,11 @@ impl Park {
     fn wait(&self) -> io::Result<()> {
         let doorbell = &self.doorbell;
         doorbell.parked.store(true, Ordering::SeqCst);
-        let timeout = if doorbell.woken.load(Ordering::SeqCst) {
-            Some(Duration::ZERO)
-        } else {
-            None
-        };
+        let is_woken = doorbell.woken.load(Ordering::SeqCst);
+        let timeout = is_woken.then_some(Duration::ZERO);
         // Whoever is woken from here on is on this thread, and polled next.
         let unpark = || doorbell.parked.store(false, Ordering::SeqCst);
         self.epoll.turn(timeout, &unpark)
-    }
-}
-
-/// Ends a wait in the reactor at its time.
-///
-/// It is a descriptor because a time limit of the wait itself would be set up, and taken down, in
-/// the kernel at each wait, however far away it is.
-#[derive(Debug)]
-struct Timer {
-    timerfd: Arc<OwnedFd>,
-    registered: Registered,
-}
-
-impl Timer {
-    fn new(epoll: &Arc<Epoll>) -> io::Result<Timer> {
-        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
-        let timerfd = Arc::new(timerfd_create(TimerfdClockId::Monotonic, flags)?);
-        Ok(Timer {
-            registered: Registered::new(Arc::clone(&timerfd), epoll)?,
-            timerfd,
-        })
-    }
-
-    /// Arranges for `cx` to be woken at `at`, instead of at what was set before.
-    fn set(&self, at: Option<Instant>, cx: &mut Context<'_>) {
-        // Zero would be never, as is a time that the system cannot count.
-        let until = at.map(|at| at.saturating_duration_since(Instant::now()));
-        let until = until.map(|until| until.max(Duration::from_nanos(1)));
-        let value = Itimerspec {
-            it_interval: Timespec::default(),
-            it_value: until
-                .and_then(|until| until.try_into().ok())
-                .unwrap_or_default(),
-        };
-        // Nothing of that can be wrong. It forgets what it has told: each end is an edge.
-        let _ = timerfd_settime(&self.timerfd, TimerfdTimerFlags::empty(), &value);
-        self.registered.read_all();
-        let _ = self.registered.poll_readable(cx);
     }
 }
 

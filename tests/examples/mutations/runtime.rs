@@ -286,8 +286,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§7 I14 whoever is woken during its poll is not waited for",
         file: PARK,
-        from: "let timeout = if doorbell.woken.load(Ordering::SeqCst) {",
-        to: "let timeout = if false {",
+        from: "let is_woken = doorbell.woken.load(Ordering::SeqCst);",
+        to: "let is_woken = false;",
         test: in_runtime_itself("park::tests::a_wake_during_the_poll_is_not_waited_for"),
     },
     Mutation {
