@@ -168,9 +168,11 @@ fn a_signal_that_a_wrapper_keeps_is_told_from_one_that_the_server_ignores() {
 
 #[test]
 fn a_process_that_is_left_behind_is_told_from_a_failure_of_the_server() {
-    let command = server(&["--fault", "child-left"]);
-    let verdicts = drill(&command, &["no-connection"], "1s");
-    assert_eq!(verdicts["no-connection"], "survivor-left");
+    for fault in ["child-left", "child-left-late"] {
+        let command = server(&["--fault", fault]);
+        let verdicts = drill(&command, &["no-connection"], "1s");
+        assert_eq!(verdicts["no-connection"], "survivor-left", "{fault}");
+    }
 }
 
 /// A command that starts the broken server.

@@ -95,7 +95,7 @@ pub(crate) async fn watch(server: Rc<Server>, run: Rc<RefCell<Run>>, known: Vec<
     }
     let status = server.try_exit().ok().flatten();
     run.borrow_mut().exited_at(now, status);
-    let survivors = server.survivors(&known).await;
+    let survivors = server.survivors(known).await;
     let mut run = run.borrow_mut();
     if run.closed.is_none() && server.has_closed().unwrap_or(true) {
         run.closed_at(now);

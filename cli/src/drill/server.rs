@@ -278,12 +278,16 @@ impl Server {
         Ok(!self.listeners.iter().any(is_left))
     }
 
-    /// Those of its processes of `before` that are left a while after it has exited.
-    pub(crate) async fn survivors(&self, before: &[Member]) -> Vec<Member> {
-        let begun = Instant::now();
+    /// Those of its processes of `before` that are left a while after it has exited, and those of
+    /// its process group, which may have been started since.
+    pub(crate) async fn survivors(&self, mut before: Vec<Member>) -> Vec<Member> {
+        let (begun, pid) = (Instant::now(), self.pid);
+        before.extend(blocking::unblock(move || proc::tree(pid, false)).await);
+        before.retain(|member| member.pid != pid);
+        before.sort_by_key(|member| member.pid.as_raw_nonzero());
+        before.dedup_by(|one, other| one.is(other));
         loop {
-            let mut left: Vec<Member> = before.iter().filter_map(Member::again).collect();
-            left.retain(|member| member.pid != self.pid);
+            let left: Vec<Member> = before.iter().filter_map(Member::again).collect();
             if left.is_empty() || begun.elapsed() > SURVIVOR_GRACE {
                 return left;
             }

@@ -296,8 +296,6 @@ impl<'a> Stage<'a> {
         drop(now);
         let mut known = survey.members;
         known.extend(survey.owners);
-        known.sort_by_key(|member| member.pid.as_raw_nonzero());
-        known.dedup_by(|one, other| one.is(other));
         let watch = run::watch(Rc::clone(&self.server), Rc::clone(run), known);
         self.executor.spawn(watch).detach();
         Ok(())

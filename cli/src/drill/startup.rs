@@ -57,7 +57,7 @@ async fn interrupt(
     let is_exited = exits(&server, terms.deadline + MARGIN).await;
     let exit = Instant::now();
     let status = server.try_exit()?;
-    let survivors = server.survivors(&members).await;
+    let survivors = server.survivors(members).await;
     let is_right = status.is_some_and(|status| terms.is_right(status));
     let is_well = is_exited && is_right && survivors.is_empty();
     let outcome = if is_exited {

@@ -79,8 +79,10 @@ pub(crate) enum Fault {
     SignalIgnored,
     /// The exit status says that something was lost when nothing was.
     StatusWrong,
-    /// A process that it has started outlives it.
+    /// A process that it has started outlives it, in a group of its own.
     ChildLeft,
+    /// A process that it starts when it is told to stop outlives it.
+    ChildLeftLate,
     /// Idle connections have their last call one after the other.
     IdleInTurn,
     /// Only a hundred connections are waited for.
@@ -91,7 +93,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// All of them, by name.
-    const ALL: [(&str, Fault); 42] = [
+    const ALL: [(&str, Fault); 43] = [
         ("backlog-lost", Fault::BacklogLost),
         ("open-but-deaf", Fault::OpenButDeaf),
         ("undispatched-dropped", Fault::UndispatchedDropped),
@@ -131,6 +133,7 @@ impl Fault {
         ("signal-ignored", Fault::SignalIgnored),
         ("status-wrong", Fault::StatusWrong),
         ("child-left", Fault::ChildLeft),
+        ("child-left-late", Fault::ChildLeftLate),
         ("idle-in-turn", Fault::IdleInTurn),
         ("many-cut", Fault::ManyCut),
         ("address-kept", Fault::AddressKept),

@@ -21,6 +21,7 @@ mod settings;
 use std::error::Error;
 use std::io::{self, Write};
 use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
@@ -47,6 +48,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     let settings = Settings::parse(env::args().skip(1))?;
     let started = Instant::now();
+    if settings.fault == Some(Fault::ChildLeft) {
+        // Before it listens: who is ready is looked at.
+        leave(sleeper().process_group(0))?;
+    }
     let listener = listen(&settings)?;
     let address = listener.local_addr()?.as_socket();
     let address = address.ok_or("no address")?;
@@ -60,12 +65,12 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         Some(thread::spawn(move || server.accept_from(listener)))
     });
     obey_stdin(&server);
-    if server.has(Fault::ChildLeft) {
-        leave_a_child()?;
-    }
     println!("listening on http://{address}");
     let mut stop = signals.forever();
     stop.find(|signal| !server.forgets(*signal, started.elapsed()));
+    if server.has(Fault::ChildLeftLate) {
+        leave(&mut sleeper())?;
+    }
     if server.has(Fault::BusyCut) {
         return Ok(ExitCode::SUCCESS);
     }
@@ -130,12 +135,16 @@ fn listen(settings: &Settings) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Starts a process that this one forgets.
-fn leave_a_child() -> io::Result<()> {
+fn sleeper() -> Command {
     let mut child = Command::new("sleep");
     child.arg(CHILD_SECONDS);
     child.stdin(Stdio::null());
     child.stdout(Stdio::null()).stderr(Stdio::null());
+    child
+}
+
+/// Starts a process that this one forgets.
+fn leave(child: &mut Command) -> io::Result<()> {
     child.spawn().map(drop)
 }
 
