@@ -7,10 +7,17 @@
 /// use neap_core::HttpDate;
 ///
 /// let date = HttpDate::from_unix_seconds(784_111_777);
-/// assert_eq!(&date.0, b"Sun, 06 Nov 1994 08:49:37 GMT");
+/// assert_eq!(date.as_bytes(), b"Sun, 06 Nov 1994 08:49:37 GMT");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct HttpDate(pub [u8; 29]);
+pub struct HttpDate {
+    /// The whole field line, as each head has it: a date is written once a second, and sent more
+    /// often.
+    pub(crate) line: [u8; LEN],
+}
+
+/// How long a field line with a date is.
+const LEN: usize = 37;
 
 /// The last second that the format can write: the end of the year 9999.
 const LAST_SECOND: u64 = 253_402_300_799;
@@ -25,8 +32,9 @@ const MONTHS: [&[u8; 3]; 12] = [
 impl HttpDate {
     /// The date `seconds` after 1970-01-01 00:00:00 UTC; beyond the year 9999, its last second.
     #[must_use]
-    pub fn from_unix_seconds(seconds: u64) -> HttpDate {
-        let seconds = seconds.min(LAST_SECOND);
+    pub const fn from_unix_seconds(seconds: u64) -> HttpDate {
+        let is_late = seconds > LAST_SECOND;
+        let seconds = if is_late { LAST_SECOND } else { seconds };
         let (days, second) = (seconds / 86_400, seconds % 86_400);
         // The calendar repeats itself every 400 years, which have 146,097 days. Day 0 of the count
         // is the first of March of the year 0, 719,468 days before 1970.
@@ -35,34 +43,48 @@ impl HttpDate {
         let day = day - (365 * year + year / 4 - year / 100);
         let month = (5 * day + 2) / 153;
         let day = day - (153 * month + 2) / 5 + 1;
-        let year = 400 * era + year + u64::from(month >= 10);
-        let mut date = *b"Day, 00 Mon 0000 00:00:00 GMT";
-        date[..3].copy_from_slice(WEEKDAYS[(days % 7) as usize]);
-        date[8..11].copy_from_slice(MONTHS[month as usize]);
-        put_digits(&mut date[5..7], day);
-        put_digits(&mut date[12..16], year);
-        put_digits(&mut date[17..19], second / 3_600);
-        put_digits(&mut date[20..22], second / 60 % 60);
-        put_digits(&mut date[23..25], second % 60);
-        HttpDate(date)
+        let year = 400 * era + year + (month >= 10) as u64;
+        let line = *b"date: Day, 00 Mon 0000 00:00:00 GMT\r\n";
+        let line = put(line, 6, WEEKDAYS[(days % 7) as usize]);
+        let line = put(line, 14, MONTHS[month as usize]);
+        let line = put(line, 11, &digits::<2>(day));
+        let line = put(line, 18, &digits::<4>(year));
+        let line = put(line, 23, &digits::<2>(second / 3_600));
+        let line = put(line, 26, &digits::<2>(second / 60 % 60));
+        let line = put(line, 29, &digits::<2>(second % 60));
+        HttpDate { line }
+    }
+
+    /// The date alone, as the field's value.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.line[6..LEN - 2]
     }
 }
 
-/// Writes `number` with as many digits as there is room for.
-fn put_digits(room: &mut [u8], mut number: u64) {
-    for digit in room.iter_mut().rev() {
-        *digit = b"0123456789"[(number % 10) as usize];
+const fn put<const N: usize>(mut line: [u8; LEN], at: usize, text: &[u8; N]) -> [u8; LEN] {
+    let mut index = 0;
+    while index < N {
+        line[at + index] = text[index];
+        index += 1;
+    }
+    line
+}
+
+const fn digits<const N: usize>(mut number: u64) -> [u8; N] {
+    let mut digits = [b'0'; N];
+    let mut index = N;
+    while index > 0 {
+        index -= 1;
+        digits[index] += (number % 10) as u8;
         number /= 10;
     }
+    digits
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn text(seconds: u64) -> [u8; 29] {
-        HttpDate::from_unix_seconds(seconds).0
-    }
 
     #[test]
     fn days_around_leap_years_and_the_ends_of_time_are_right() {
@@ -76,7 +98,7 @@ mod tests {
             (LAST_SECOND, b"Fri, 31 Dec 9999 23:59:59 GMT"),
             (u64::MAX, b"Fri, 31 Dec 9999 23:59:59 GMT"),
         ] {
-            assert_eq!(&text(seconds), date);
+            assert_eq!(HttpDate::from_unix_seconds(seconds).as_bytes(), date);
         }
     }
 }

@@ -171,25 +171,26 @@ pub(crate) fn put_framing<O: Sink>(
     }
 }
 
-/// The field in one piece, which is put together from its end.
+/// The field. Digits and line end of a short length are put together in a register: bytes that were
+/// just written one by one cannot be copied at once.
 fn put_content_length<O: Sink>(out: &mut O, length: u64) {
-    const NAME: &[u8; 16] = b"content-length: ";
-    let mut line = *b"content-length: 18446744073709551615\r\n";
-    let end = line.len() - 2;
-    let start = end - put_decimal(&mut line[NAME.len()..end], length) - NAME.len();
-    line[start..start + NAME.len()].copy_from_slice(NAME);
-    out.put(&line[start..]);
-}
-
-/// The field in one piece.
-pub(crate) fn put_date<O: Sink>(out: &mut O, date: &HttpDate) {
-    const NAME: &[u8; 6] = b"date: ";
-    let mut line = [b'\n'; NAME.len() + 29 + 2];
-    let end = line.len() - 2;
-    line[..NAME.len()].copy_from_slice(NAME);
-    line[NAME.len()..end].copy_from_slice(&date.0);
-    line[end] = b'\r';
-    out.put(&line);
+    out.put(b"content-length: ");
+    let mut rest = length;
+    let (mut text, mut len) = (u64::from(u16::from_le_bytes(*b"\r\n")), 2);
+    while len < 8 {
+        text = text << 8 | (u64::from(b'0') + rest % 10);
+        rest /= 10;
+        len += 1;
+        if rest == 0 {
+            let end = out.len() + len;
+            out.put(&text.to_le_bytes());
+            return out.truncate(end);
+        }
+    }
+    let mut digits = [0; 20];
+    let start = digits.len() - put_decimal(&mut digits, length);
+    out.put(&digits[start..]);
+    out.put(b"\r\n");
 }
 
 /// Writes the decimal digits of `number`, of which there are 20 at most, to the end of `digits`;
@@ -237,7 +238,7 @@ where
     put_status_line(out, status);
     let seen = put_fields(out, fields).inspect_err(|_| out.truncate(start))?;
     if !seen.date {
-        put_date(out, date);
+        out.put(&date.line);
     }
     Ok(seen)
 }

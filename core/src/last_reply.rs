@@ -2,7 +2,7 @@
 
 use crate::control::{Content, Event, Stage};
 use crate::encode::{
-    check_field, put_connection, put_date, put_field, put_framing, put_head, put_status_line,
+    check_field, put_connection, put_field, put_framing, put_head, put_status_line,
 };
 use crate::head::Version;
 use crate::reply::Encoder;
@@ -53,7 +53,7 @@ impl Connection {
         check_field(b"content-type", content_type)?;
         let start = out.len();
         put_status_line(out, refusal.status());
-        put_date(out, date);
+        out.put(&date.line);
         put_field(out, b"content-type", content_type);
         let length = BodyLength::Known(content.iter().map(|piece| piece.len() as u64).sum());
         put_framing(

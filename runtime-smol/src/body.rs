@@ -3,14 +3,14 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 
 use crate::ConnectionInfo;
+use crate::feed::{Content, Feed};
 
 /// The content of a request.
 ///
@@ -45,10 +45,8 @@ use crate::ConnectionInfo;
 /// ```
 #[derive(Debug, Default)]
 pub struct Body {
-    /// What is there, before anything that the connection will deliver.
-    rest: Bytes,
-    channel: Option<Arc<Channel>>,
-    size: SizeHint,
+    /// Most requests have none: a request is moved with its body, and is shorter without.
+    content: Option<Box<Content>>,
     connection: Option<ConnectionInfo>,
 }
 
@@ -68,10 +66,8 @@ impl Body {
     /// Content that is all there, of a request that came by `connection`.
     pub(crate) fn whole(content: Bytes, connection: &ConnectionInfo) -> Body {
         Body {
-            size: SizeHint::with_exact(content.len() as u64),
-            rest: content,
-            channel: None,
             connection: Some(connection.clone()),
+            ..Body::from(content)
         }
     }
 
@@ -81,20 +77,12 @@ impl Body {
         connection: &ConnectionInfo,
         waker: Waker,
     ) -> (Body, Feed) {
-        let channel = Arc::new(Channel {
-            state: Mutex::new(State::default()),
-            connection: waker,
-        });
-        let size = length.map(SizeHint::with_exact).unwrap_or_default();
-        (
-            Body {
-                rest: Bytes::new(),
-                channel: Some(Arc::clone(&channel)),
-                size,
-                connection: Some(connection.clone()),
-            },
-            Feed(channel),
-        )
+        let (content, feed) = Content::channel(length, waker);
+        let body = Body {
+            content: Some(Box::new(content)),
+            connection: Some(connection.clone()),
+        };
+        (body, feed)
     }
 
     /// Reads all of the content, of which there may be `limit` bytes.
@@ -107,7 +95,7 @@ impl Body {
     /// first.
     pub async fn collect(mut self, limit: usize) -> Result<Bytes, BodyError> {
         let exceeds = |len: u64| len > limit as u64;
-        if exceeds(self.size.lower()) {
+        if exceeds(http_body::Body::size_hint(&self).lower()) {
             return Err(BodyError::TooLarge);
         }
         let mut content = BytesMut::new();
@@ -126,78 +114,37 @@ impl Body {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, BodyError>>> {
-        if !self.rest.is_empty() {
-            let data = std::mem::take(&mut self.rest);
-            self.size = shrink(&self.size, data.len() as u64);
-            return Poll::Ready(Some(Ok(data)));
+        match &mut self.content {
+            Some(content) => content.poll_data(cx),
+            None => Poll::Ready(None),
         }
-        let Some(channel) = &self.channel else {
-            return Poll::Ready(None);
-        };
-        let mut state = channel.lock();
-        if let Some(data) = state.data.take() {
-            self.size = shrink(&self.size, data.len() as u64);
-            return Poll::Ready(Some(Ok(data)));
-        }
-        let ended = match state.end {
-            _ if state.trailers.is_some() => return Poll::Ready(None),
-            End::Open => {
-                // The waker is kept where it would wake the same task again.
-                match &mut state.handler {
-                    Some(waker) => waker.clone_from(cx.waker()),
-                    none => *none = Some(cx.waker().clone()),
-                }
-                let ask = !std::mem::replace(&mut state.wanted, true);
-                drop(state);
-                if ask {
-                    channel.connection.wake_by_ref();
-                }
-                return Poll::Pending;
-            }
-            End::Whole => None,
-            End::Incomplete => Some(Err(BodyError::Incomplete)),
-        };
-        drop(state);
-        self.channel = None;
-        self.size = SizeHint::with_exact(0);
-        Poll::Ready(ended)
     }
 
     /// What is there of the content, for a reader; nothing at its end.
     pub(crate) fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Result<&[u8], BodyError>> {
-        if self.rest.is_empty() {
-            if let Some(data) = ready!(self.poll_data(cx)) {
-                self.put_back(data?);
-            }
+        match &mut self.content {
+            Some(content) => content.poll_rest(cx),
+            None => Poll::Ready(Ok(&[])),
         }
-        Poll::Ready(Ok(&self.rest))
-    }
-
-    /// A piece that was not used yet.
-    fn put_back(&mut self, data: Bytes) {
-        if let Some(left) = self.size.exact() {
-            self.size = SizeHint::with_exact(left + data.len() as u64);
-        }
-        self.rest = data;
     }
 
     /// The reader has used this much of what is there.
     pub(crate) fn use_up(&mut self, count: usize) {
-        self.rest.advance(count);
-        self.size = shrink(&self.size, count as u64);
+        if let Some(content) = &mut self.content {
+            content.use_up(count);
+        }
     }
 
     fn take_trailers(&self) -> Option<HeaderMap> {
-        self.channel.as_ref()?.lock().trailers.take()
+        self.content.as_ref()?.take_trailers()
     }
 }
 
 impl From<Bytes> for Body {
-    fn from(content: Bytes) -> Body {
+    fn from(bytes: Bytes) -> Body {
+        let is_empty = bytes.is_empty();
         Body {
-            size: SizeHint::with_exact(content.len() as u64),
-            rest: content,
-            channel: None,
+            content: (!is_empty).then(|| Box::new(Content::whole(bytes))),
             connection: None,
         }
     }
@@ -221,12 +168,6 @@ impl From<Vec<u8>> for Body {
     }
 }
 
-fn shrink(size: &SizeHint, taken: u64) -> SizeHint {
-    size.exact()
-        .map(|rest| SizeHint::with_exact(rest.saturating_sub(taken)))
-        .unwrap_or_default()
-}
-
 impl http_body::Body for Body {
     type Data = Bytes;
     type Error = BodyError;
@@ -245,27 +186,14 @@ impl http_body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        let channel = self.channel.as_ref();
-        self.rest.is_empty() && channel.is_none_or(|channel| channel.lock().is_over())
+        self.content
+            .as_ref()
+            .is_none_or(|content| content.is_over())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.size
-    }
-}
-
-impl Drop for Body {
-    fn drop(&mut self) {
-        let Some(channel) = self.channel.take() else {
-            return;
-        };
-        let mut state = channel.lock();
-        state.dropped = true;
-        let matters = state.end == End::Open;
-        drop(state);
-        if matters {
-            channel.connection.wake_by_ref();
-        }
+        let content = self.content.as_ref();
+        content.map_or(SizeHint::with_exact(0), |content| content.size())
     }
 }
 
@@ -292,105 +220,3 @@ impl fmt::Display for BodyError {
 }
 
 impl std::error::Error for BodyError {}
-
-/// What a [`Body`] and its connection share.
-#[derive(Debug)]
-struct Channel {
-    state: Mutex<State>,
-    connection: Waker,
-}
-
-impl Channel {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing can panic half-way through a change: a poisoned state is as good as any.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// One piece at a time: the next is read when the handler asks for it.
-    data: Option<Bytes>,
-    trailers: Option<HeaderMap>,
-    end: End,
-    wanted: bool,
-    dropped: bool,
-    handler: Option<Waker>,
-}
-
-impl State {
-    fn is_over(&self) -> bool {
-        self.end == End::Whole && self.data.is_none() && self.trailers.is_none()
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum End {
-    #[default]
-    Open,
-    Whole,
-    Incomplete,
-}
-
-/// The connection's side of a [`Body`]. Dropping it before the end makes the content incomplete.
-#[derive(Debug)]
-pub(crate) struct Feed(Arc<Channel>);
-
-/// What the handler wants of its request's content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Demand {
-    /// Nothing now.
-    None,
-    /// The next piece.
-    More,
-    /// Nothing any more.
-    Dropped,
-}
-
-impl Feed {
-    pub(crate) fn demand(&self) -> Demand {
-        let state = self.0.lock();
-        if state.dropped {
-            Demand::Dropped
-        } else if state.wanted && state.data.is_none() {
-            Demand::More
-        } else {
-            Demand::None
-        }
-    }
-
-    pub(crate) fn push(&self, data: Bytes) {
-        self.update(|state| {
-            state.data = Some(data);
-            state.wanted = false;
-        });
-    }
-
-    pub(crate) fn push_trailers(&self, trailers: HeaderMap) {
-        self.update(|state| state.trailers = Some(trailers));
-    }
-
-    pub(crate) fn end(&self) {
-        self.update(|state| state.end = End::Whole);
-    }
-
-    fn update(&self, change: impl FnOnce(&mut State)) {
-        let mut state = self.0.lock();
-        change(&mut state);
-        let handler = state.handler.take();
-        drop(state);
-        if let Some(handler) = handler {
-            handler.wake();
-        }
-    }
-}
-
-impl Drop for Feed {
-    fn drop(&mut self) {
-        self.update(|state| {
-            if state.end == End::Open {
-                state.end = End::Incomplete;
-            }
-        });
-    }
-}

@@ -17,7 +17,7 @@ impl Dates {
     pub(crate) fn new() -> Dates {
         Dates {
             until: Time::ZERO,
-            date: HttpDate([b' '; 29]),
+            date: HttpDate::from_unix_seconds(0),
         }
     }
 

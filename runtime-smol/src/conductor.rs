@@ -110,7 +110,7 @@ impl<S: System> Conductor<S> {
             lifecycle: Lifecycle::new(),
             system: parts.system,
             dates: Dates::new(),
-            date: HttpDate([b' '; 29]),
+            date: HttpDate::from_unix_seconds(0),
             listeners: parts.listeners,
             departures: 0,
             observer: parts.observer,

@@ -53,11 +53,11 @@ where
             Item::Nothing => {}
             Item::Head(head) => {
                 let body = Body::whole(Bytes::new(), &self.info);
-                let mut request = Request::new(body);
-                let is_made = fill(&mut request, &head).is_some();
+                let mut request = Some(Request::new(body));
+                let is_made = request.as_mut().is_some_and(|it| fill(it, &head).is_some());
                 self.inbox.consume(received.consumed);
                 if is_made {
-                    self.start(request, t, cx, env);
+                    self.start(&mut request, t, cx, env);
                 } else {
                     self.core.reject(t, PeerError::Target);
                 }
@@ -85,16 +85,17 @@ where
         progress
     }
 
+    /// Begins the exchange of the request in `slot`.
     fn start<H: Fn(Request<Body>) -> F>(
         &mut self,
-        mut request: Request<Body>,
+        slot: &mut Option<Request<Body>>,
         t: Tick<'_>,
         cx: &mut Context<'_>,
         env: &mut Environment<H, F>,
     ) {
-        if self.core.handle_started(t).is_err() {
+        let (Ok(()), Some(request)) = (self.core.handle_started(t), slot.as_mut()) else {
             return self.fail(t, env);
-        }
+        };
         if self.info.logs_targets() {
             self.info.ledger().set_target(Some(request.uri().clone()));
         }
@@ -112,8 +113,8 @@ where
         }
         self.note();
         let mut places = env.take_places();
-        let account = Account::begin(&self.info, &request);
-        let started = account.within(|| places.start(request, &env.handler));
+        let account = Account::begin(&self.info, request);
+        let started = account.within(|| places.start(slot, &env.handler));
         self.exchange = Some(Exchange {
             places,
             feed,

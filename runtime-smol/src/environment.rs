@@ -43,7 +43,7 @@ impl<H, F: Future<Output: IntoResponse>> Environment<H, F> {
             buffer: pieces.take(),
             pieces,
             spans: Box::new(Spans::new()),
-            date: HttpDate([b' '; 29]),
+            date: HttpDate::from_unix_seconds(0),
             observer,
             refusals,
             conducted: None,

@@ -13,7 +13,7 @@ use http_body::{Body as _, Frame};
 use neap_core::{BodyLength, Fields, Head};
 
 use crate::account::Account;
-use crate::body::Feed;
+use crate::feed::Feed;
 use crate::line::Line;
 use crate::{Body, BoxError, IntoResponse};
 
@@ -48,13 +48,14 @@ impl<F: Future<Output: IntoResponse>> Places<F> {
         handler.and(body)
     }
 
-    /// Calls the handler with `request`.
+    /// Calls the handler with `request`, which stays where it was made until then: a move of what was
+    /// just written waits for it.
     pub(crate) fn start(
         &mut self,
-        request: Request<Body>,
+        request: &mut Option<Request<Body>>,
         handler: impl FnOnce(Request<Body>) -> F,
     ) -> Result<(), Panicked> {
-        catch(|| self.handler.set(Some(handler(request))))
+        catch(|| self.handler.set(request.take().map(handler)))
     }
 
     /// Polls the handler; puts its response's head into `head`, and the body in its place.
@@ -69,9 +70,9 @@ impl<F: Future<Output: IntoResponse>> Places<F> {
                 return None;
             };
             let (parts, body) = response.into_response().into_parts();
+            self.handler.set(None);
             *head = Some(parts);
             self.body.set(Some(body));
-            self.handler.set(None);
             Some(())
         });
         match polled.transpose() {
@@ -225,7 +226,7 @@ pub(crate) fn fill(request: &mut Request<Body>, head: &Head<'_>) -> Option<()> {
     if head.version() == neap_core::Version::Http10 {
         *request.version_mut() = Version::HTTP_10;
     }
-    append(request.headers_mut(), fields, text)?;
+    append(request.headers_mut(), fields, &mut text)?;
     if let (Some(authority), true) = (request.uri().authority(), request.uri().scheme().is_some()) {
         // The target of a request in absolute-form outranks its Host (RFC 9112 section 3.2.2).
         let host = HeaderValue::from_str(authority.as_str()).ok()?;
@@ -236,14 +237,14 @@ pub(crate) fn fill(request: &mut Request<Body>, head: &Head<'_>) -> Option<()> {
 
 /// The trailer section, for the handler.
 pub(crate) fn trailers(fields: Fields<'_>) -> Option<HeaderMap> {
-    let text = concat(fields.lines().map(|(_, value)| value));
+    let mut text = concat(fields.lines().map(|(_, value)| value));
     let mut map = HeaderMap::new();
-    append(&mut map, fields, text)?;
+    append(&mut map, fields, &mut text)?;
     Some(map)
 }
 
 /// Appends `fields` to a map that is empty; `text` holds their values one behind the other.
-fn append(map: &mut HeaderMap, fields: Fields<'_>, mut text: Bytes) -> Option<()> {
+fn append(map: &mut HeaderMap, fields: Fields<'_>, text: &mut Bytes) -> Option<()> {
     map.reserve(fields.len());
     for (name, value) in fields.lines() {
         let name = match name {

@@ -73,6 +73,7 @@ mod epoll;
 mod event;
 mod event_stream;
 mod exchange;
+mod feed;
 mod half_open;
 mod handle;
 mod handles;

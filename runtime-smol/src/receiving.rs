@@ -7,9 +7,9 @@ use bytes::Bytes;
 use neap_core::control::{Content, Stage};
 use neap_core::{Item, Tick};
 
-use crate::body::{Demand, Feed};
 use crate::connection::{HEADS, Served};
 use crate::environment::Environment;
+use crate::feed::{Demand, Feed};
 use crate::system::Transport;
 use crate::{Body, IntoResponse};
 

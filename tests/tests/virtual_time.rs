@@ -15,7 +15,7 @@ use application::Application;
 #[path = "../../core/examples/ports/application.rs"]
 mod application;
 
-const DATE: HttpDate = HttpDate(*b"Sun, 06 Nov 1994 08:49:37 GMT");
+const DATE: HttpDate = HttpDate::from_unix_seconds(784_111_777);
 /// How much is read at once.
 const PIECE: usize = 16 * 1024;
 const HELLO: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";

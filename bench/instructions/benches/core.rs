@@ -37,7 +37,7 @@ const BROWSER: &[u8] = b"GET /articles/2026/tide-tables?page=2&order=asc HTTP/1.
     Cookie: session=0123456789abcdef0123456789abcdef; theme=dark\r\n\
     \r\n";
 
-const DATE: HttpDate = HttpDate(*b"Sun, 06 Nov 1994 08:49:37 GMT");
+const DATE: HttpDate = HttpDate::from_unix_seconds(784_111_777);
 
 /// So many pieces of content, of such a size.
 const CHUNKS: usize = 16;

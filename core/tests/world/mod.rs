@@ -9,7 +9,7 @@ use neap_core::{
     Tick, Time, Wants, Write,
 };
 
-pub(crate) const DATE: HttpDate = HttpDate(*b"Sun, 06 Nov 1994 08:49:37 GMT");
+pub(crate) const DATE: HttpDate = HttpDate::from_unix_seconds(784_111_777);
 pub(crate) const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n";
 
 /// A connection, and the circumstances it is in.

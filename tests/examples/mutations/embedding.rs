@@ -113,7 +113,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         guard: "a reader leaves the trailer section to the body",
-        file: "runtime-smol/src/body.rs",
+        file: "runtime-smol/src/feed.rs",
         from: "            _ if state.trailers.is_some() => return Poll::Ready(None),\n",
         to: "",
         test: in_runtime("content", "a_reader_leaves_the_trailer_section_to_the_body"),

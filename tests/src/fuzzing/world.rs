@@ -2,7 +2,7 @@
 
 use neap_core::{Config, HttpDate, Phase, Tick, Time};
 
-pub(super) const DATE: HttpDate = HttpDate(*b"Sun, 06 Nov 1994 08:49:37 GMT");
+pub(super) const DATE: HttpDate = HttpDate::from_unix_seconds(784_111_777);
 
 #[derive(Clone, Debug)]
 pub(super) struct World {

@@ -14,7 +14,7 @@ use super::client::{Client, Kind};
 use super::key;
 use super::turn::{Past, Turn};
 
-const DATE: HttpDate = HttpDate(*b"Sun, 06 Nov 1994 08:49:37 GMT");
+const DATE: HttpDate = HttpDate::from_unix_seconds(784_111_777);
 
 /// A connection and what is around it.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use neap_core::{
 use crate::app::{self, Reading, Reply, Request};
 use crate::reader::To;
 
-const DATE: HttpDate = HttpDate(*b"Sun, 06 Nov 1994 08:49:37 GMT");
+const DATE: HttpDate = HttpDate::from_unix_seconds(784_111_777);
 
 /// A connection in memory, with both of its ends.
 pub(crate) struct Memory {

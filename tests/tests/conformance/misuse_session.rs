@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use crate::misuse::{REQUESTS, settings};
 use crate::reader::{Fault, Response, To, read_cut};
 
-const DATE: HttpDate = HttpDate(*b"Sun, 06 Nov 1994 08:49:37 GMT");
+const DATE: HttpDate = HttpDate::from_unix_seconds(784_111_777);
 /// More turns than anything here needs.
 const TURNS: usize = 1000;
 
