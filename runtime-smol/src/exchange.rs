@@ -48,8 +48,8 @@ impl<F: Future<Output: IntoResponse>> Places<F> {
         handler.and(body)
     }
 
-    /// Calls the handler with `request`, which stays where it was made until then: a move of what was
-    /// just written waits for it.
+    /// Calls the handler with `request`, which stays where it was made until then: a move of what
+    /// was just written waits for it.
     pub(crate) fn start(
         &mut self,
         request: &mut Option<Request<Body>>,
