@@ -11,7 +11,7 @@ use clap::Parser;
 use neap_bench::figures::Table;
 use neap_bench::machine::Machine;
 use neap_bench::server::{Server, Workshop};
-use neap_bench::speed::idle::{self, Idle};
+use neap_bench::speed::idle;
 use neap_bench::speed::slices::{self, Running, Series, Slice};
 use neap_bench::speed::workload::ALL;
 use neap_bench::speed::{REFERENCE, start, syscalls};
@@ -26,9 +26,6 @@ const NEAP: [(&str, &str); 2] = [
     ("neap", "peer-neap"),
     ("neap (async-io)", "peer-neap-async-io"),
 ];
-
-/// How often idle connections are measured.
-const IDLE_TIMES: usize = 3;
 
 /// Measures what a request costs neap and its peers
 #[derive(Debug, Parser)]
@@ -54,15 +51,15 @@ struct Record {
     machine: Machine,
     servers: Vec<(&'static str, String)>,
     series: Vec<Series>,
-    costs: Vec<(&'static str, Costs)>,
+    syscalls: Vec<(&'static str, Syscalls)>,
+    idle: idle::Costs,
 }
 
-/// What a server costs apart from CPU time.
+/// How many system calls a server makes for a request.
 #[derive(Clone, Copy, Debug, Serialize)]
-struct Costs {
-    syscalls_of_64: Option<f64>,
-    syscalls_of_1: Option<f64>,
-    idle: Option<Idle>,
+struct Syscalls {
+    of_64: Option<f64>,
+    of_1: Option<f64>,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -89,7 +86,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             series.push(slices::measure(&running, workload, arguments.rounds)?);
         }
     }
-    let costs = costs(running)?;
+    eprintln!("system calls");
+    let syscalls = running.iter().map(count_syscalls).collect();
+    // The servers end here: for the idle connections there are new ones.
+    drop(running);
+    eprintln!("idle connections");
+    let idle = idle::measure(&servers);
     let record = Record {
         command: COMMAND,
         machine,
@@ -98,7 +100,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             .map(|server| (server.name, server.version))
             .collect(),
         series,
-        costs,
+        syscalls,
+        idle,
     };
     print(&record);
     if let Some(file) = arguments.json {
@@ -144,34 +147,17 @@ fn roster(workshop: &Workshop, wanted: &[String]) -> Vec<Server> {
     servers
 }
 
-/// Counts system calls, ends the servers, and measures idle connections with new ones.
-fn costs(running: Vec<Running>) -> io::Result<Vec<(&'static str, Costs)>> {
-    eprintln!("system calls");
-    let count = |running: &Running, workload| {
+fn count_syscalls(running: &Running) -> (&'static str, Syscalls) {
+    let count = |workload| {
         syscalls::count(&running.process, workload)
             .inspect_err(|error| eprintln!("n/a: {}: {error}", running.server.name))
             .ok()
     };
-    let counted: Vec<_> = running
-        .iter()
-        .map(|running| [count(running, ALL[0]), count(running, ALL[3])])
-        .collect();
-    let servers: Vec<Server> = running.into_iter().map(|running| running.server).collect();
-    eprintln!("idle connections");
-    let both = servers.iter().zip(counted);
-    Ok(both
-        .map(|(server, [syscalls_of_64, syscalls_of_1])| {
-            let idle = idle::measure(server, IDLE_TIMES)
-                .inspect_err(|error| eprintln!("n/a: {}: {error}", server.name))
-                .ok();
-            let costs = Costs {
-                syscalls_of_64,
-                syscalls_of_1,
-                idle,
-            };
-            (server.name, costs)
-        })
-        .collect())
+    let syscalls = Syscalls {
+        of_64: count(ALL[0]),
+        of_1: count(ALL[3]),
+    };
+    (running.server.name, syscalls)
 }
 
 fn print(record: &Record) {
@@ -199,14 +185,16 @@ fn print(record: &Record) {
         "1 connection",
         "bytes per idle connection",
         "drain of 10,000, ms",
+        "to the limit's",
     ]);
-    for (name, costs) in &record.costs {
+    for (name, syscalls) in &record.syscalls {
         table.row([
             (*name).to_owned(),
-            figure(costs.syscalls_of_64, 2),
-            figure(costs.syscalls_of_1, 2),
-            figure(costs.idle.map(|idle| idle.bytes_per_connection), 0),
-            figure(costs.idle.and_then(|idle| idle.drain_ms), 0),
+            figure(syscalls.of_64, 2),
+            figure(syscalls.of_1, 2),
+            figure(record.idle.bytes_per_connection(name), 0),
+            figure(record.idle.drain_ms(name), 0),
+            figure(record.idle.drain_ratio(name), 2),
         ]);
     }
     println!("{table}");
