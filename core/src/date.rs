@@ -1,5 +1,7 @@
 //! Dates, as they stand in a head.
 
+use core::ops::Range;
+
 /// A date in the format of RFC 9110 section 5.6.7 (`Sun, 06 Nov 1994 08:49:37 GMT`). The core has
 /// no clock: the driver says what time it is.
 ///
@@ -44,14 +46,14 @@ impl HttpDate {
         let month = (5 * day + 2) / 153;
         let day = day - (153 * month + 2) / 5 + 1;
         let year = 400 * era + year + (month >= 10) as u64;
-        let line = *b"date: Day, 00 Mon 0000 00:00:00 GMT\r\n";
-        let line = put(line, 6, WEEKDAYS[(days % 7) as usize]);
-        let line = put(line, 14, MONTHS[month as usize]);
-        let line = put(line, 11, &digits::<2>(day));
-        let line = put(line, 18, &digits::<4>(year));
-        let line = put(line, 23, &digits::<2>(second / 3_600));
-        let line = put(line, 26, &digits::<2>(second / 60 % 60));
-        let line = put(line, 29, &digits::<2>(second % 60));
+        let mut line = *b"date: Day, 00 Mon 0000 00:00:00 GMT\r\n";
+        put(&mut line, 6, WEEKDAYS[(days % 7) as usize]);
+        put(&mut line, 14, MONTHS[month as usize]);
+        put_digits(&mut line, 11..13, day);
+        put_digits(&mut line, 18..22, year);
+        put_digits(&mut line, 23..25, second / 3_600);
+        put_digits(&mut line, 26..28, second / 60 % 60);
+        put_digits(&mut line, 29..31, second % 60);
         HttpDate { line }
     }
 
@@ -62,24 +64,22 @@ impl HttpDate {
     }
 }
 
-const fn put<const N: usize>(mut line: [u8; LEN], at: usize, text: &[u8; N]) -> [u8; LEN] {
+const fn put(line: &mut [u8; LEN], at: usize, text: &[u8]) {
     let mut index = 0;
-    while index < N {
+    while index < text.len() {
         line[at + index] = text[index];
         index += 1;
     }
-    line
 }
 
-const fn digits<const N: usize>(mut number: u64) -> [u8; N] {
-    let mut digits = [b'0'; N];
-    let mut index = N;
-    while index > 0 {
-        index -= 1;
-        digits[index] += (number % 10) as u8;
+/// Writes `number` with as many digits as there is room for.
+const fn put_digits(line: &mut [u8; LEN], room: Range<usize>, mut number: u64) {
+    let mut at = room.end;
+    while at > room.start {
+        at -= 1;
+        line[at] = b'0' + (number % 10) as u8;
         number /= 10;
     }
-    digits
 }
 
 #[cfg(test)]

@@ -171,8 +171,8 @@ pub(crate) fn put_framing<O: Sink>(
     }
 }
 
-/// The field. Digits and line end of a short length are put together in a register: bytes that were
-/// just written one by one cannot be copied at once.
+/// The field. Digits and line end of a short length are one word: bytes that were just written one
+/// by one cannot be copied at once.
 fn put_content_length<O: Sink>(out: &mut O, length: u64) {
     out.put(b"content-length: ");
     let mut rest = length;
@@ -182,9 +182,7 @@ fn put_content_length<O: Sink>(out: &mut O, length: u64) {
         rest /= 10;
         len += 1;
         if rest == 0 {
-            let end = out.len() + len;
-            out.put(&text.to_le_bytes());
-            return out.truncate(end);
+            return out.put(&text.to_le_bytes()[..len]);
         }
     }
     let mut digits = [0; 20];
