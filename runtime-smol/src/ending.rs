@@ -87,13 +87,7 @@ impl Ending {
         };
         let rung = listener.seal(first);
         ending.rung = Some(rung);
-        // Whether the system hands the clients to a sibling is asked after the seal, of which the
-        // first rung can be seen from outside. Two that end at the same time would otherwise each
-        // rely on the other.
-        let is_inherited = listener.ownership() == Ownership::Grouped
-            && rung == Rung::Interface
-            && listener.socket().has_heir();
-        if rung == Rung::Plain || is_inherited {
+        if rung == Rung::Plain {
             return ending;
         }
         ending.until = now.after(window);
@@ -108,11 +102,15 @@ impl Ending {
         self.until = self.until.min(now);
     }
 
-    /// How many were still in the middle of a handshake when nobody waited for them any longer, as
-    /// far as that is known.
-    pub(crate) fn given_up(&self) -> u64 {
+    /// How many are lost when it is closed now: those who are still in the middle of a handshake,
+    /// as far as that is known, if nobody inherits them.
+    pub(crate) fn lost(&self, listener: &Listener<impl ListeningSocket>) -> u64 {
         let left = self.half_open.as_ref().filter(|_| !self.clear);
-        left.map_or(0, |half_open| half_open.len() as u64)
+        let left = left.map_or(0, |half_open| half_open.len() as u64);
+        // Only the first rung can be seen from outside: of two that end at the same time each
+        // would otherwise rely on the other.
+        let has_heir = || self.rung == Some(Rung::Interface) && listener.socket().has_heir();
+        listener.ownership().lost(has_heir, || Ok(left))
     }
 
     /// When to look again although nobody woke us.

@@ -323,9 +323,12 @@ impl<L: ListeningSocket> Slot<L> {
     }
 
     fn close(&mut self, duty: &Duty<'_>) -> Stop {
-        self.listener = None;
-        let rung = self.ending.as_ref().and_then(|ending| ending.rung);
-        self.lost_in_handshake = self.ending.as_ref().map_or(0, Ending::given_up);
+        let listener = self.listener.take();
+        let ending = self.ending.as_ref();
+        let lost = ending.zip(listener.as_ref());
+        self.lost_in_handshake = lost.map_or(0, |(ending, listener)| ending.lost(listener));
+        drop(listener);
+        let rung = ending.and_then(|ending| ending.rung);
         duty.observer.tell(&Event::ListenerClosed {
             address: &self.address,
             rung,
