@@ -323,12 +323,10 @@ impl<L: ListeningSocket> Slot<L> {
     }
 
     fn close(&mut self, duty: &Duty<'_>) -> Stop {
-        let listener = self.listener.take();
-        let ending = self.ending.as_ref();
-        let lost = ending.zip(listener.as_ref());
-        self.lost_in_handshake = lost.map_or(0, |(ending, listener)| ending.lost(listener));
-        drop(listener);
-        let rung = ending.and_then(|ending| ending.rung);
+        let rung = self.ending.as_ref().and_then(|ending| ending.rung);
+        if let (Some(mut listener), Some(ending)) = (self.listener.take(), &mut self.ending) {
+            self.lost_in_handshake = ending.lost(&mut listener);
+        }
         duty.observer.tell(&Event::ListenerClosed {
             address: &self.address,
             rung,

@@ -197,6 +197,19 @@ fn whom_an_heir_gets_is_not_lost_but_only_a_group_has_one_and_only_on_the_first_
 }
 
 #[test]
+fn a_listener_that_is_not_to_wait_leaves_to_its_heir_without_a_look() {
+    let mut config = Config::default();
+    config.drain.seal_max_group = Duration::ZERO;
+    for (heir, looks) in [(true, 0), (false, 1)] {
+        let mut play = Play::with(Ownership::Grouped, |server| server.config(config));
+        play.listener().heir = heir;
+        play.drain();
+        assert!(play.listener().closed);
+        assert_eq!(play.listener().looks.len(), looks);
+    }
+}
+
+#[test]
 fn a_shared_listener_is_dropped_at_once_and_nothing_is_done_to_it() {
     let mut play = Play::with(Ownership::Shared, |server| server.max_connections(1));
     let held = play.connect(WAIT);

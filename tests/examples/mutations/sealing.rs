@@ -122,15 +122,15 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§4 lost in a handshake is who was given up",
         file: LISTENERS,
-        from: "lost.map_or(0, |(ending, listener)| ending.lost(listener))",
+        from: "ending.lost(&mut listener)",
         to: "0",
         test: WINDOW,
     },
     Mutation {
         guard: "§4 and nobody else",
         file: ENDING,
-        from: "self.half_open.as_ref().filter(|_| !self.clear)",
-        to: "self.half_open.as_ref().filter(|_| self.clear)",
+        from: "filter(|_| !self.clear) else {\n                return Ok(0);",
+        to: "filter(|_| self.clear) else {\n                return Ok(0);",
         test: WINDOW,
     },
     Mutation {
@@ -178,23 +178,32 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§4 whom it gets is not lost",
         file: ENDING,
-        from: "|| self.rung == Some(Rung::Interface) && listener.socket().has_heir();",
-        to: "|| false;",
+        from: "self.rung == Some(Rung::Interface) && listener.socket().has_heir();",
+        to: "false;",
         test: HEIR,
     },
     Mutation {
         guard: "§4 only a listener of a group has one",
         file: ENDING,
-        from: "listener.ownership().lost(has_heir",
-        to: "Ownership::Grouped.lost(has_heir",
+        from: "ownership.lost(|| has_heir, left)",
+        to: "Ownership::Grouped.lost(|| has_heir, left)",
         test: HEIR,
     },
     Mutation {
         guard: "§4 and only on the first rung, which a sibling can see",
         file: ENDING,
-        from: "|| self.rung == Some(Rung::Interface) && listener",
-        to: "|| listener",
+        from: "self.rung == Some(Rung::Interface) && listener",
+        to: "listener",
         test: HEIR,
+    },
+    Mutation {
+        guard: "§4 nor looked for in the last moment",
+        file: ENDING,
+        from: "        ownership.lost(|| has_heir, left)\n",
+        to: "        let left = ({ left })();\n        ownership.lost(|| has_heir, || left)\n",
+        test: in_seam(
+            "listeners::a_listener_that_is_not_to_wait_leaves_to_its_heir_without_a_look",
+        ),
     },
     Mutation {
         guard: "§4 a shared listener is never sealed",
