@@ -176,7 +176,8 @@ pub struct Drain {
     pub seal_max: Duration,
     /// The same for a listener that shares its address with other processes. Clients that are
     /// assigned to it meanwhile have to try again, after a second: with less than that, their
-    /// second try finds another process. Default 900 ms; mostly it takes one round trip.
+    /// second try finds another process. Default 900 ms; mostly it takes one round trip. Where the
+    /// system hands who is left over to another process, a shorter one loses hardly anybody.
     pub seal_max_group: Duration,
     /// How long an idle connection is kept for its last call. Default 250 ms, which bounds the
     /// race with a request that is already under way.

@@ -1,6 +1,6 @@
 //! How a listener ends, each kind by its own rule.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use neap_core::{Drain, Time};
@@ -87,13 +87,7 @@ impl Ending {
         };
         let rung = listener.seal(first);
         ending.rung = Some(rung);
-        // Whether the system hands the clients to a sibling is asked after the seal, of which the
-        // first rung can be seen from outside. Two that end at the same time would otherwise each
-        // rely on the other.
-        let is_inherited = listener.ownership() == Ownership::Grouped
-            && rung == Rung::Interface
-            && listener.socket().has_heir();
-        if rung == Rung::Plain || is_inherited {
+        if rung == Rung::Plain {
             return ending;
         }
         ending.until = now.after(window);
@@ -108,11 +102,25 @@ impl Ending {
         self.until = self.until.min(now);
     }
 
-    /// How many were still in the middle of a handshake when nobody waited for them any longer, as
-    /// far as that is known.
-    pub(crate) fn given_up(&self) -> u64 {
-        let left = self.half_open.as_ref().filter(|_| !self.clear);
-        left.map_or(0, |half_open| half_open.len() as u64)
+    /// How many are lost when it is closed now: those who are still in the middle of a handshake,
+    /// as far as that is known, if nobody inherits them.
+    pub(crate) fn lost(&mut self, listener: &mut Listener<impl ListeningSocket>) -> u64 {
+        let ownership = listener.ownership();
+        // Only the first rung can be seen from outside: of two that end at the same time each
+        // would otherwise rely on the other.
+        let has_heir = self.rung == Some(Rung::Interface) && listener.socket().has_heir();
+        let left = || {
+            let Some(half_open) = self.half_open.as_mut().filter(|_| !self.clear) else {
+                return Ok(0);
+            };
+            if !self.unlisted && half_open.is_new() {
+                // Who is given up before the first look is counted all the same.
+                let cx = &mut Context::from_waker(Waker::noop());
+                let _ = listener.poll_half_open(half_open, cx);
+            }
+            Ok(half_open.len() as u64)
+        };
+        ownership.lost(|| has_heir, left)
     }
 
     /// When to look again although nobody woke us.
@@ -131,10 +139,6 @@ impl Ending {
             return Verdict::Close;
         };
         if now >= self.until {
-            if !self.unlisted && half_open.is_new() {
-                // Who is given up before the first look is counted all the same.
-                let _ = listener.poll_half_open(half_open, cx);
-            }
             return Verdict::Close;
         }
         if self.unlisted || (now < self.recheck && self.recheck != Time::NEVER) {

@@ -323,9 +323,10 @@ impl<L: ListeningSocket> Slot<L> {
     }
 
     fn close(&mut self, duty: &Duty<'_>) -> Stop {
-        self.listener = None;
         let rung = self.ending.as_ref().and_then(|ending| ending.rung);
-        self.lost_in_handshake = self.ending.as_ref().map_or(0, Ending::given_up);
+        if let (Some(mut listener), Some(ending)) = (self.listener.take(), &mut self.ending) {
+            self.lost_in_handshake = ending.lost(&mut listener);
+        }
         duty.observer.tell(&Event::ListenerClosed {
             address: &self.address,
             rung,

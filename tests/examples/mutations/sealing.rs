@@ -19,8 +19,9 @@ const SHARED: Test =
     in_seam("listeners::a_shared_listener_is_dropped_at_once_and_nothing_is_done_to_it");
 const COOKIES: Test =
     in_seam("listeners::with_cookies_behind_a_filter_nobody_is_asked_and_the_whole_window_waited");
-const HEIR: Test =
-    in_seam("listeners::only_a_listener_of_a_group_has_an_heir_and_only_on_the_first_rung");
+const HEIR: Test = in_seam(
+    "listeners::whom_an_heir_gets_is_not_lost_but_only_a_group_has_one_and_only_on_the_first_rung",
+);
 
 pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
@@ -47,8 +48,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§4 without a seal nobody is waited for",
         file: ENDING,
-        from: "if rung == Rung::Plain || is_inherited {",
-        to: "if is_inherited {",
+        from: "if rung == Rung::Plain {",
+        to: "if false {",
         test: in_seam("listeners::without_a_seal_that_holds_nobody_is_waited_for"),
     },
     Mutation {
@@ -121,15 +122,15 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§4 lost in a handshake is who was given up",
         file: LISTENERS,
-        from: "self.ending.as_ref().map_or(0, Ending::given_up)",
+        from: "ending.lost(&mut listener)",
         to: "0",
         test: WINDOW,
     },
     Mutation {
         guard: "§4 and nobody else",
         file: ENDING,
-        from: "self.half_open.as_ref().filter(|_| !self.clear)",
-        to: "self.half_open.as_ref().filter(|_| self.clear)",
+        from: "filter(|_| !self.clear) else {\n                return Ok(0);",
+        to: "filter(|_| self.clear) else {\n                return Ok(0);",
         test: WINDOW,
     },
     Mutation {
@@ -168,32 +169,41 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         test: in_seam("listeners::on_the_first_rung_cookies_change_nothing"),
     },
     Mutation {
-        guard: "§4 only a listener of a group has an heir",
+        guard: "§4 an heir is no reason to leave at once",
         file: ENDING,
-        from: "listener.ownership() == Ownership::Grouped\n            && rung",
-        to: "rung",
+        from: "        if rung == Rung::Plain {\n",
+        to: "        if rung == Rung::Plain || listener.socket().has_heir() {\n",
+        test: in_seam("listeners::a_listener_that_has_an_heir_waits_for_handshakes_as_any_other"),
+    },
+    Mutation {
+        guard: "§4 whom it gets is not lost",
+        file: ENDING,
+        from: "self.rung == Some(Rung::Interface) && listener.socket().has_heir();",
+        to: "false;",
+        test: HEIR,
+    },
+    Mutation {
+        guard: "§4 only a listener of a group has one",
+        file: ENDING,
+        from: "ownership.lost(|| has_heir, left)",
+        to: "Ownership::Grouped.lost(|| has_heir, left)",
         test: HEIR,
     },
     Mutation {
         guard: "§4 and only on the first rung, which a sibling can see",
         file: ENDING,
-        from: "            && rung == Rung::Interface\n",
-        to: "",
+        from: "self.rung == Some(Rung::Interface) && listener",
+        to: "listener",
         test: HEIR,
     },
     Mutation {
-        guard: "§4 the heir is asked for",
+        guard: "§4 nor looked for in the last moment",
         file: ENDING,
-        from: "            && listener.socket().has_heir();",
-        to: ";",
-        test: HEIR,
-    },
-    Mutation {
-        guard: "§4 who has an heir does not wait",
-        file: ENDING,
-        from: "if rung == Rung::Plain || is_inherited {",
-        to: "if rung == Rung::Plain {",
-        test: HEIR,
+        from: "        ownership.lost(|| has_heir, left)\n",
+        to: "        let left = ({ left })();\n        ownership.lost(|| has_heir, || left)\n",
+        test: in_seam(
+            "listeners::a_listener_that_is_not_to_wait_leaves_to_its_heir_without_a_look",
+        ),
     },
     Mutation {
         guard: "§4 a shared listener is never sealed",

@@ -14,8 +14,8 @@ const WAITING: Duration = Duration::from_secs(10);
 /// What became of a client.
 #[derive(Debug)]
 pub(crate) enum End {
-    /// It got the whole answer.
-    Answered,
+    /// It got the whole answer, and was connected after so long.
+    Answered(Duration),
     /// It was never connected, and knew that after so long.
     Refused(Duration),
     /// It was connected, and got no whole answer: reset, end of stream or silence.
@@ -38,7 +38,7 @@ pub(crate) fn ask(server: SocketAddr, number: usize) -> End {
     };
     let connected = begun.elapsed();
     match converse(&stream, &format!("/{number}")) {
-        Ok(()) => End::Answered,
+        Ok(()) => End::Answered(connected),
         Err(error) => End::Lost(format!(
             "client {number}, connected after {connected:?}: {error} after {:?}",
             begun.elapsed()

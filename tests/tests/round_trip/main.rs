@@ -62,17 +62,21 @@ fn run(trials: impl IntoIterator<Item = Trial>, check: impl Fn(&Trial, &Tally)) 
     }
     let times = std::env::var("NEAP_SOAK").map_or(1, |times| times.parse().expect("a number"));
     for trial in trials {
-        let (mut answered, mut refused, mut lost) = (0, 0, 0);
+        let (mut answered, mut retried, mut refused, mut lost) = (0, 0, 0, 0);
         for _ in 0..times {
             let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
             let tally = trial.run().expect("the link works");
             drop(turn);
             check(&trial, &tally);
             answered += tally.answered;
+            retried += tally.retried;
             refused += tally.refused;
             lost += tally.lost.len();
         }
-        println!("{trial}: {times} x: {answered} answered, {refused} refused, {lost} lost");
+        println!(
+            "{trial}: {times} x: {answered} answered, {retried} of them at a second try, \
+             {refused} refused, {lost} lost"
+        );
     }
 }
 
@@ -199,6 +203,21 @@ fn who_takes_longer_than_the_window_is_lost_and_nobody_else() {
     };
     run([trial], |trial, tally| {
         assert_eq!(tally.lost.len(), tally.held, "{trial}: {tally}");
+    });
+}
+
+/// Nor are those, where the system migrates them.
+#[test]
+fn who_takes_longer_than_the_window_goes_to_a_sibling_where_the_system_migrates_its_clients() {
+    let trial = Trial {
+        hold: Duration::from_millis(1500),
+        setting: MIGRATE,
+        ..Trial::new(Servers::Pair, 50, "interface")
+    };
+    run([trial], |trial, tally| {
+        assert_none_lost(trial, tally);
+        let reports_a_loss = tally.report.contains("in their handshakes");
+        assert!(!reports_a_loss, "{trial}: {tally}");
     });
 }
 

@@ -22,6 +22,9 @@ const PACE: Duration = Duration::from_micros(2500);
 /// Clients of a burst.
 pub(crate) const BURST: usize = 64;
 
+/// A client whose SYN is dropped sends it again after a second.
+const SECOND_TRY: Duration = Duration::from_secs(1);
+
 /// How many clients are held before the signal is sent.
 const HELD: usize = 5;
 
@@ -216,6 +219,8 @@ impl fmt::Display for Trial {
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) answered: usize,
+    /// How many of them had to try again.
+    pub(crate) retried: usize,
     pub(crate) refused: usize,
     /// How each of them was.
     pub(crate) lost: Vec<String>,
@@ -230,7 +235,10 @@ pub(crate) struct Tally {
 impl Tally {
     fn count(&mut self, end: End) {
         match end {
-            End::Answered => self.answered += 1,
+            End::Answered(after) => {
+                self.answered += 1;
+                self.retried += usize::from(after >= SECOND_TRY);
+            }
             End::Refused(after) => {
                 self.refused += 1;
                 self.slowest_refusal = self.slowest_refusal.max(after);

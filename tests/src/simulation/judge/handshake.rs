@@ -90,8 +90,7 @@ fn check_window(run: &Run, listener: usize, times: &Times, findings: &mut Findin
     if may_be_full(run) || times.forced < closed {
         return;
     }
-    let waits =
-        rung != Seal::Plain && !(rung == Seal::Interface && has_heir(run, listener, sealed));
+    let waits = rung != Seal::Plain;
     let unlisted = net.listing == Listing::Unknown || (net.cookies && rung == Seal::Filter);
     let over = sealed + window(run);
     let mut latest = if waits { over } else { sealed };
@@ -121,19 +120,6 @@ fn check_window(run: &Run, listener: usize, times: &Times, findings: &mut Findin
     findings.check(closed <= due, "I12 I14 a listener ends in time", || {
         format!("listener {listener}, sealed at {sealed}, is closed at {closed}, not by {latest}")
     });
-}
-
-/// Whether there was another listener, not sealed itself, that the clients of this one go to.
-fn has_heir(run: &Run, listener: usize, at: Micros) -> bool {
-    let is_heir = |server: usize| {
-        let other = run.servers[server].listener;
-        let record = &run.listeners[other];
-        let sealed = record.seals.first().map(|(at, _)| *at);
-        other != listener
-            && run.script.servers[server].start <= at
-            && sealed.or(record.closed).is_none_or(|end| end > at)
-    };
-    run.script.net.migrate && (0..run.servers.len()).any(is_heir)
 }
 
 /// Whether a server's end is a reason for losing somebody at `at`.
