@@ -105,22 +105,21 @@ impl Ending {
     /// How many are lost when it is closed now: those who are still in the middle of a handshake,
     /// as far as that is known, if nobody inherits them.
     pub(crate) fn lost(&mut self, listener: &mut Listener<impl ListeningSocket>) -> u64 {
-        let ownership = listener.ownership();
+        let Some(half_open) = self.half_open.as_mut().filter(|_| !self.clear) else {
+            return 0;
+        };
         // Only the first rung can be seen from outside: of two that end at the same time each
         // would otherwise rely on the other.
-        let has_heir = self.rung == Some(Rung::Interface) && listener.socket().has_heir();
-        let left = || {
-            let Some(half_open) = self.half_open.as_mut().filter(|_| !self.clear) else {
-                return Ok(0);
-            };
-            if !self.unlisted && half_open.is_new() {
-                // Who is given up before the first look is counted all the same.
-                let cx = &mut Context::from_waker(Waker::noop());
-                let _ = listener.poll_half_open(half_open, cx);
-            }
-            Ok(half_open.len() as u64)
-        };
-        ownership.lost(|| has_heir, left)
+        let has_heir = || self.rung == Some(Rung::Interface) && listener.socket().has_heir();
+        if !listener.ownership().loses(has_heir) {
+            return 0;
+        }
+        if !self.unlisted && half_open.is_new() {
+            // Who is given up before the first look is counted all the same.
+            let cx = &mut Context::from_waker(Waker::noop());
+            let _ = listener.poll_half_open(half_open, cx);
+        }
+        half_open.len() as u64
     }
 
     /// When to look again although nobody woke us.

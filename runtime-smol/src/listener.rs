@@ -52,19 +52,14 @@ impl Ownership {
         }
     }
 
-    /// How many are lost with such a listener, of those who wait in its queue. They go to another
+    /// Whether those who are on their way to such a listener are lost with it. They go to another
     /// socket where there is one to take them, for a group its heir.
-    pub(crate) fn lost(
-        self,
-        has_heir: impl FnOnce() -> bool,
-        queued: impl FnOnce() -> io::Result<u64>,
-    ) -> u64 {
-        let is_lost = match self {
+    pub(crate) fn loses(self, has_heir: impl FnOnce() -> bool) -> bool {
+        match self {
             Ownership::Sole => true,
             Ownership::Grouped => !has_heir(),
             Ownership::Shared => false,
-        };
-        if is_lost { queued().unwrap_or(0) } else { 0 }
+        }
     }
 }
 
@@ -209,13 +204,13 @@ impl Watched {
         if let Some(file) = &self.file {
             file.remove();
         }
-        let lost = match self.address {
-            Address::Tcp(address) => self.ownership.lost(
-                || migrates && has_sibling(&socket, address, probe).unwrap_or(false),
-                || queued(&socket, address, probe),
-            ),
-            _ => 0,
-        };
+        let mut lost = 0;
+        if let Address::Tcp(address) = self.address {
+            let has_heir = || migrates && has_sibling(&socket, address, probe).unwrap_or(false);
+            if self.ownership.loses(has_heir) {
+                lost = queued(&socket, address, probe).unwrap_or(0);
+            }
+        }
         // What cannot be shut down does not listen.
         let _ = rustix::net::shutdown(&socket, Shutdown::Both);
         lost

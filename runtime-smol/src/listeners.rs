@@ -349,11 +349,9 @@ impl<L: ListeningSocket> Slot<L> {
             return;
         };
         let socket = listener.socket();
-        let lost = self
-            .ownership
-            .lost(|| socket.has_heir(), || socket.queued());
-        self.lost_in_queue = lost;
-        drop(listener);
+        if self.ownership.loses(|| socket.has_heir()) {
+            self.lost_in_queue = socket.queued().unwrap_or(0);
+        }
     }
 
     fn arrival(&self, accepted: Accepted<L::Transport>) -> Arrival<L::Transport> {

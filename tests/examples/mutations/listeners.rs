@@ -175,7 +175,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§4 what is left in a queue is reported",
         file: LISTENERS,
-        from: "        self.lost_in_queue = lost;\n",
+        from: "self.lost_in_queue = socket.queued().unwrap_or(0);",
         to: "        let _ = lost;\n",
         test: AT_THE_END,
     },
