@@ -143,6 +143,10 @@ impl Ending {
         if self.unlisted || (now < self.recheck && self.recheck != Time::NEVER) {
             return Verdict::Wait;
         }
+        if let Some(left) = half_open.take_listed(listener.socket_mut(), SHORTEST_PAUSE) {
+            self.since_seal = SinceSeal::APause;
+            return self.see(left, now);
+        }
         match self.since_seal {
             SinceSeal::Nothing => {
                 self.since_seal = SinceSeal::ATurn;
@@ -156,16 +160,21 @@ impl Ending {
             SinceSeal::APause => {}
         }
         match listener.poll_half_open(half_open, cx) {
-            Poll::Ready(Some(false)) => {
-                self.clear = true;
-                Verdict::AcceptAgain
-            }
-            Poll::Ready(Some(true)) => self.pause(now),
+            Poll::Ready(Some(left)) => self.see(left, now),
             Poll::Ready(None) | Poll::Pending => {
                 self.recheck = Time::NEVER;
                 Verdict::Wait
             }
         }
+    }
+
+    /// A look has told whether anybody is left in the middle of a handshake.
+    fn see(&mut self, left: bool, now: Time) -> Verdict {
+        if left {
+            return self.pause(now);
+        }
+        self.clear = true;
+        Verdict::AcceptAgain
     }
 
     /// Does not look again before a pause is over, each time a longer one.

@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use crate::system::ListeningSocket;
 
@@ -27,6 +28,20 @@ impl HalfOpen {
         socket
             .poll_half_open(cx)
             .map(|peers| peers.map(|peers| self.are_left_in(peers)))
+    }
+
+    /// The same without a look of our own: a list of the connections may have told of them. `None`
+    /// if there is none that was made after the seal and a `pause`, or if it is not the first look.
+    pub(crate) fn take_listed(
+        &mut self,
+        socket: &mut impl ListeningSocket,
+        pause: Duration,
+    ) -> Option<bool> {
+        if !self.is_new() {
+            return None;
+        }
+        let peers = socket.listed_half_open(pause)?;
+        Some(self.are_left_in(peers))
     }
 
     /// Whether no look has told of them yet.

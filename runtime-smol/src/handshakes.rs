@@ -42,7 +42,7 @@ impl Handshakes {
         if let Handshakes::Diag = self {
             let mut peers = HashSet::new();
             let listed = probe.ask(|diag| {
-                diag.visit(address, SYN_RECV, |entry| {
+                diag.visit(address, &[SYN_RECV], |entry| {
                     peers.extend(entry.peer());
                 })
             });

@@ -176,6 +176,15 @@ impl<L: ListeningSocket> Listeners<L> {
         }
     }
 
+    /// Lets nobody new come to listeners that nobody else accepts from, where it is time for that.
+    /// Clients of the others would be in want of somebody who takes them for longer.
+    pub(crate) fn end_sole(&mut self, duty: &Duty<'_>) {
+        let is_sole = |slot: &&mut Slot<L>| slot.ownership == Ownership::Sole;
+        for slot in self.slots.iter_mut().filter(is_sole) {
+            slot.end(duty, self.first_rung);
+        }
+    }
+
     /// Accepts who is waiting and gives them to `take`, which says how many connections are open
     /// then; ends the listeners once nobody waits, if it is time for that. True if the system had
     /// no more descriptors or memory.

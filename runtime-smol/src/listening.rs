@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::net::SocketFlags;
@@ -110,6 +111,8 @@ pub struct NativeListener {
     address: Address,
     kernel: Kernel,
     handshakes: Handshakes,
+    /// Since when nobody new can come.
+    sealed: OnceLock<Instant>,
 }
 
 impl Listener<NativeListener> {
@@ -185,6 +188,7 @@ impl NativeListener {
             address: address.clone(),
             kernel: kernel.clone(),
             handshakes: Handshakes::default(),
+            sealed: OnceLock::new(),
         };
         Ok((socket, address))
     }
@@ -243,10 +247,17 @@ impl ListeningSocket for NativeListener {
     fn seal(&self, rung: Rung) -> io::Result<()> {
         let socket = SockRef::from(&self.source);
         match rung {
-            Rung::Interface => bind_to_nowhere(&socket),
-            Rung::Filter => drop_syns(&socket),
-            Rung::Plain => Ok(()),
+            Rung::Interface => bind_to_nowhere(&socket)?,
+            Rung::Filter => drop_syns(&socket)?,
+            Rung::Plain => return Ok(()),
         }
+        self.sealed.get_or_init(Instant::now);
+        Ok(())
+    }
+
+    fn listed_half_open(&mut self, pause: Duration) -> Option<HashSet<SocketAddr>> {
+        let since = self.sealed.get()?.checked_add(pause)?;
+        self.kernel.probe.take_half_open(self.tcp().ok()?, since)
     }
 
     fn poll_half_open(&mut self, cx: &mut Context<'_>) -> Poll<Option<HashSet<SocketAddr>>> {

@@ -6,15 +6,16 @@
 //! everything stays true until we send something more; so each connection knows how many lists had
 //! been [begun](Probe::lists) when it last wrote, and believes later ones only.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use crate::listening::NOWHERE;
-use crate::sock_diag::{ESTABLISHED, LISTEN, Pair, SockDiag};
+use crate::sock_diag::{ESTABLISHED, LISTEN, Pair, SYN_RECV, SockDiag};
 
 /// From how many connections on a list is asked for. The system walks its whole table of sockets
 /// for it, also those that wait out their time after a close. Where there are none of these a list
@@ -38,6 +39,17 @@ pub(crate) struct Probe {
 struct Inner {
     diag: Option<SockDiag>,
     batches: Batches,
+    half_open: Option<HalfOpenList>,
+}
+
+/// Who was in the middle of a handshake when the last list was made.
+#[derive(Debug)]
+struct HalfOpenList {
+    begun: Instant,
+    /// The port and family that were listed.
+    side: (u16, bool),
+    /// Our addresses, and the peers'.
+    who: Vec<(IpAddr, SocketAddr)>,
 }
 
 /// The batches that are open, and what is known for them.
@@ -59,6 +71,7 @@ impl Probe {
             inner: Mutex::new(Inner {
                 diag: SockDiag::open().ok(),
                 batches: Batches::default(),
+                half_open: None,
             }),
             lists: AtomicU64::new(0),
         }
@@ -104,6 +117,27 @@ impl Probe {
         }
         matches!(inner.ask(|diag| diag.send_queue(&pair)), Ok(Some(0)))
     }
+
+    /// Who was in the middle of a handshake with `address` when the last list was made, if it was
+    /// begun `since` then, and has not been asked for that before.
+    pub(crate) fn take_half_open(
+        &self,
+        address: SocketAddr,
+        since: Instant,
+    ) -> Option<HashSet<SocketAddr>> {
+        let mut inner = self.lock();
+        let is_of = |list: &mut HalfOpenList| list.begun >= since && list.side == side(address);
+        let list = inner.half_open.take_if(is_of)?;
+        let any = address.ip().is_unspecified();
+        let ours = list.who.into_iter();
+        let ours = ours.filter(|(local, _)| any || *local == address.ip());
+        Some(ours.map(|(_, peer)| peer).collect())
+    }
+}
+
+/// By what connections are listed.
+fn side(local: SocketAddr) -> (u16, bool) {
+    (local.port(), local.is_ipv4())
 }
 
 impl Inner {
@@ -117,22 +151,34 @@ impl Inner {
         Ok(answer)
     }
 
-    /// Lists the connections to the port of `local`. Where that fails, one is asked about after the
-    /// other.
+    /// Lists the connections to the port of `local`, and who is on the way to be one. Where that
+    /// fails, one is asked about after the other.
     fn list(&mut self, local: SocketAddr, number: u64) {
         let any = match local.ip() {
             IpAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
             IpAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
         };
+        let address = SocketAddr::new(any, local.port());
+        let begun = Instant::now();
+        let mut who = Vec::new();
         let mut batches = std::mem::take(&mut self.batches);
-        batches.take_list(number, |note| {
+        let is_whole = batches.take_list(number, |note| {
             self.ask(|diag| {
-                diag.visit(SocketAddr::new(any, local.port()), ESTABLISHED, |entry| {
-                    note(entry.pair(), entry.unacknowledged());
+                diag.visit(address, &[ESTABLISHED, SYN_RECV], |entry| {
+                    if entry.state() == SYN_RECV {
+                        who.extend(entry.ends());
+                    } else {
+                        note(entry.pair(), entry.unacknowledged());
+                    }
                 })
             })
         });
         self.batches = batches;
+        self.half_open = is_whole.then_some(HalfOpenList {
+            begun,
+            side: side(local),
+            who,
+        });
     }
 }
 
@@ -147,19 +193,18 @@ impl Batches {
         if self.expected < MANY {
             return false;
         }
-        let side = (local.port(), local.is_ipv4());
-        let asked = self.asked.entry(side).or_default();
+        let asked = self.asked.entry(side(local)).or_default();
         *asked += 1;
         *asked == FEW
     }
 
     /// Lets `list` note how much is not acknowledged of each connection, as long as there is room.
-    /// If it fails it may have missed some, and nothing is believed any more.
+    /// If it fails, which is false, it may have missed some, and nothing is believed any more.
     fn take_list(
         &mut self,
         number: u64,
         list: impl FnOnce(&mut dyn FnMut(Pair, u32)) -> io::Result<()>,
-    ) {
+    ) -> bool {
         let Batches {
             expected, listed, ..
         } = self;
@@ -179,6 +224,7 @@ impl Batches {
         if done.is_err() {
             listed.clear();
         }
+        done.is_ok()
     }
 }
 
@@ -191,7 +237,7 @@ pub(crate) fn has_sibling(
     let inode = inode(socket)?;
     let mut found = false;
     probe.ask(|diag| {
-        diag.visit(address, LISTEN, |entry| {
+        diag.visit(address, &[LISTEN], |entry| {
             found |= entry.is_bound_to(address)
                 && entry.interface() != NOWHERE
                 && u64::from(entry.inode()) != inode;
@@ -205,7 +251,7 @@ pub(crate) fn queued(socket: impl AsFd, address: SocketAddr, probe: &Probe) -> i
     let inode = inode(socket)?;
     let mut queued = None;
     probe.ask(|diag| {
-        diag.visit(address, LISTEN, |entry| {
+        diag.visit(address, &[LISTEN], |entry| {
             if u64::from(entry.inode()) == inode {
                 queued = Some(u64::from(entry.queued()));
             }

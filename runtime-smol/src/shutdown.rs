@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use neap_core::{Phase, Progress, SignalEffect, Time};
+use neap_core::{Listening, Phase, Progress, SignalEffect, Time};
 
 use crate::conductor::{Conductor, TransportOf};
 use crate::course::Command;
 use crate::event::Event;
+use crate::listeners::Duty;
 use crate::report::Report;
 use crate::serving::{Serving, expire_all, tell_all};
 use crate::system::System;
@@ -144,6 +145,16 @@ impl<S: System> Conductor<S> {
             self.owner.0.set_progress(self.told);
         }
         let t = self.lifecycle.tick(now, &self.config);
+        if self.told == Progress::Sealing {
+            // To tell many connections takes time. Meanwhile nobody new comes, and a list of these
+            // connections shows who is still in the middle of a handshake.
+            self.listeners.end_sole(&Duty {
+                listening: Listening::End,
+                now: t.now,
+                drain: &self.config.drain,
+                observer: &self.observer,
+            });
+        }
         tell_all(serving, &self.system, t);
         self.listeners.room_was_made();
     }

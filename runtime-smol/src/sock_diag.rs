@@ -62,6 +62,11 @@ impl Entry<'_> {
         u32::from_ne_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]])
     }
 
+    /// Its state.
+    pub(crate) fn state(&self) -> u8 {
+        self.0[1]
+    }
+
     /// Its addresses.
     pub(crate) fn pair(&self) -> Pair {
         let mut id = [0; 36];
@@ -70,19 +75,27 @@ impl Entry<'_> {
         Pair { family, id }
     }
 
+    /// The address of ours that it is connected to, and its peer.
+    pub(crate) fn ends(&self) -> Option<(IpAddr, SocketAddr)> {
+        Some((self.ip(8)?, self.peer()?))
+    }
+
     /// Its peer.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         let port = u16::from_be_bytes([self.0[6], self.0[7]]);
+        Some(SocketAddr::new(self.ip(24)?, port))
+    }
+
+    fn ip(&self, at: usize) -> Option<IpAddr> {
         let mut octets = [0; 16];
-        octets.copy_from_slice(&self.0[24..40]);
-        let ip = if self.0[0] == raw_family(AddressFamily::INET) {
-            IpAddr::from([octets[0], octets[1], octets[2], octets[3]])
+        octets.copy_from_slice(&self.0[at..at + 16]);
+        if self.0[0] == raw_family(AddressFamily::INET) {
+            Some(IpAddr::from([octets[0], octets[1], octets[2], octets[3]]))
         } else if self.0[0] == raw_family(AddressFamily::INET6) {
-            IpAddr::from(octets)
+            Some(IpAddr::from(octets))
         } else {
-            return None;
-        };
-        Some(SocketAddr::new(ip, port))
+            None
+        }
     }
 
     /// The interface that it is bound to; 0 for none.
@@ -139,14 +152,14 @@ impl SockDiag {
     }
 
     /// Visits the TCP sockets at the local `address`, where an unspecified one stands for any, that
-    /// are in `state`. The answer is computed while it is read; reading never waits.
+    /// are in one of `states`. The answer is computed while it is read; reading never waits.
     pub(crate) fn visit(
         &self,
         address: SocketAddr,
-        state: u8,
+        states: &[u8],
         mut visit: impl FnMut(&Entry<'_>),
     ) -> io::Result<()> {
-        rustix::net::send(&self.0, &request(address, state), SendFlags::empty())?;
+        rustix::net::send(&self.0, &request(address, states), SendFlags::empty())?;
         let mut buffer = vec![0; 32 * 1024];
         loop {
             let (len, _) = rustix::net::recv(&self.0, &mut buffer[..], RecvFlags::DONTWAIT)?;
@@ -174,10 +187,11 @@ fn read_send_queue(answer: &[u8]) -> io::Result<Option<u64>> {
     }
 }
 
-/// A request for all sockets at `address` that are in `state`.
-fn request(address: SocketAddr, state: u8) -> [u8; REQUEST_LEN] {
+/// A request for all sockets at `address` that are in one of `states`.
+fn request(address: SocketAddr, states: &[u8]) -> [u8; REQUEST_LEN] {
     let mut request = header(family(address), NLM_F_REQUEST_DUMP);
-    request[20..24].copy_from_slice(&(1u32 << state).to_ne_bytes());
+    let mask = states.iter().fold(0, |mask, state| mask | 1u32 << state);
+    request[20..24].copy_from_slice(&mask.to_ne_bytes());
     request[24..26].copy_from_slice(&address.port().to_be_bytes());
     request
 }
@@ -323,10 +337,10 @@ mod tests {
             .map(|_| std::net::TcpStream::connect(address).unwrap())
             .collect();
         let mut queued = Vec::new();
-        diag.visit(address, LISTEN, |entry| queued.push(entry.queued()))
+        diag.visit(address, &[LISTEN], |entry| queued.push(entry.queued()))
             .unwrap();
         assert_eq!(queued, [3]);
-        diag.visit(address, SYN_RECV, |entry| panic!("{entry:?}"))
+        diag.visit(address, &[SYN_RECV], |entry| panic!("{entry:?}"))
             .unwrap();
     }
 

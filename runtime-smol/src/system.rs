@@ -106,6 +106,12 @@ pub trait ListeningSocket {
     /// if that cannot be known.
     fn poll_half_open(&mut self, cx: &mut Context<'_>) -> Poll<Option<HashSet<SocketAddr>>>;
 
+    /// Who it was, if that is known without asking: from a list that was begun a `pause` after the
+    /// seal, or later.
+    fn listed_half_open(&mut self, _pause: Duration) -> Option<HashSet<SocketAddr>> {
+        None
+    }
+
     /// Whether the system answers every SYN with a cookie, so that no list of handshakes is kept.
     fn uses_cookies(&self) -> bool;
 
