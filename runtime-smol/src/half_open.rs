@@ -30,16 +30,13 @@ impl HalfOpen {
             .map(|peers| peers.map(|peers| self.are_left_in(peers)))
     }
 
-    /// The same without a look of our own: a list of the connections may have told of them. `None`
-    /// if there is none that was made after the seal and a `pause`, or if it is not the first look.
+    /// The same without a look of our own: a list of the connections may have shown them. `None` if
+    /// there is none that was begun a `pause` after the seal, or later.
     pub(crate) fn take_listed(
         &mut self,
         socket: &mut impl ListeningSocket,
         pause: Duration,
     ) -> Option<bool> {
-        if !self.is_new() {
-            return None;
-        }
         let peers = socket.listed_half_open(pause)?;
         Some(self.are_left_in(peers))
     }

@@ -399,6 +399,75 @@ mod tests {
         }
     }
 
+    /// Lets handshakes with `socket` begin and not complete: what is no SYN is dropped.
+    fn drop_acks(socket: &NativeListener) {
+        use socket2::SockFilter;
+        let filter = [
+            SockFilter::new(0x30, 0, 0, 13),
+            SockFilter::new(0x54, 0, 0, 2),
+            SockFilter::new(0x15, 0, 1, 2),
+            SockFilter::new(0x06, 0, 0, u32::MAX),
+            SockFilter::new(0x06, 0, 0, 0),
+        ];
+        SockRef::from(&socket.source)
+            .attach_filter(&filter)
+            .unwrap();
+    }
+
+    #[test]
+    fn a_list_shows_who_is_in_the_middle_of_a_handshake_once_and_behind_the_seal_only() {
+        let kernel = Kernel::new(Reactor::Own);
+        let bind = |ip: &str, port| {
+            let address = Address::Tcp(SocketAddr::new(ip.parse().unwrap(), port));
+            Listener::bind(&address, OPTIONS, &kernel).unwrap()
+        };
+        let connect = |to: &Listener<NativeListener>| {
+            std::net::TcpStream::connect(to.socket().tcp().unwrap()).unwrap()
+        };
+        let mut listener = bind("127.0.0.1", 0);
+        let address = listener.socket().tcp().unwrap();
+        let client = connect(&listener);
+        let (_served, peer) = accept(listener.socket().source.as_fd()).unwrap();
+        let Address::Tcp(peer) = peer else {
+            panic!("{peer:?}");
+        };
+        let neighbour = bind("127.0.0.2", address.port());
+        drop_acks(listener.socket());
+        drop_acks(neighbour.socket());
+        let early = connect(&listener);
+        let _elsewhere = connect(&neighbour);
+        let mut listed = |pause| listener.socket_mut().listed_half_open(pause);
+        let list = || {
+            let _batch = kernel.probe.batch(1_000_000);
+            let before = kernel.probe.lists();
+            while kernel.probe.lists() == before {
+                kernel.probe.is_acknowledged(address, peer, u64::MAX);
+            }
+        };
+        list();
+        assert_eq!(listed(Duration::ZERO), None, "it is not sealed");
+        listener.socket().sealed.get_or_init(Instant::now);
+        let mut listed = |pause| listener.socket_mut().listed_half_open(pause);
+        assert_eq!(listed(Duration::ZERO), None, "the list is older");
+        list();
+        assert_eq!(listed(Duration::from_secs(600)), None, "it is too early");
+        let ours = HashSet::from([early.local_addr().unwrap()]);
+        assert_eq!(listed(Duration::ZERO), Some(ours));
+        assert_eq!(listed(Duration::ZERO), None, "it was told");
+        drop((client, early));
+    }
+
+    #[test]
+    fn only_a_seal_that_holds_makes_a_list_a_look() {
+        let kernel = Kernel::new(Reactor::Own);
+        let address = "127.0.0.1:0".parse().unwrap();
+        let listener = Listener::bind(&address, OPTIONS, &kernel).unwrap();
+        listener.socket().seal(Rung::Plain).unwrap();
+        assert_eq!(listener.socket().sealed.get(), None);
+        listener.socket().seal(Rung::Interface).unwrap();
+        assert!(listener.socket().sealed.get().is_some());
+    }
+
     #[test]
     fn a_sibling_that_is_about_to_end_is_none() {
         let kernel = Kernel::new(Reactor::Own);

@@ -83,6 +83,42 @@ fn who_is_in_the_middle_of_a_handshake_is_looked_for_a_pause_after_the_seal() {
     assert!(play.listener().closed);
 }
 
+/// It was made for the connections, and begun a pause after the seal.
+#[test]
+fn a_list_that_shows_nobody_in_the_middle_of_a_handshake_spares_the_look() {
+    let mut play = Play::sole();
+    play.listener().listed = Some(vec![]);
+    play.drain();
+    assert!(play.listener().closed);
+    assert!(play.listener().looks.is_empty());
+}
+
+#[test]
+fn whom_a_list_shows_in_the_middle_of_a_handshake_is_waited_for_and_nobody_else_is() {
+    let mut play = Play::sole();
+    play.listener().listed = Some(vec![7]);
+    play.listener().half_open = [Some(vec![7, 8]), Some(vec![8])].into();
+    play.drain();
+    assert!(!play.listener().closed);
+    play.pass(20);
+    assert!(play.listener().closed);
+    assert_eq!(play.listener().looks, [1, 3]);
+}
+
+/// To look after many connections takes time.
+#[test]
+fn a_listener_is_sealed_before_connections_are_told_unless_others_share_its_clients() {
+    for (ownership, sealed) in [(Ownership::Sole, 1), (Ownership::Grouped, 0)] {
+        let mut config = Config::default();
+        config.drain.quiet = Duration::ZERO;
+        let mut play = Play::with(ownership, |server| server.config(config));
+        let idle = play.connect(GET);
+        play.drain();
+        assert_eq!(idle.0.borrow().seals_when_asked, Some(sealed));
+        assert_eq!(play.listener().tried.len(), 1);
+    }
+}
+
 /// The turn of the seal may have begun long before it: many connections may have ended in it.
 #[test]
 fn the_pause_after_the_seal_counts_from_the_next_turn() {

@@ -47,6 +47,8 @@ pub(crate) struct Listener {
     pub(crate) tried: Vec<Rung>,
     /// How long the turn takes until then, in milliseconds.
     pub(crate) takes_to_seal: u64,
+    /// Who is in the middle of a handshake by a list that was made behind the seal.
+    pub(crate) listed: Option<Vec<u16>>,
     /// Who is in the middle of a handshake, look by look; the last answer stands.
     pub(crate) half_open: VecDeque<Option<Vec<u16>>>,
     /// When it was looked for them, in milliseconds.
@@ -87,6 +89,8 @@ pub(crate) struct Wire {
     pub(crate) can_close: bool,
     /// How many connections might end when the system was asked whether this one can be closed.
     pub(crate) expected_when_asked: Option<usize>,
+    /// How often its listener had been sealed then.
+    pub(crate) seals_when_asked: Option<usize>,
     pub(crate) ended: bool,
     pub(crate) reset: bool,
     pub(crate) closed: bool,
@@ -174,6 +178,12 @@ impl System for Played {
     }
 }
 
+/// Those who come from these ports.
+fn peers(ports: Vec<u16>) -> HashSet<SocketAddr> {
+    let peer = |port| SocketAddr::from(([127, 0, 0, 1], port));
+    ports.into_iter().map(peer).collect()
+}
+
 pub(crate) struct Socket(Rc<RefCell<World>>);
 
 impl ListeningSocket for Socket {
@@ -234,8 +244,12 @@ impl ListeningSocket for Socket {
             let late = std::mem::take(&mut listener.late);
             listener.queue.extend(late.into_iter().map(Ok));
         }
-        let peer = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        Poll::Ready(answer.map(|ports| ports.into_iter().map(peer).collect()))
+        Poll::Ready(answer.map(peers))
+    }
+
+    fn listed_half_open(&mut self, pause: Duration) -> Option<HashSet<SocketAddr>> {
+        assert_eq!(pause, Duration::from_millis(1));
+        self.0.borrow_mut().listener.listed.take().map(peers)
     }
 
     fn uses_cookies(&self) -> bool {
@@ -376,6 +390,7 @@ impl Transport for Connected {
     fn can_close(&self, _local: &Address, _peer: &Address) -> bool {
         let mut wire = self.client.0.borrow_mut();
         wire.expected_when_asked = Some(self.expected.get());
+        wire.seals_when_asked = Some(self.world.borrow().listener.tried.len());
         wire.can_close
     }
 }

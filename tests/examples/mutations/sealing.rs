@@ -23,7 +23,66 @@ const HEIR: Test = in_seam(
     "listeners::whom_an_heir_gets_is_not_lost_but_only_a_group_has_one_and_only_on_the_first_rung",
 );
 
+const PROBE: &str = "runtime-smol/src/probe.rs";
+const LISTED: Test = in_runtime_itself(
+    "listening::tests::a_list_shows_who_is_in_the_middle_of_a_handshake_once_and_behind_the_seal_only",
+);
+const BEFORE_TELLING: Test = test(
+    "listeners::a_listener_is_sealed_before_connections_are_told_unless_others_share_its_clients",
+);
+
 pub(crate) const MUTATIONS: &[Mutation] = &[
+    Mutation {
+        guard: "§4 a listener is sealed before its connections are told",
+        file: "runtime-smol/src/shutdown.rs",
+        from: "if self.told == Progress::Sealing {",
+        to: "if false {",
+        test: BEFORE_TELLING,
+    },
+    Mutation {
+        guard: "§4 but not one of a group",
+        file: LISTENERS,
+        from: "slot.ownership == Ownership::Sole;",
+        to: "slot.ownership != Ownership::Shared;",
+        test: BEFORE_TELLING,
+    },
+    Mutation {
+        guard: "§4 a list that was begun before the seal, or right behind it, is no look",
+        file: PROBE,
+        from: "list.begun >= since && ",
+        to: "",
+        test: LISTED,
+    },
+    Mutation {
+        guard: "§4 handshakes with others on the port are not waited for",
+        file: PROBE,
+        from: "any || *local == address.ip()",
+        to: "any || local.is_ipv4()",
+        test: LISTED,
+    },
+    Mutation {
+        guard: "§4 a list that failed is no look either",
+        file: PROBE,
+        from: "        done.is_ok()\n",
+        to: "        true\n",
+        test: in_runtime_itself("probe::tests::nothing_is_believed_of_a_list_that_was_interrupted"),
+    },
+    Mutation {
+        guard: "§4 without a seal that holds a list is no look",
+        file: LISTENING,
+        from: "Rung::Plain => return Ok(()),",
+        to: "Rung::Plain => {}",
+        test: in_runtime_itself("listening::tests::only_a_seal_that_holds_makes_a_list_a_look"),
+    },
+    Mutation {
+        guard: "§4 whom a list shows is waited for",
+        file: HALF_OPEN,
+        from: "        Some(self.are_left_in(peers))\n",
+        to: "        self.are_left_in(peers);\n        Some(false)\n",
+        test: test(
+            "listeners::whom_a_list_shows_in_the_middle_of_a_handshake_is_waited_for_and_nobody_else_is",
+        ),
+    },
     Mutation {
         guard: "§4 the highest rung comes first",
         file: SEAL,
@@ -87,8 +146,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§4 the last accept is behind the last look",
         file: ENDING,
-        from: "                Verdict::AcceptAgain\n",
-        to: "                Verdict::Close\n",
+        from: "        self.clear = true;\n        Verdict::AcceptAgain\n",
+        to: "        self.clear = true;\n        Verdict::Close\n",
         test: LAST_LOOK,
     },
     Mutation {
