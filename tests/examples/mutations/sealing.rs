@@ -209,8 +209,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         guard: "§4 what nobody can tell takes the whole window",
         file: ENDING,
-        from: "Poll::Ready(Some(false)) => {",
-        to: "Poll::Ready(Some(false) | None) => {",
+        from: "Poll::Ready(Some(left)) => self.see(left, now),",
+        to: "Poll::Ready(left) => self.see(left.unwrap_or(false), now),",
         test: in_seam("listeners::where_nobody_can_tell_the_whole_window_is_waited"),
     },
     Mutation {
