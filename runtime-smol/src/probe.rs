@@ -23,8 +23,8 @@ use crate::sock_diag::{ESTABLISHED, LISTEN, Pair, SYN_RECV, SockDiag};
 const MANY: usize = 1_024;
 
 /// So many connections to a port are asked about one by one before all are: those that are expected
-/// to end may be others, or change their minds. That takes longer than the pause behind the seal, and
-/// so the list can be the first look for handshakes, too.
+/// to end may be others, or change their minds. That takes longer than the pause behind the seal,
+/// and so the list can be the first look for handshakes, too.
 const FEW: usize = 192;
 
 /// Opened with the server, so that it is there when descriptors run out, and shared by all its

@@ -57,38 +57,41 @@ fn a_sealed_listener_that_may_not_accept_waits_without_spinning() {
     assert!(polls < 100, "{polls}");
 }
 
-/// The second one went on answering SYNs until there was room to accept from the first.
+/// The second one went on answering SYNs until there was room to accept from the first. One of a
+/// group is sealed later than one that nobody else accepts from.
 #[test]
 fn all_listeners_are_sealed_at_once_even_when_none_may_be_accepted_from() {
     let listen = "127.0.0.1:0".parse().unwrap();
-    let server = listening();
-    let server = server.listen(&listen).unwrap().max_connections(1);
-    let addresses = server.addresses();
-    let address = |index: usize| match addresses[index] {
-        Address::Tcp(address) => address,
-        _ => panic!("{addresses:?}"),
-    };
-    let (first, second) = (address(0), address(1));
-    let mut client = TcpStream::connect(first).unwrap();
-    client
-        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        .unwrap();
-    let handle = server.handle();
-    let report = smol::block_on(server.serve(|_request| {
-        handle.drain();
-        async move {
-            // A few turns later the drain has begun.
-            for _ in 0..5 {
-                yield_now().await;
+    for is_grouped in [false, true] {
+        let server = unbound().reuse_port(is_grouped).max_connections(1);
+        let server = server.listen(&listen).unwrap().listen(&listen).unwrap();
+        let addresses = server.addresses();
+        let address = |index: usize| match addresses[index] {
+            Address::Tcp(address) => address,
+            _ => panic!("{addresses:?}"),
+        };
+        let (first, second) = (address(0), address(1));
+        let mut client = TcpStream::connect(first).unwrap();
+        client
+            .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            .unwrap();
+        let handle = server.handle();
+        let report = smol::block_on(server.serve(|_request| {
+            handle.drain();
+            async move {
+                // A few turns later the drain has begun.
+                for _ in 0..5 {
+                    yield_now().await;
+                }
+                TcpStream::connect(second)
+                    .map_or_else(|error| error.kind().to_string(), |_| "let in".into())
             }
-            TcpStream::connect(second)
-                .map_or_else(|error| error.kind().to_string(), |_| "let in".into())
-        }
-    }));
-    assert!(report.is_clean());
-    let mut answer = String::new();
-    client.read_to_string(&mut answer).unwrap();
-    assert!(answer.ends_with("connection refused"), "{answer}");
+        }));
+        assert!(report.is_clean());
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.ends_with("connection refused"), "{answer}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ const HALF_OPEN: &str = "runtime-smol/src/half_open.rs";
 const ENDING: &str = "runtime-smol/src/ending.rs";
 const LISTENER: &str = "runtime-smol/src/listener.rs";
 const LISTENERS: &str = "runtime-smol/src/listeners.rs";
+const LISTENING: &str = "runtime-smol/src/listening.rs";
 const PROBE: &str = "runtime-smol/src/probe.rs";
 
 const LADDER: Test =
@@ -22,12 +23,11 @@ const COOKIES: Test =
 const HEIR: Test = in_seam(
     "listeners::whom_an_heir_gets_is_not_lost_but_only_a_group_has_one_and_only_on_the_first_rung",
 );
-
-const PROBE: &str = "runtime-smol/src/probe.rs";
 const LISTED: Test = in_runtime_itself(
-    "listening::tests::a_list_shows_who_is_in_the_middle_of_a_handshake_once_and_behind_the_seal_only",
+    "listening::tests::\
+     a_list_shows_who_is_in_the_middle_of_a_handshake_once_and_behind_the_seal_only",
 );
-const BEFORE_TELLING: Test = test(
+const BEFORE_TELLING: Test = in_seam(
     "listeners::a_listener_is_sealed_before_connections_are_told_unless_others_share_its_clients",
 );
 
@@ -79,8 +79,9 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: HALF_OPEN,
         from: "        Some(self.are_left_in(peers))\n",
         to: "        self.are_left_in(peers);\n        Some(false)\n",
-        test: test(
-            "listeners::whom_a_list_shows_in_the_middle_of_a_handshake_is_waited_for_and_nobody_else_is",
+        test: in_seam(
+            "listeners::\
+             whom_a_list_shows_in_the_middle_of_a_handshake_is_waited_for_and_nobody_else_is",
         ),
     },
     Mutation {
