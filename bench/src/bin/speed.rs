@@ -11,10 +11,11 @@ use clap::Parser;
 use neap_bench::figures::Table;
 use neap_bench::machine::Machine;
 use neap_bench::server::{Server, Workshop};
-use neap_bench::speed::idle;
+use neap_bench::speed::idle::{self, Idle};
+use neap_bench::speed::rounds::Rounds;
 use neap_bench::speed::slices::{self, Running, Series, Slice};
 use neap_bench::speed::workload::ALL;
-use neap_bench::speed::{REFERENCE, start, syscalls};
+use neap_bench::speed::{LIMIT, REFERENCE, start, syscalls};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
 
@@ -52,7 +53,7 @@ struct Record {
     servers: Vec<(&'static str, String)>,
     series: Vec<Series>,
     syscalls: Vec<(&'static str, Syscalls)>,
-    idle: idle::Costs,
+    idle: Rounds<Idle>,
 }
 
 /// How many system calls a server makes for a request.
@@ -126,7 +127,7 @@ fn roster(workshop: &Workshop, wanted: &[String]) -> Vec<Server> {
         .map(|(name, binary)| Ok(workshop.peer(name, binary, "neap-smol")))
         .collect();
     all.extend([
-        Ok(workshop.peer("limit", "peer-epoll", "neap-bench")),
+        Ok(workshop.peer(LIMIT, "peer-epoll", "neap-bench")),
         Ok(workshop.peer(REFERENCE, "peer-hyper", "hyper")),
         Ok(workshop.peer("axum", "peer-axum", "axum")),
         Ok(workshop.peer("actix-web", "peer-actix", "actix-web")),
@@ -187,14 +188,16 @@ fn print(record: &Record) {
         "drain of 10,000, ms",
         "to the limit's",
     ]);
+    let bytes = |idle: &Idle| Some(idle.bytes_per_connection);
+    let drain = |idle: &Idle| idle.drain_ms;
     for (name, syscalls) in &record.syscalls {
         table.row([
             (*name).to_owned(),
             figure(syscalls.of_64, 2),
             figure(syscalls.of_1, 2),
-            figure(record.idle.bytes_per_connection(name), 0),
-            figure(record.idle.drain_ms(name), 0),
-            figure(record.idle.drain_ratio(name), 2),
+            figure(record.idle.median(name, bytes), 0),
+            figure(record.idle.median(name, drain), 0),
+            figure(record.idle.ratio(name, LIMIT, drain), 2),
         ]);
     }
     println!("{table}");

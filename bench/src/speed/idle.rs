@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::cpu;
 use super::load::Load;
+use super::rounds::Rounds;
 use super::workload::{ALL, Workload};
-use crate::figures::median;
 use crate::server::Server;
 
 /// How many there are.
@@ -21,9 +21,6 @@ const IDLE: Duration = Duration::from_millis(300);
 /// How often each server has its turn.
 const ROUNDS: usize = 7;
 
-/// Whose drain the others' are compared to.
-const LIMIT: &str = "limit";
-
 /// What they cost.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Idle {
@@ -34,47 +31,10 @@ pub struct Idle {
     pub drain_ms: Option<f64>,
 }
 
-/// What they cost each server, in each round.
-#[derive(Debug, Default, Serialize)]
-pub struct Costs(Vec<(&'static str, Vec<Idle>)>);
-
-impl Costs {
-    /// The median of a server's memory for each.
-    #[must_use]
-    pub fn bytes_per_connection(&self, server: &str) -> Option<f64> {
-        let rounds = self.of(server)?.iter();
-        let bytes: Vec<f64> = rounds.map(|idle| idle.bytes_per_connection).collect();
-        median(&bytes)
-    }
-
-    /// The median of how long a server drained, in milliseconds.
-    #[must_use]
-    pub fn drain_ms(&self, server: &str) -> Option<f64> {
-        let rounds = self.of(server)?.iter();
-        let drains: Option<Vec<f64>> = rounds.map(|idle| idle.drain_ms).collect();
-        median(&drains?)
-    }
-
-    /// The median of the ratios of that to the limit's in the same rounds.
-    #[must_use]
-    pub fn drain_ratio(&self, server: &str) -> Option<f64> {
-        let pairs = self.of(server)?.iter().zip(self.of(LIMIT)?);
-        let ratios: Option<Vec<f64>> = pairs
-            .map(|(idle, limit)| Some(idle.drain_ms? / limit.drain_ms?))
-            .collect();
-        median(&ratios?)
-    }
-
-    fn of(&self, server: &str) -> Option<&Vec<Idle>> {
-        let mut servers = self.0.iter();
-        Some(&servers.find(|(name, _)| *name == server)?.1)
-    }
-}
-
 /// Measures the servers by turns, each time a new process. Those that fail are left out, and stderr
 /// says why.
 #[must_use]
-pub fn measure(servers: &[Server]) -> Costs {
+pub fn measure(servers: &[Server]) -> Rounds<Idle> {
     let mut taking_part: Vec<(&Server, Vec<Idle>)> =
         servers.iter().map(|server| (server, Vec::new())).collect();
     for _ in 0..ROUNDS {
@@ -87,7 +47,7 @@ pub fn measure(servers: &[Server]) -> Costs {
         });
     }
     let taken = taking_part.into_iter();
-    Costs(
+    Rounds(
         taken
             .map(|(server, rounds)| (server.name, rounds))
             .collect(),
@@ -117,6 +77,7 @@ fn measure_once(server: &Server) -> io::Result<Idle> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::LIMIT;
     use super::*;
 
     #[test]
@@ -128,13 +89,17 @@ mod tests {
             };
             drains.map(round).to_vec()
         };
-        let costs = Costs(vec![
+        let costs = Rounds(vec![
             ("neap", rounds([120.0, 330.0, 130.0])),
             (LIMIT, rounds([100.0, 300.0, 200.0])),
         ]);
-        assert_eq!(costs.drain_ms("neap"), Some(130.0));
-        assert_eq!(costs.drain_ratio("neap"), Some(1.1));
-        assert_eq!(costs.bytes_per_connection(LIMIT), Some(200.0));
-        assert_eq!(costs.drain_ratio("another"), None);
+        let drain = |idle: &Idle| idle.drain_ms;
+        assert_eq!(costs.median("neap", drain), Some(130.0));
+        assert_eq!(costs.ratio("neap", LIMIT, drain), Some(1.1));
+        assert_eq!(
+            costs.median(LIMIT, |idle| Some(idle.bytes_per_connection)),
+            Some(200.0)
+        );
+        assert_eq!(costs.ratio("another", LIMIT, drain), None);
     }
 }

@@ -4,7 +4,8 @@
 //! server spends on a request ([`cpu`]), all its threads together: on a machine with neighbours it
 //! keeps still where throughput does not. What the neighbours do changes within seconds, so servers
 //! take turns in short slices, shuffled anew in each round ([`slices`]), and only what was measured
-//! in the same round is compared: the figures that are shown are medians of such ratios.
+//! in the same round is compared: the figures that are shown are medians of such ratios
+//! ([`rounds`]).
 //!
 //! The load ([`load`]) is a closed loop over non-blocking sockets. It looks at an answer's length
 //! and first bytes only, so that the server is what is busy.
@@ -12,6 +13,7 @@
 pub mod cpu;
 pub mod idle;
 pub mod load;
+pub mod rounds;
 pub mod slices;
 pub mod syscalls;
 pub mod workload;
@@ -26,6 +28,9 @@ pub const CORES: [usize; 2] = [0, 1];
 
 /// The server that others are compared with.
 pub const REFERENCE: &str = "hyper";
+
+/// The loop of canned answers: less than that is not to be had.
+pub const LIMIT: &str = "limit";
 
 /// Starts a server on its core.
 ///

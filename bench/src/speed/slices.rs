@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::REFERENCE;
 use super::cpu;
 use super::load::Load;
+use super::rounds::Rounds;
 use super::workload::Workload;
-use crate::figures::median;
 use crate::process::Process;
 use crate::server::Server;
 
@@ -42,7 +42,7 @@ pub struct Series {
     /// The workload.
     pub workload: Workload,
     /// The slices of each server, one for each round; none for those that cannot do it.
-    pub servers: Vec<(&'static str, Vec<Slice>)>,
+    pub servers: Rounds<Slice>,
 }
 
 /// Lets every server that can do a workload do it, in so many rounds.
@@ -66,6 +66,7 @@ pub fn measure(running: &[Running], workload: Workload, rounds: usize) -> io::Re
             servers[*number].1.push(slice);
         }
     }
+    let servers = Rounds(servers);
     Ok(Series { workload, servers })
 }
 
@@ -101,23 +102,14 @@ impl Series {
     /// The median of a server's figures.
     #[must_use]
     pub fn median(&self, server: &str, figure: fn(&Slice) -> f64) -> Option<f64> {
-        let figures: Vec<f64> = self.of(server)?.iter().map(figure).collect();
-        median(&figures)
+        self.servers.median(server, |slice| Some(figure(slice)))
     }
 
     /// The median of the ratios of a server's figures to the reference's in the same rounds.
     #[must_use]
     pub fn ratio(&self, server: &str, figure: fn(&Slice) -> f64) -> Option<f64> {
-        let pairs = self.of(server)?.iter().zip(self.of(REFERENCE)?);
-        let ratios: Vec<f64> = pairs
-            .map(|(slice, reference)| figure(slice) / figure(reference))
-            .collect();
-        median(&ratios)
-    }
-
-    fn of(&self, server: &str) -> Option<&Vec<Slice>> {
-        let mut servers = self.servers.iter();
-        Some(&servers.find(|(name, _)| *name == server)?.1)
+        self.servers
+            .ratio(server, REFERENCE, |slice| Some(figure(slice)))
     }
 }
 
@@ -138,11 +130,11 @@ mod tests {
         let series = Series {
             workload: ALL[0],
             // The neighbours were busy in the second round.
-            servers: vec![
+            servers: Rounds(vec![
                 ("a", slices([1.0, 30.0, 1.2])),
                 (REFERENCE, slices([2.0, 60.0, 2.0])),
                 ("none", Vec::new()),
-            ],
+            ]),
         };
         assert_eq!(series.ratio("a", |slice| slice.cpu_per_request), Some(0.5));
         assert_eq!(series.ratio("none", |slice| slice.cpu_per_request), None);
